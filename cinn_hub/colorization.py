@@ -1,0 +1,136 @@
+"""ColorizationCINN: L -> condition, ab <-> z; photos in, photos out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cinn_hub.config import Config
+from cinn_hub.flow import (
+    ActNorm,
+    AffineCoupling,
+    Bijection,
+    Chain,
+    ConditionalGaussian,
+    Flow,
+    HaarDownsampling,
+    InvertibleConv1x1,
+    Level,
+    Split,
+)
+from cinn_hub.model import Condition, ConditionalINN
+from cinn_hub.networks import ConditionNetwork, ConvSubnet, PriorNetwork
+
+
+@dataclass(frozen=True)
+class ColorizationConfig(Config):
+    """The shape of a `ColorizationCINN`, and what it needs to know of its training.
+
+    image_size, ab_size: side in pixels of the L and of the ab that the networks see.
+    unit: ab units in one unit of the flow's x.
+    noise: standard deviation, in ab units, of the noise that training adds to ab; likelihoods are
+        of ab with this noise.
+    backbone_width, backbone_depth: multipliers of the EfficientNet-Lite.
+    channels: of the condition's maps at image_size/8, /16 and /32.
+    couplings, hidden: depth and width of each level's flow, coarse (1x1) to fine (ab_size).
+    temperature: the default for each level that is named, 1 elsewhere.
+    """
+
+    architecture: str = "ColorizationCINN"
+    image_size: int = 256
+    ab_size: int = 64
+    unit: float = 15.0
+    noise: float = 0.5
+    backbone_width: float = 1.0
+    backbone_depth: float = 1.0
+    channels: tuple[int, ...] = (64, 128, 256)
+    attention_blocks: int = 2
+    conv_blocks: int = 2
+    couplings: tuple[int, ...] = (8, 6, 8, 6, 6, 4, 4)
+    hidden: tuple[int, ...] = (128, 128, 128, 128, 96, 64, 32)
+    clamp: float = 1.5
+    temperature: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.image_size != 4 * self.ab_size or self.ab_size & (self.ab_size - 1):
+            raise ValueError("ab_size must be a power of 2, and image_size four times that")
+        if not len(self.couplings) == len(self.hidden) == len(self.sides):
+            raise ValueError(f"couplings and hidden need {len(self.sides)} entries, one a level")
+
+    @property
+    def sides(self) -> list[int]:
+        """The sides of the levels, coarse to fine: 1, 2, 4, ... ab_size."""
+        return [2**k for k in range(self.ab_size.bit_length())]
+
+
+def level_name(side: int) -> str:
+    return f"{side}x{side}"
+
+
+class ColorizationCINN(ConditionalINN):
+    """Colours for a lightness: ab at 64x64 given L at 256x256, coarse to fine.
+
+    A Haar pyramid splits ab into its mean (level "1x1") and the details that make 2x2, 4x4, ...
+    64x64 of it. Every level is a small flow, given the condition's map and the coarser ab that is
+    already drawn; together they are one exactly invertible map.
+    """
+
+    def __init__(self, config: ColorizationConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.unit = config.unit
+        self.condition_network = ConditionNetwork(
+            config.image_size,
+            config.channels,
+            config.backbone_width,
+            config.backbone_depth,
+            config.attention_blocks,
+            config.conv_blocks,
+        )
+        self.flow = Flow(
+            {
+                level_name(side): self.build_level(i, side)
+                for i, side in reversed(list(enumerate(config.sides)))
+            }
+        )
+        self.latent_shapes = {
+            level_name(side): (6, side // 2, side // 2) if side > 1 else (2, 1, 1)
+            for side in config.sides
+        }
+
+    def build_level(self, index: int, side: int) -> Level:
+        fine, middle, coarse = self.config.channels
+        grid = max(side // 2, 1)
+        widths = {self.config.ab_size // 2: fine, self.config.ab_size // 4: middle}
+        given = widths.get(grid, coarse) + 4  # the map, and L's own mean and details
+        hidden, kernel = self.config.hidden[index], 1 if grid == 1 else 3
+        channels, drawn = (6, 2) if side > 1 else (2, 0)
+
+        def subnet(inputs: int, outputs: int) -> ConvSubnet:
+            return ConvSubnet(inputs, outputs, given, drawn, hidden, kernel)
+
+        prior = PriorNetwork(2 * channels, given, drawn, hidden, kernel)
+        layers: list[Bijection] = [ActNorm(channels), ConditionalGaussian(prior)]
+        for k in range(self.config.couplings[index]):
+            layers.append(InvertibleConv1x1(channels, seed=k))
+            layers.append(AffineCoupling(channels, subnet, self.config.clamp))
+        if side == 1:
+            return Level(Chain(layers))
+        return Level(HaarDownsampling("wavelet"), Split(2, Chain(layers)))
+
+    def condition(self, lightness: Tensor) -> Condition:
+        """L (B, 1, image_size, image_size) in [0, 100] -> the maps that each level is given."""
+        return self.condition_of_maps(self.condition_network(lightness), lightness)
+
+    def condition_of_maps(self, maps: dict[int, Tensor], lightness: Tensor) -> Condition:
+        """The condition network's maps, each with L's own mean and details at that grid."""
+        condition = Condition()
+        for side in self.config.sides:
+            grid = max(side // 2, 1)
+            small = F.avg_pool2d(lightness / 50 - 1, self.config.image_size // (2 * grid))
+            wavelets, _ = HaarDownsampling()(small, None)
+            condition[level_name(side)] = torch.cat([maps[grid], wavelets.to(maps[grid].dtype)], 1)
+        return condition

@@ -1,0 +1,260 @@
+"""The four moves, once, for every model: sample, interpolate, transfer, score."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from cinn_hub.errors import CheckpointError, CinnHubError
+from cinn_hub.flow import Flow
+
+Temperature = float | Mapping[str, float]
+"""The scale of z: one number, or one for each level by name."""
+
+
+class Condition(dict[str, Tensor]):
+    """What the flow is given at each level, computed once a photo: {level: (B, C, H, W)}.
+
+    One condition serves many samples; it is broadcast over them, never copied.
+    """
+
+    def __len__(self) -> int:
+        """B, the number of photos or labels."""
+        return len(next(iter(self.values())))
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def check_temperature(temperature: Temperature, levels: Sequence[str]) -> dict[str, float]:
+    """The temperature of each level, refused where it is below 0 or names an unknown level."""
+    if isinstance(temperature, Mapping):
+        if unknown := sorted(temperature.keys() - set(levels)):
+            raise CinnHubError(
+                f"The temperature names {unknown}, but the levels are {list(levels)}."
+            )
+        by_level = {level: float(temperature.get(level, 1.0)) for level in levels}
+    else:
+        by_level = dict.fromkeys(levels, float(temperature))
+    for value in by_level.values():
+        if not (0 <= value < math.inf):
+            raise CinnHubError(f"The temperature is {value:g}; it must be 0 or more.")
+    return by_level
+
+
+def sample_seed(seed: int, index: int) -> int:
+    """The seed of sample `index`: another for each (seed, index), whatever the number of samples."""
+    return int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0])
+
+
+@dataclass(frozen=True)
+class Latent:
+    """z of one or several samples, by level, coarse first: {"1x1": (N, 2, 1, 1), ...}."""
+
+    levels: dict[str, Tensor]
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def standard(
+        cls,
+        shapes: Mapping[str, Sequence[int]],
+        seeds: Sequence[int],
+        temperature: Temperature = 1.0,
+        device: torch.device | str = "cpu",
+    ) -> Latent:
+        """Independent draws from N(0, temperature^2), one generator a sample.
+
+        Drawn on the CPU in float32 and then moved: the same seed gives the same noise everywhere.
+        """
+        scale = check_temperature(temperature, list(shapes))
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        levels = {}
+        for name, shape in shapes.items():
+            rows = [torch.randn(*shape, generator=g, dtype=torch.float32) for g in generators]
+            levels[name] = (scale[name] * torch.stack(rows)).to(device)
+        return cls(levels)
+
+    def __len__(self) -> int:
+        """N, the number of samples."""
+        return len(next(iter(self.levels.values())))
+
+    def __getitem__(self, index: int) -> Latent:
+        """One sample, still with its row dimension."""
+        index = range(len(self))[index]
+        return self.map(lambda z: z[index : index + 1])
+
+    def __iter__(self) -> Iterator[Latent]:
+        return (self[i] for i in range(len(self)))
+
+    def map(self, function: Any) -> Latent:
+        """The same latent with `function` applied to the tensor of every level."""
+        return Latent({k: function(z) for k, z in self.levels.items()}, dict(self.settings))
+
+    def to(self, *where: Any) -> Latent:
+        """Moved to a device or another dtype."""
+        return self.map(lambda z: z.to(*where))
+
+    @classmethod
+    def cat(cls, latents: Sequence[Latent]) -> Latent:
+        """Several latents as the rows of one."""
+        return cls({k: torch.cat([x.levels[k] for x in latents]) for k in latents[0].levels})
+
+    def scale(self, temperature: Temperature) -> Latent:
+        """Multiplied by a number, or by one for each level."""
+        factors = check_temperature(temperature, list(self.levels))
+        return Latent({k: z * factors[k] for k, z in self.levels.items()}, dict(self.settings))
+
+    def mix(self, other: Latent, levels: Sequence[str]) -> Latent:
+        """This latent, with the named levels taken from the other."""
+        if unknown := sorted(set(levels) - self.levels.keys()):
+            raise CinnHubError(f"There are no levels {unknown}; they are {list(self.levels)}.")
+        mixed = {k: other.levels[k] if k in levels else z for k, z in self.levels.items()}
+        return Latent(mixed, dict(self.settings))
+
+    def slerp(self, other: Latent, t: float) -> Latent:
+        """The point at t in [0, 1] on the great circle from this latent to the other, by level.
+
+        Between two draws from a Gaussian the straight line runs through its improbable middle;
+        the circle keeps the norm. Vectors of norm 0 are met on a straight line.
+        """
+        return Latent(
+            {k: slerp(z, other.levels[k], t) for k, z in self.levels.items()}, dict(self.settings)
+        )
+
+    def flatten(self) -> Tensor:
+        """(N, D), coarse first."""
+        return torch.cat([z.flatten(1) for z in self.levels.values()], 1)
+
+    def save(self, path: str | Path, **settings: str | int | float) -> None:
+        """Writes safetensors, with the settings (model, seed, temperature ...) as metadata."""
+        text = {key: str(value) for key, value in {**self.settings, **settings}.items()}
+        tensors = {k: z.detach().cpu().contiguous() for k, z in self.levels.items()}
+        save_file(tensors, str(path), {**text, "levels": json.dumps(list(self.levels))})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Latent:
+        """Reads what `save` wrote; its settings are strings.
+
+        Raises:
+            CheckpointError: the file is missing or holds no latent.
+        """
+        try:
+            with safe_open(str(path), "pt") as file:
+                metadata = file.metadata() or {}
+                order = json.loads(metadata.pop("levels"))
+                return cls({name: file.get_tensor(name) for name in order}, metadata)
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} is no latent file; expected safetensors written by Latent.save."
+            ) from error
+
+
+def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
+    """Spherical interpolation, one great circle a row; a, b: (N, ...)."""
+    flat_a, flat_b = a.flatten(1), b.flatten(1)
+    norms = flat_a.norm(dim=1) * flat_b.norm(dim=1)
+    cosine = ((flat_a * flat_b).sum(1) / norms.clamp_min(1e-12)).clamp(-1, 1)
+    angle = torch.where(norms > 0, cosine, 1.0).acos()
+    sine = angle.sin()
+    straight = sine < 1e-4
+    safe = torch.where(straight, 1.0, sine)
+    weight_a = torch.where(straight, 1 - t, ((1 - t) * angle).sin() / safe)
+    weight_b = torch.where(straight, t, (t * angle).sin() / safe)
+    return (weight_a[:, None] * flat_a + weight_b[:, None] * flat_b).view_as(a)
+
+
+class ConditionalINN(nn.Module):
+    """z = f(x; c), exactly invertible, with log p(x | c) = log N(z; 0, 1) + log|det df/dx|.
+
+    A subclass has `flow`, says how a `Condition` is made, and gives `latent_shapes` (coarse first)
+    and `unit`, the size of one unit of the flow's x in the units of the data.
+    """
+
+    flow: Flow
+    latent_shapes: dict[str, tuple[int, ...]]
+    unit: float = 1.0
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
+    def dimensions(self) -> int:
+        """D, the number of values in one x, and in one z."""
+        return sum(math.prod(shape) for shape in self.latent_shapes.values())
+
+    def encode(self, x: Tensor, condition: Condition) -> tuple[Latent, Tensor]:
+        """x (B * n, C, H, W) -> its latent, and log|det dz/dx| (B * n,) in nats.
+
+        Row i of x is seen under row i // n of the condition.
+        """
+        levels, log_det = self.flow(x / self.unit, condition)
+        ordered = {name: levels[name] for name in self.latent_shapes}
+        return Latent(ordered), log_det - self.dimensions * math.log(self.unit)
+
+    def decode(self, z: Latent, condition: Condition) -> Tensor:
+        """The exact inverse of `encode`: a latent of B * n rows -> x (B * n, C, H, W)."""
+        return self.flow.inverse(z.levels, condition) * self.unit
+
+    def log_prob(self, x: Tensor, condition: Condition) -> Tensor:
+        """log p(x | c) in nats, (B * n,)."""
+        z, log_det = self.encode(x, condition)
+        return standard_normal_log_prob(z) + log_det
+
+    def bits_per_dim(self, log_prob: Tensor) -> Tensor:
+        """Nats of a whole x -> bits per dimension, in the units of the data; less is likelier."""
+        return -log_prob / (self.dimensions * math.log(2))
+
+    def sample(
+        self,
+        condition: Condition,
+        n: int,
+        temperature: Temperature = 1.0,
+        seed: int | None = None,
+    ) -> Tensor:
+        """n draws for every row of the condition, (B, n, C, H, W).
+
+        Sample i depends on the seed and on i, not on n; every row gets the same noise.
+        """
+        z = self.draw(n, temperature, seed)
+        rows = z.map(lambda level: level.repeat(len(condition), 1, 1, 1))
+        return self.decode(rows, condition).unflatten(0, (len(condition), n))
+
+    def draw(self, n: int, temperature: Temperature = 1.0, seed: int | None = None) -> Latent:
+        """n latents from N(0, temperature^2); without a seed, other ones each time."""
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise CinnHubError(f"n is {n}; it must be a whole number of samples, 1 or more.")
+        seed = fresh_seed() if seed is None else check_seed(seed)
+        seeds = [sample_seed(seed, i) for i in range(n)]
+        return Latent.standard(self.latent_shapes, seeds, temperature, self.device)
+
+    def transfer(self, x: Tensor, source: Condition, target: Condition) -> Tensor:
+        """f^-1(f(x; source); target): the latent of x under one condition, seen under another."""
+        return self.decode(self.encode(x, source)[0], target)
+
+
+def standard_normal_log_prob(z: Latent) -> Tensor:
+    """log N(z; 0, 1) in nats, (N,)."""
+    values = z.flatten()
+    return -0.5 * (values.square().sum(1) + values.shape[1] * math.log(2 * math.pi))
+
+
+def fresh_seed() -> int:
+    """A seed to show, from the system's entropy."""
+    return int(np.random.SeedSequence().generate_state(1, np.uint32)[0])
+
+
+def check_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise CinnHubError(f"The seed is {seed}; it must be a whole number, 0 or more.")
+    return int(seed)

@@ -1,0 +1,253 @@
+"""The ordinary networks inside: the condition network of photos, and the subnets of couplings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cinn_hub.flow import LevelCondition
+
+# expansion, channels, repeats, stride of the first, kernel (Tan & Le 2019; the Lite variants have
+# no squeeze-excitation and ReLU6 throughout)
+EFFICIENTNET_STAGES = (
+    (1, 16, 1, 1, 3),
+    (6, 24, 2, 2, 3),
+    (6, 40, 2, 2, 5),
+    (6, 80, 3, 2, 3),
+    (6, 112, 3, 1, 5),
+    (6, 192, 4, 2, 5),
+    (6, 320, 1, 1, 3),
+)
+TAPS = (1, 2, 4, 6)  # the stages whose outputs a decoder wants: strides 4, 8, 16, 32
+
+
+def scaled_width(channels: int, multiplier: float) -> int:
+    """channels * multiplier as a multiple of 8, never below 90 % of it."""
+    wanted = channels * multiplier
+    rounded = max(8, int(wanted + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * wanted else rounded + 8
+
+
+class SameConv(nn.Conv2d):
+    """A convolution padded as TensorFlow's "same", with the BatchNorm behind it folded in.
+
+    With stride 2 "same" leaves the odd pixel to the right and below. A kernel one larger, whose
+    first row and column start at zero, does that with even padding, and much faster.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
+    ) -> None:
+        size = kernel if stride == 1 else kernel + 1
+        super().__init__(inputs, outputs, size, stride, kernel // 2, groups=groups)
+
+
+class InvertedBottleneck(nn.Module):
+    """Expand, filter each channel, project; the sum with the input where shapes agree."""
+
+    def __init__(self, inputs: int, outputs: int, expansion: int, stride: int, kernel: int) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        self.expand = SameConv(inputs, hidden, 1) if expansion > 1 else None
+        self.depthwise = SameConv(hidden, hidden, kernel, stride, groups=hidden)
+        self.project = SameConv(hidden, outputs, 1)
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        out = self.project(F.relu6(self.depthwise(hidden), inplace=True))
+        return x + out if self.residual else out
+
+
+class EfficientNetLite(nn.Module):
+    """The features of EfficientNet-Lite (Tan & Le 2019) with its BatchNorms folded in.
+
+    Arguments:
+        inputs: channels of the picture, 1 for L alone.
+        width, depth: multipliers; Lite0 is (1.0, 1.0), Lite1 (1.0, 1.1), Lite2 (1.1, 1.2).
+    """
+
+    def __init__(self, inputs: int = 1, width: float = 1.0, depth: float = 1.0) -> None:
+        super().__init__()
+        self.stem = SameConv(inputs, 32, 3, 2)
+        stages, channels, last = [], 32, len(EFFICIENTNET_STAGES) - 1
+        for i, (expansion, base, repeats, stride, kernel) in enumerate(EFFICIENTNET_STAGES):
+            outputs = scaled_width(base, width)
+            repeats = repeats if i in (0, last) else math.ceil(repeats * depth)
+            blocks = []
+            for j in range(repeats):
+                step = stride if j == 0 else 1
+                blocks.append(InvertedBottleneck(channels, outputs, expansion, step, kernel))
+                channels = outputs
+            stages.append(nn.Sequential(*blocks))
+        self.stages = nn.ModuleList(stages)
+        self.tap_channels = [scaled_width(EFFICIENTNET_STAGES[i][1], width) for i in TAPS]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """x (B, inputs, S, S), in about [-1, 1] -> features at strides 4, 8, 16 and 32."""
+        x = F.relu6(self.stem(x), inplace=True)
+        taps = []
+        for i, stage in enumerate(self.stages):
+            x = stage(x)
+            if i in TAPS:
+                taps.append(x)
+        return taps
+
+
+class ChannelNorm(nn.LayerNorm):
+    """LayerNorm over the channels of (B, C, H, W), at each position."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class ConvBlock(nn.Module):
+    """A ConvNeXt block (Liu et al. 2022): a depthwise filter, then two layers at each position."""
+
+    def __init__(self, channels: int, kernel: int = 5, expansion: int = 4) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, kernel, padding="same", groups=channels)
+        self.norm = ChannelNorm(channels)
+        self.expand = nn.Conv2d(channels, expansion * channels, 1)
+        self.project = nn.Conv2d(expansion * channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.project(F.gelu(self.expand(self.norm(self.depthwise(x)))))
+
+
+class AttentionBlock(nn.Module):
+    """Every position looks at every other, so that the two halves of a sky agree; then an MLP."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1 = nn.LayerNorm(channels)
+        self.query_key_value = nn.Linear(channels, 3 * channels)
+        self.merge = nn.Linear(channels, channels)
+        self.norm2 = nn.LayerNorm(channels)
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, C, H, W) -> the same shape."""
+        tokens = x.flatten(2).transpose(1, 2)
+        split = self.query_key_value(self.norm1(tokens)).unflatten(2, (3, self.heads, -1))
+        query, key, value = split.permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(query, key, value)
+        tokens = tokens + self.merge(seen.transpose(1, 2).flatten(2))
+        tokens = tokens + self.mlp(self.norm2(tokens))
+        return tokens.transpose(1, 2).reshape(x.shape)
+
+
+class ConditionNetwork(nn.Module):
+    """L -> feature maps at 32x32, 16x16, 8x8, 4x4, 2x2 and 1x1, for a picture of 256 px.
+
+    A pretrained backbone, attention at its coarsest map, a decoder that adds the finer ones top
+    down, and pooling towards the whole picture. In general the maps are size/8, size/16, ... down
+    to 1x1, by their side.
+
+    Arguments:
+        size: side of the L that it is given, a multiple of 32 whose quotient is a power of 2.
+        channels: of the maps at size/8, size/16 and size/32 and coarser.
+        width, depth: multipliers of the backbone.
+        attention_blocks, conv_blocks: how many at size/32, and at each of the two finer maps.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        channels: Sequence[int],
+        width: float = 1.0,
+        depth: float = 1.0,
+        attention_blocks: int = 2,
+        conv_blocks: int = 2,
+    ) -> None:
+        super().__init__()
+        fine, middle, coarse = channels
+        side = size // 32
+        self.backbone = EfficientNetLite(1, width, depth)
+        tap4, tap8, tap16, tap32 = self.backbone.tap_channels
+        self.project32 = nn.Conv2d(tap32, coarse, 1)
+        self.positions = nn.Parameter(torch.zeros(1, coarse, side, side))
+        self.attention = nn.Sequential(
+            *[AttentionBlock(coarse, coarse // 32) for _ in range(attention_blocks)]
+        )
+        self.project16 = nn.Conv2d(tap16 + coarse, middle, 1)
+        self.blocks16 = nn.Sequential(*[ConvBlock(middle) for _ in range(conv_blocks)])
+        self.project4 = nn.Conv2d(tap4, tap8, 2, 2)
+        self.project8 = nn.Conv2d(2 * tap8 + middle, fine, 1)
+        self.blocks8 = nn.Sequential(*[ConvBlock(fine) for _ in range(conv_blocks)])
+        self.pooled = nn.ModuleList(ConvBlock(coarse, 3) for _ in range(int(math.log2(side))))
+
+    def forward(self, lightness: Tensor) -> dict[int, Tensor]:
+        """lightness (B, 1, size, size) in [0, 100] -> {side: (B, C, side, side)}, fine to coarse."""
+        tap4, tap8, tap16, tap32 = self.backbone((lightness * 2.55 - 127) / 128)
+        coarse = self.attention(self.project32(tap32) + self.positions)
+        middle = self.blocks16(self.project16(torch.cat([tap16, enlarged(coarse)], 1)))
+        fine = torch.cat([self.project4(tap4), tap8, enlarged(middle)], 1)
+        maps = [self.blocks8(self.project8(fine)), middle, coarse]
+        for block in self.pooled:
+            maps.append(block(F.avg_pool2d(maps[-1], 2)))
+        return {x.shape[-1]: x for x in maps}
+
+
+def enlarged(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C, 2 H, 2 W)."""
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+class ConvSubnet(nn.Module):
+    """The network inside a coupling: three convolutions over [x, drawn] and the given condition.
+
+    A convolution is linear, so that on the given condition runs once for all samples of a photo.
+    The last one starts at zero: the coupling starts as the identity.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, given: int, drawn: int, hidden: int, kernel: int
+    ) -> None:
+        super().__init__()
+        padding = kernel // 2
+        self.first = nn.Conv2d(inputs + drawn, hidden, kernel, padding=padding)
+        self.given = nn.Conv2d(given, hidden, 1, bias=False)
+        self.second = nn.Conv2d(hidden, hidden, 1)
+        self.last = nn.Conv2d(hidden, outputs, kernel, padding=padding)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor, condition: LevelCondition) -> Tensor:
+        """x (B * n, inputs, H, W) -> (B * n, outputs, H, W)."""
+        if condition.drawn is not None:
+            x = torch.cat([x, condition.drawn], 1)
+        hidden = add_to_samples(self.first(x), self.given(condition.given))
+        return self.last(F.gelu(self.second(F.gelu(hidden))))
+
+
+class PriorNetwork(nn.Module):
+    """Mean and log-scale of a `ConditionalGaussian`, from the given condition and the coarser ab."""
+
+    def __init__(self, outputs: int, given: int, drawn: int, hidden: int, kernel: int) -> None:
+        super().__init__()
+        self.drawn = nn.Conv2d(drawn, hidden, kernel, padding=kernel // 2) if drawn else None
+        self.given = nn.Conv2d(given, hidden, 1)
+        self.last = nn.Conv2d(hidden, outputs, 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, condition: LevelCondition) -> Tensor:
+        hidden = self.given(condition.given)
+        if self.drawn is not None:
+            hidden = add_to_samples(self.drawn(condition.drawn), hidden)
+        return self.last(F.gelu(hidden))
+
+
+def add_to_samples(x: Tensor, given: Tensor) -> Tensor:
+    """x (B * n, ...) + given (B, ...): row i of x gets row i // n, without copies."""
+    if len(x) == len(given):
+        return x + given
+    return (x.unflatten(0, (len(given), -1)) + given.unsqueeze(1)).flatten(0, 1)

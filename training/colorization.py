@@ -1,0 +1,240 @@
+"""The three stages of a `ColorizationCINN`: coarse colour, the flow on top, everything together."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from cinn_hub.checkpoints import write_model
+from cinn_hub.colorization import ColorizationCINN, ColorizationConfig
+from training.backbone import load_pretrained
+from training.loop import Stage, Trainer
+from training.photos import ColorPhotos, Source, balanced_sampler, collate, find_photos
+
+
+class ColorBins(nn.Module):
+    """Colour as a classification over a square grid of ab, from the condition's finest map.
+
+    A colour is shared among the four bins around it (bilinear weights), so that the expected
+    colour of an exact prediction is exactly that colour. After Zhang et al. 2016.
+    """
+
+    def __init__(self, channels: int, spacing: float = 11.0, per_axis: int = 19) -> None:
+        super().__init__()
+        self.spacing = spacing
+        self.per_axis = per_axis
+        self.head = nn.Conv2d(channels, per_axis**2, 1)
+        axis = (torch.arange(per_axis) - per_axis // 2) * spacing
+        self.register_buffer("centers", torch.cartesian_prod(axis, axis))  # (bins, 2): a, b
+
+    def cross_entropy(self, features: Tensor, ab: Tensor) -> Tensor:
+        """Mean nats a position; features (B, C, h, w), ab (B, 2, h, w)."""
+        log_p = self.head(features).float().log_softmax(1).flatten(2)
+        place = (ab / self.spacing + self.per_axis // 2).clamp(0, self.per_axis - 1.001).flatten(2)
+        low = place.floor()
+        weight, low = place - low, low.long()
+        total = torch.zeros_like(log_p[:, 0])
+        for i in (0, 1):
+            for j in (0, 1):
+                index = (low[:, 0] + i) * self.per_axis + low[:, 1] + j
+                weight_a = weight[:, 0] if i else 1 - weight[:, 0]
+                weight_b = weight[:, 1] if j else 1 - weight[:, 1]
+                total = total + weight_a * weight_b * log_p.gather(1, index[:, None])[:, 0]
+        return -total.mean()
+
+    def expected(self, features: Tensor) -> Tensor:
+        """The mean colour of the prediction, (B, 2, h, w)."""
+        p = self.head(features).float().softmax(1)
+        return torch.einsum("bkhw,kc->bchw", p, self.centers)
+
+
+class ColorizationTask(nn.Module):
+    """The model with its colour classifier, and the losses of each stage."""
+
+    def __init__(self, model: ColorizationCINN) -> None:
+        super().__init__()
+        self.model = model
+        self.bins = ColorBins(model.config.channels[0])
+
+    def forward(self, stage: str, lightness: Tensor, ab: Tensor) -> Tensor:
+        lightness = lightness.contiguous(memory_format=torch.channels_last)
+        maps = self.model.condition_network(lightness)
+        grid = max(maps)
+        loss = 0.0
+        if stage in ("decoder", "condition", "together"):
+            small = F.avg_pool2d(ab, ab.shape[-1] // grid)
+            loss = loss + self.bins.cross_entropy(maps[grid], small)
+        if stage in ("flow", "together"):
+            condition = self.model.condition_of_maps(maps, lightness)
+            noisy = ab + self.model.config.noise * torch.randn_like(ab)
+            by_level = level_nats(self.model, noisy, condition)
+            loss = loss + torch.stack([nats.mean() for nats in by_level.values()]).mean()
+        return loss
+
+    def held_out(self, stage: str, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
+        """Bits per dimension of ab (flow), or cross-entropy and the error of the expected colour
+        over that of the mean colour of these photos (classification)."""
+        generator = torch.Generator().manual_seed(0)
+        entropy, squares, ab_all, bits = [], [], [], []
+        levels: dict[str, list[Tensor]] = {}
+        for lightness, ab in batches:
+            lightness = lightness.contiguous(memory_format=torch.channels_last)
+            maps = self.model.condition_network(lightness)
+            grid = max(maps)
+            small = F.avg_pool2d(ab, ab.shape[-1] // grid)
+            entropy.append(self.bins.cross_entropy(maps[grid], small))
+            squares.append((self.bins.expected(maps[grid]) - small).square().mean((1, 2, 3)))
+            ab_all.append(small)
+            if stage in ("flow", "together"):
+                noise = torch.randn(ab.shape, generator=generator).to(ab.device)
+                condition = self.model.condition_of_maps(maps, lightness)
+                noisy = ab + self.model.config.noise * noise
+                bits.append(self.model.bits_per_dim(self.model.log_prob(noisy, condition)))
+                for name, nats in level_nats(self.model, noisy, condition).items():
+                    levels.setdefault(name, []).append(nats)
+        small = torch.cat(ab_all)
+        constant = (small - small.mean((0, 2, 3), keepdim=True)).square().mean((1, 2, 3))
+        figures = {} if not bits else {"bits per dim": torch.cat(bits).mean().item()}
+        figures["cross-entropy"] = torch.stack(entropy).mean().item()
+        ratio = torch.cat(squares).sqrt().mean() / constant.sqrt().mean()
+        figures["error / constant"] = ratio.item()
+        return figures | {name: torch.cat(nats).mean().item() for name, nats in levels.items()}
+
+
+def level_nats(model: ColorizationCINN, ab: Tensor, condition: Any) -> dict[str, Tensor]:
+    """-log p of each level given the coarser ones, in nats per dimension of the flow's x, (B,)."""
+    latents, log_dets = model.flow.forward_by_level(ab / model.unit, condition)
+    nats = {}
+    for name, z in latents.items():
+        z = z.flatten(1)
+        energy = 0.5 * (z.square().sum(1) + z.shape[1] * math.log(2 * math.pi))
+        nats[name] = (energy - log_dets[name]) / z.shape[1]
+    return nats
+
+
+def backbone_parameters(task: ColorizationTask, frozen_stages: int) -> list[nn.Parameter]:
+    """All of the backbone, or, on small machines, only what lies behind its first stages: they see
+    edges and textures, cost most of the time, and gain least."""
+    backbone = task.model.condition_network.backbone
+    if frozen_stages == 0:
+        return list(backbone.parameters())
+    return [p for stage in backbone.stages[frozen_stages:] for p in stage.parameters()]
+
+
+def decoder_parameters(task: ColorizationTask) -> list[nn.Parameter]:
+    network = task.model.condition_network
+    backbone = {id(p) for p in network.backbone.parameters()}
+    return [p for p in network.parameters() if id(p) not in backbone]
+
+
+def stages(lr: float, frozen_stages: int) -> list[Stage]:
+    """Condition network first, then the flow, then both; the learning rates are for batches of 32."""
+
+    def group(parameters: Iterable[nn.Parameter], factor: float) -> dict[str, Any]:
+        return {"params": list(parameters), "lr": factor * lr}
+
+    def decoder(task: ColorizationTask) -> list[dict[str, Any]]:
+        return [group(decoder_parameters(task), 1), group(task.bins.head.parameters(), 1)]
+
+    def condition(task: ColorizationTask) -> list[dict[str, Any]]:
+        return [
+            group(decoder_parameters(task), 0.6),
+            group(task.bins.head.parameters(), 0.6),
+            group(backbone_parameters(task, frozen_stages), 0.2),
+        ]
+
+    def flow(task: ColorizationTask) -> list[dict[str, Any]]:
+        return [group(task.model.flow.parameters(), 1)]
+
+    def together(task: ColorizationTask) -> list[dict[str, Any]]:
+        return [
+            group(task.model.flow.parameters(), 0.4),
+            group(decoder_parameters(task), 0.2),
+            group(task.bins.head.parameters(), 0.2),
+            group(backbone_parameters(task, frozen_stages), 0.05),
+        ]
+
+    return [
+        Stage("decoder", 0.10, decoder),
+        Stage("condition", 0.35, condition),
+        Stage("flow", 0.40, flow),
+        Stage("together", 0.15, together),
+    ]
+
+
+def loader(
+    sources: list[Source], size: int, batch: int, workers: int, seed: int, augment: bool
+) -> DataLoader:
+    return DataLoader(
+        ColorPhotos(sources, size, augment),
+        batch_size=batch,
+        sampler=balanced_sampler(sources, seed) if augment else None,
+        num_workers=workers,
+        collate_fn=collate,
+        drop_last=augment,
+        persistent_workers=workers > 0,
+        worker_init_fn=one_thread,
+    )
+
+
+def one_thread(worker: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(0)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", nargs="+", required=True, help="folders or zips of photos")
+    parser.add_argument("--held-out", nargs="+", help="folders or zips; else 1 %% of --data")
+    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--work", type=Path, help="where checkpoints lie; default OUT.training")
+    parser.add_argument("--minutes", type=float, default=120, help="budget of all stages")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--frozen-stages",
+        type=int,
+        default=3,
+        help="first stages of the backbone that stay as they are; 0 tunes all (large GPUs)",
+    )
+    parser.add_argument("--held-out-photos", type=int, default=256)
+
+
+def split_sources(options: argparse.Namespace) -> tuple[list[Source], list[Source]]:
+    sources = find_photos(options.data)
+    if options.held_out:
+        held = find_photos(options.held_out)
+    else:
+        held, sources = sources[::100], [s for i, s in enumerate(sources) if i % 100]
+    step = max(1, len(held) // options.held_out_photos)
+    return sources, held[::step][: options.held_out_photos]
+
+
+def main(options: argparse.Namespace) -> None:
+    torch.manual_seed(options.seed)
+    model = ColorizationCINN(ColorizationConfig())
+    load_pretrained(model.condition_network.backbone)
+    task = ColorizationTask(model).to(memory_format=torch.channels_last)
+    sources, held = split_sources(options)
+    print(f"{len(sources)} photos to train on, {len(held)} held out.")
+    make = partial(loader, size=model.config.image_size, seed=options.seed)
+    batches = make(sources, batch=options.batch, workers=options.workers, augment=True)
+    held_out = make(held, batch=32, workers=0, augment=False)
+    work = options.work or options.out.with_name(options.out.name + ".training")
+    trainer = Trainer(task, stages(options.lr, options.frozen_stages), options.minutes, work)
+    progress = trainer.run(batches, held_out)
+    if trainer.accelerator.is_main_process:
+        write_model(model, options.out)
+        (options.out / "training.json").write_text(json.dumps(vars(progress), indent=1) + "\n")

@@ -1,0 +1,127 @@
+"""Photos from folders and zip archives as pairs (L, ab), cropped and flipped at random."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, WeightedRandomSampler, default_collate
+
+from cinn_hub.color import to_lab
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+LEAST_CHROMA = 4.0  # mean Lab chroma below which a photo counts as grey
+LEAST_SPREAD = 3.0  # spread of ab below which it counts as toned in one colour
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one photo lies: a file, or a member of an archive; `group` is its collection."""
+
+    path: Path
+    member: str | None
+    group: str
+
+    def read(self) -> bytes:
+        return archive(self.path).read(self.member) if self.member else self.path.read_bytes()
+
+
+@lru_cache(maxsize=64)
+def archive(path: Path) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
+
+
+def find_photos(places: Sequence[str | Path]) -> list[Source]:
+    """All photos in the given folders (recursive) and zip archives, in a fixed order."""
+    sources = []
+    for place in map(Path, places):
+        if place.is_dir():
+            files = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES)
+            sources += [Source(p, None, p.parent.name) for p in files]
+        elif zipfile.is_zipfile(place):
+            with zipfile.ZipFile(place) as opened:
+                names = sorted(n for n in opened.namelist() if Path(n).suffix.lower() in SUFFIXES)
+            sources += [Source(place, n, Path(n).stem.rpartition("-")[0]) for n in names]
+        else:
+            raise SystemExit(f"{place} is neither a folder nor a zip archive of photos.")
+    if not sources:
+        raise SystemExit(f"There are no photos in {', '.join(map(str, places))}.")
+    return sources
+
+
+class ColorPhotos(Dataset):
+    """(L (1, size, size) in [0, 100], ab (2, size/4, size/4)) of coloured photos, float32.
+
+    Each photo, or a random part of it, is squeezed to a square whatever its aspect, as in use.
+    Grey, toned and unreadable photos give None; `collate` drops them.
+
+    Arguments:
+        augment: random crops of at least 65 % of each side, and flips.
+    """
+
+    def __init__(self, sources: Sequence[Source], size: int = 256, augment: bool = True) -> None:
+        self.sources = list(sources)
+        self.size = size
+        self.augment = augment
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor] | None:
+        encoded = np.frombuffer(self.sources[index].read(), np.uint8)
+        bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        if bgr is None:
+            return None
+        if self.augment:
+            bgr = random_part(bgr)
+        shrinks = bgr.shape[0] * bgr.shape[1] > self.size**2
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        square = cv2.resize(bgr, (self.size, self.size), interpolation=method)
+        lab = to_lab(cv2.cvtColor(square, cv2.COLOR_BGR2RGB))
+        ab = cv2.resize(lab[..., 1:], (self.size // 4,) * 2, interpolation=cv2.INTER_AREA)
+        if not is_colored(ab):
+            return None
+        return (
+            torch.from_numpy(np.ascontiguousarray(lab[..., 0])[None]),
+            torch.from_numpy(ab).permute(2, 0, 1).contiguous(),
+        )
+
+
+def random_part(picture: np.ndarray, least: float = 0.65) -> np.ndarray:
+    """A random crop of at least `least` of each side, perhaps mirrored; uses torch's generator."""
+    height, width = picture.shape[:2]
+    share_y, share_x, place_y, place_x, coin = torch.rand(5).tolist()
+    h = max(1, round(height * (least + (1 - least) * share_y)))
+    w = max(1, round(width * (least + (1 - least) * share_x)))
+    top, left = round((height - h) * place_y), round((width - w) * place_x)
+    part = picture[top : top + h, left : left + w]
+    return part[:, ::-1] if coin < 0.5 else part
+
+
+def is_colored(ab: np.ndarray) -> bool:
+    """Whether ab (h, w, 2) is neither grey nor toned in a single colour."""
+    chroma = np.hypot(ab[..., 0], ab[..., 1]).mean()
+    spread = np.sqrt(ab.reshape(-1, 2).var(0).sum())
+    return bool(chroma >= LEAST_CHROMA and spread >= LEAST_SPREAD)
+
+
+def collate(items: list[tuple[Tensor, Tensor] | None]) -> tuple[Tensor, Tensor]:
+    """A batch of those photos that have colours."""
+    kept = [item for item in items if item is not None]
+    return default_collate(kept) if kept else (torch.empty(0, 1, 0, 0), torch.empty(0, 2, 0, 0))
+
+
+def balanced_sampler(sources: Sequence[Source], seed: int) -> WeightedRandomSampler:
+    """Draws collections by the square root of their size, so that large ones do not drown others."""
+    sizes = Counter(source.group for source in sources)
+    weights = [sizes[source.group] ** -0.5 for source in sources]
+    generator = torch.Generator().manual_seed(seed)
+    return WeightedRandomSampler(weights, len(sources), replacement=True, generator=generator)
