@@ -86,5 +86,5 @@ def check_tensors(
             )
         if x.is_floating_point() and not x.isfinite().all():
             raise CheckpointError(
-                f"{folder / WEIGHTS_FILE} has values in {name} that are no numbers."
+                f"{folder / WEIGHTS_FILE} has NaN or infinity in {name}; get it again."
             )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
+from cinn_hub import photos
 from cinn_hub.config import Config
 from cinn_hub.flow import (
     ActNorm,
@@ -21,7 +27,14 @@ from cinn_hub.flow import (
     Level,
     Split,
 )
-from cinn_hub.model import Condition, ConditionalINN
+from cinn_hub.model import (
+    Condition,
+    ConditionalINN,
+    Latent,
+    Temperature,
+    check_seed,
+    fresh_seed,
+)
 from cinn_hub.networks import ConditionNetwork, ConvSubnet, PriorNetwork
 
 
@@ -68,6 +81,52 @@ class ColorizationConfig(Config):
 
 def level_name(side: int) -> str:
     return f"{side}x{side}"
+
+
+@dataclass(frozen=True)
+class PreparedPhoto:
+    """A photo with its condition: everything that is computed once, however many samples follow."""
+
+    photo: photos.Photo
+    condition: Condition
+
+
+@dataclass(frozen=True, eq=False)
+class Colorization:
+    """One colouring of a photo: a latent, its small ab and its likelihood.
+
+    The picture itself is made when somebody asks for it: `preview` or `image`.
+
+    Attributes:
+        ab: (ab_size, ab_size, 2) float32, of the photo squeezed to a square.
+        latent: one row; `colorize(photo, latent=latent)` gives the same colours again.
+        log_prob: log p(ab | L) in nats; bits_per_dim: the same per ab value, less is likelier.
+        settings: what is needed to make it again: model, seed, temperature, which sample.
+    """
+
+    photo: photos.Photo
+    ab: np.ndarray
+    latent: Latent
+    log_prob: float
+    bits_per_dim: float
+    settings: dict[str, str]
+
+    def preview(self, size: int = 1024) -> Image.Image:
+        """The colouring with `size` pixels on its longer side, or fewer if the photo has fewer."""
+        return photos.render_preview(self.photo, self.ab, size)
+
+    @cached_property
+    def image(self) -> Image.Image:
+        """The colouring at the photo's own size; its L is the photo's L. Kept once made."""
+        return photos.render(self.photo, self.ab)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the full-size picture with the photo's EXIF and the settings; see `photos.save`.
+
+        Raises:
+            PhotoError: the suffix is of no known format, or the folder cannot be written to.
+        """
+        photos.save(self.image, path, settings=self.settings)
 
 
 class ColorizationCINN(ConditionalINN):
@@ -134,3 +193,72 @@ class ColorizationCINN(ConditionalINN):
             wavelets, _ = HaarDownsampling()(small, None)
             condition[level_name(side)] = torch.cat([maps[grid], wavelets.to(maps[grid].dtype)], 1)
         return condition
+
+    @torch.inference_mode()
+    def prepare(self, photo: photos.PhotoLike | PreparedPhoto) -> PreparedPhoto:
+        """Reads the photo and runs the condition network, once for all that follows.
+
+        The network sees the whole photo squeezed to a square, so colours do not depend on its size.
+
+        Raises:
+            PhotoError: this is no photo that can be read.
+        """
+        if isinstance(photo, PreparedPhoto):
+            return photo
+        photo = photos.read(photo)
+        small = photos.squeeze(photo.lightness, self.config.image_size)
+        lightness = torch.from_numpy(small)[None, None].to(self.device)
+        return PreparedPhoto(photo, self.condition(lightness))
+
+    @torch.inference_mode()
+    def colorize(
+        self,
+        photo: photos.PhotoLike | PreparedPhoto,
+        n: int = 8,
+        temperature: Temperature | None = None,
+        seed: int | None = None,
+        latent: Latent | None = None,
+    ) -> list[Colorization]:
+        """n different colourings of one photo.
+
+        Arguments:
+            photo: path, file, bytes, PIL image, array, or what `prepare` returned.
+            temperature: scale of z, one number or one a level; the model's default if not given.
+            seed: the same seed gives the same colourings, sample i whatever n; a fresh one if not
+                given, to be found in `settings`.
+            latent: decode these latents instead of drawing; n, temperature and seed are not used.
+
+        Raises:
+            PhotoError: this is no photo that can be read.
+            CinnHubError: n, temperature or seed is out of range.
+        """
+        if latent is None:
+            seed = fresh_seed() if seed is None else check_seed(seed)
+            temperature = self.config.temperature if temperature is None else temperature
+            latent = self.draw(n, temperature, seed)
+            settings = {"seed": str(seed), "temperature": describe_temperature(temperature)}
+        else:
+            settings = dict(latent.settings)
+        prepared = self.prepare(photo)
+        latent = latent.to(self.device)
+        ab = self.decode(latent, prepared.condition)
+        log_prob = self.log_prob(ab, prepared.condition)
+        bits = self.bits_per_dim(log_prob).tolist()
+        pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
+        results = []
+        for i, (row, picture) in enumerate(zip(latent, pictures, strict=True)):
+            mine = {"model": self.name, **settings}
+            if "seed" in mine:
+                mine.setdefault("sample", str(i))
+            row = Latent(row.levels, mine)
+            results.append(
+                Colorization(prepared.photo, picture, row, log_prob[i].item(), bits[i], mine)
+            )
+        return results
+
+
+def describe_temperature(temperature: Temperature) -> str:
+    """As text for metadata: "0.8", or "1x1=0.9 2x2=0.8"."""
+    if isinstance(temperature, Mapping):
+        return " ".join(f"{level}={value:g}" for level, value in temperature.items()) or "1"
+    return f"{temperature:g}"

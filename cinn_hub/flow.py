@@ -1,4 +1,4 @@
-"""Invertible layers and their composition over resolution levels. Knows tensors; no photos, no files.
+"""Invertible layers and their composition over resolution levels. Knows tensors, no photos.
 
 *Forward* is data to latent, *inverse* is latent to data, everywhere. One condition may serve many
 samples: where `x` has n times as many rows as the condition, row i belongs to condition i // n.

@@ -53,7 +53,7 @@ def check_temperature(temperature: Temperature, levels: Sequence[str]) -> dict[s
 
 
 def sample_seed(seed: int, index: int) -> int:
-    """The seed of sample `index`: another for each (seed, index), whatever the number of samples."""
+    """The seed of sample `index`, whatever the number of samples: one for each (seed, index)."""
     return int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0])
 
 
@@ -177,9 +177,11 @@ class ConditionalINN(nn.Module):
     """z = f(x; c), exactly invertible, with log p(x | c) = log N(z; 0, 1) + log|det df/dx|.
 
     A subclass has `flow`, says how a `Condition` is made, and gives `latent_shapes` (coarse first)
-    and `unit`, the size of one unit of the flow's x in the units of the data.
+    and `unit`, the size of one unit of the flow's x in the units of the data. `name` is what it was
+    loaded by.
     """
 
+    name: str = "unnamed"
     flow: Flow
     latent_shapes: dict[str, tuple[int, ...]]
     unit: float = 1.0

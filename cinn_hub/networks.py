@@ -185,7 +185,7 @@ class ConditionNetwork(nn.Module):
         self.pooled = nn.ModuleList(ConvBlock(coarse, 3) for _ in range(int(math.log2(side))))
 
     def forward(self, lightness: Tensor) -> dict[int, Tensor]:
-        """lightness (B, 1, size, size) in [0, 100] -> {side: (B, C, side, side)}, fine to coarse."""
+        """L (B, 1, size, size) in [0, 100] -> {side: (B, C, side, side)}, fine to coarse."""
         tap4, tap8, tap16, tap32 = self.backbone((lightness * 2.55 - 127) / 128)
         coarse = self.attention(self.project32(tap32) + self.positions)
         middle = self.blocks16(self.project16(torch.cat([tap16, enlarged(coarse)], 1)))
@@ -229,7 +229,7 @@ class ConvSubnet(nn.Module):
 
 
 class PriorNetwork(nn.Module):
-    """Mean and log-scale of a `ConditionalGaussian`, from the given condition and the coarser ab."""
+    """Mean and log-scale of a `ConditionalGaussian`, from the condition and the coarser ab."""
 
     def __init__(self, outputs: int, given: int, drawn: int, hidden: int, kernel: int) -> None:
         super().__init__()

@@ -138,7 +138,7 @@ def decoder_parameters(task: ColorizationTask) -> list[nn.Parameter]:
 
 
 def stages(lr: float, frozen_stages: int) -> list[Stage]:
-    """Condition network first, then the flow, then both; the learning rates are for batches of 32."""
+    """Condition network first, then the flow, then both; learning rates for batches of 32."""
 
     def group(parameters: Iterable[nn.Parameter], factor: float) -> dict[str, Any]:
         return {"params": list(parameters), "lr": factor * lr}

@@ -120,7 +120,7 @@ def collate(items: list[tuple[Tensor, Tensor] | None]) -> tuple[Tensor, Tensor]:
 
 
 def balanced_sampler(sources: Sequence[Source], seed: int) -> WeightedRandomSampler:
-    """Draws collections by the square root of their size, so that large ones do not drown others."""
+    """Draws collections by the square root of their size: large ones do not drown others."""
     sizes = Counter(source.group for source in sources)
     weights = [sizes[source.group] ** -0.5 for source in sources]
     generator = torch.Generator().manual_seed(seed)

@@ -1,0 +1,29 @@
+"""Conditional invertible neural networks: diverse colours for grey photos, digits, and more.
+
+import cinn_hub
+
+model = cinn_hub.load("imagenet")
+for i, result in enumerate(model.colorize("grandma.jpg", n=8)):
+    result.image.save(f"grandma-{i}.png")
+"""
+
+from cinn_hub.errors import (
+    CheckpointError,
+    CinnHubError,
+    OfflineError,
+    PhotoError,
+    UnknownModelError,
+)
+from cinn_hub.hub import list_models, load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointError",
+    "CinnHubError",
+    "OfflineError",
+    "PhotoError",
+    "UnknownModelError",
+    "list_models",
+    "load",
+]

@@ -1,0 +1,64 @@
+"""The whole app: its header, its tabs, and how it is launched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from cinn_hub.colorization import ColorizationCINN
+from cinn_hub.ui import colorize
+
+STYLE = Path(__file__).with_name("style.css")
+
+HEADER = """
+<div class="header">
+  <h1>One grey photo, <span class="many">many colours</span></h1>
+  <p>Nobody knows what colour the dress was. So this model does not give one answer: it draws as
+  many believable ones as you like, and tells how likely each is.</p>
+</div>
+"""
+
+FOOTER = """
+A *conditional invertible neural network* maps colours to noise and back, exactly, given the photo
+([Ardizzone et al. 2019](https://arxiv.org/abs/1907.02392)). Your photo stays on the machine that
+runs this app and is deleted after an hour.
+"""
+
+
+def build(model: ColorizationCINN, examples: Path | None = None) -> gr.Blocks:
+    """The app around a loaded model; `examples` is a folder of photos to try."""
+    with gr.Blocks(
+        title="cinn_hub: many colours for one photo",
+        delete_cache=(3600, 3600),
+        analytics_enabled=False,
+        fill_width=False,
+    ) as demo:
+        gr.HTML(HEADER)
+        colorize.build(model, examples)
+        gr.Markdown(FOOTER, elem_classes="footer")
+    demo.queue(max_size=32, default_concurrency_limit=1)
+    return demo
+
+
+def launch(demo: gr.Blocks, **options) -> None:
+    """Starts the server; `options` go to Gradio's `launch`."""
+    demo.launch(
+        theme=theme(),
+        css_paths=STYLE,
+        max_file_size="60mb",
+        run_history=False,
+        footer_links=["api"],
+        **options,
+    )
+
+
+def theme() -> gr.themes.Base:
+    return gr.themes.Soft(
+        primary_hue=gr.themes.colors.orange,
+        secondary_hue=gr.themes.colors.teal,
+        neutral_hue=gr.themes.colors.stone,
+        font=["Avenir Next", "Segoe UI", "Helvetica Neue", "Arial", "sans-serif"],
+        font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
+        radius_size=gr.themes.sizes.radius_lg,
+    )
