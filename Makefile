@@ -1,0 +1,41 @@
+# make demo: the app on http://127.0.0.1:7860    make test: all tests    make lint    make clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+BROWSERS := chromium chromium-browser google-chrome
+
+.PHONY: demo test lint clean browser
+
+demo: .venv/demo
+	$(BIN)/python app.py
+
+test: .venv/dev browser
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "venv failed; on Debian: apt install python3-venv"; exit 1; }
+
+.venv/demo: requirements.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/dev: requirements-dev.txt requirements.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ .venv/demo
+
+# The tests of the app need a browser: the one that is there, Debian's, or Playwright's own.
+browser: .venv/dev
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	ls $$HOME/.cache/ms-playwright/chromium* >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; \
+	then apt-get update -qq && apt-get install -y -qq chromium >/dev/null; \
+	else $(BIN)/python -m playwright install chromium; fi
