@@ -182,10 +182,11 @@ class Permutation(Bijection):
 
 
 class InvertibleConv1x1(Bijection):
-    """z = W x at every position: a random rotation of the channels, fixed or learned.
+    """z = W x at every position, with log_det = positions * log|det W|.
 
-    Fixed, W stays orthogonal and keeps volumes. Learned, log|det W| is counted once a position.
-    Kingma & Dhariwal 2018, sec. 3.2.
+    W starts as a random rotation; `learned` says whether training changes it. It is inverted as it
+    is stored, so rounding the file to half precision costs no exactness. Kingma & Dhariwal 2018,
+    sec. 3.2.
     """
 
     def __init__(self, channels: int, seed: int, learned: bool = False) -> None:
@@ -193,28 +194,23 @@ class InvertibleConv1x1(Bijection):
         generator = torch.Generator().manual_seed(seed)
         # `device` is named so that the draw is real on the meta device, too
         gaussian = torch.randn(channels, channels, generator=generator, device="cpu")
-        orthogonal = torch.linalg.qr(gaussian).Q
-        self.learned = learned
+        rotation = torch.linalg.qr(gaussian).Q
         if learned:
-            self.weight = nn.Parameter(orthogonal)
+            self.weight = nn.Parameter(rotation)
         else:
-            self.register_buffer("weight", orthogonal)
+            self.register_buffer("weight", rotation)
 
     @staticmethod
     def mix(weight: Tensor, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):  # a rotation in bfloat16 is none
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 is too coarse for values
             return (weight @ x.flatten(2)).view_as(x) if x.dim() > 2 else x @ weight.T
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        x = x.contiguous()
-        if not self.learned:
-            return self.mix(self.weight, x), no_log_det(x)
         log_det = torch.linalg.slogdet(self.weight).logabsdet * x[0, 0].numel()
-        return self.mix(self.weight, x), log_det.expand(len(x))
+        return self.mix(self.weight, x.contiguous()), log_det.expand(len(x))
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> Tensor:
-        inverse = torch.linalg.inv(self.weight) if self.learned else self.weight.T
-        return self.mix(inverse, z.contiguous())
+        return self.mix(torch.linalg.inv(self.weight), z.contiguous())
 
 
 class HaarDownsampling(Bijection):

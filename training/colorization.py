@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from cinn_hub.checkpoints import write_model
 from cinn_hub.colorization import ColorizationCINN, ColorizationConfig
+from cinn_hub.config import read_json
 from training.backbone import load_pretrained
 from training.loop import Stage, Trainer
 from training.photos import ColorPhotos, Source, balanced_sampler, collate, find_photos
@@ -210,6 +211,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="first stages of the backbone that stay as they are; 0 tunes all (large GPUs)",
     )
     parser.add_argument("--held-out-photos", type=int, default=256)
+    parser.add_argument("--checkpoint-minutes", type=float, default=3)
+    parser.add_argument("--config", type=Path, help="a config.json of another shape")
+    parser.add_argument(
+        "--from-scratch", action="store_true", help="without the pretrained backbone"
+    )
 
 
 def split_sources(options: argparse.Namespace) -> tuple[list[Source], list[Source]]:
@@ -224,8 +230,12 @@ def split_sources(options: argparse.Namespace) -> tuple[list[Source], list[Sourc
 
 def main(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
-    model = ColorizationCINN(ColorizationConfig())
-    load_pretrained(model.condition_network.backbone)
+    config = ColorizationConfig()
+    if options.config:
+        config = ColorizationConfig.from_dict(read_json(options.config))
+    model = ColorizationCINN(config)
+    if not options.from_scratch:
+        load_pretrained(model.condition_network.backbone)
     task = ColorizationTask(model).to(memory_format=torch.channels_last)
     sources, held = split_sources(options)
     print(f"{len(sources)} photos to train on, {len(held)} held out.")
@@ -233,7 +243,13 @@ def main(options: argparse.Namespace) -> None:
     batches = make(sources, batch=options.batch, workers=options.workers, augment=True)
     held_out = make(held, batch=32, workers=0, augment=False)
     work = options.work or options.out.with_name(options.out.name + ".training")
-    trainer = Trainer(task, stages(options.lr, options.frozen_stages), options.minutes, work)
+    trainer = Trainer(
+        task,
+        stages(options.lr, options.frozen_stages),
+        options.minutes,
+        work,
+        checkpoint_minutes=options.checkpoint_minutes,
+    )
     progress = trainer.run(batches, held_out)
     if trainer.accelerator.is_main_process:
         write_model(model, options.out)

@@ -8,13 +8,14 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 WARM_UP_STEPS = 100
@@ -100,7 +101,7 @@ class Trainer:
             for parameter in group["params"]:
                 parameter.requires_grad_(True)
         optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=1e-2)
-        averaged = AveragedModel(self.spare, multi_avg_fn=get_ema_multi_avg_fn(self.average))
+        averaged = AveragedModel(self.spare, avg_fn=partial(moving_average, self.average))
         peaks = [group["lr"] for group in optimizer.param_groups]
         optimizer = self.accelerator.prepare(optimizer)
         if saved is not None and saved["optimizer"]:
@@ -112,7 +113,7 @@ class Trainer:
             unit="%",
             desc=stage.name,
             bar_format="{l_bar}{bar}| {postfix}",
-            disable=not self.accelerator.is_main_process,
+            disable=None if self.accelerator.is_main_process else True,
         )
         last_save = last_look = time.monotonic()
         mark = last_save
@@ -199,6 +200,12 @@ class Trainer:
 
     def to_device(self, batch: Any) -> Any:
         return [x.to(self.accelerator.device) if isinstance(x, Tensor) else x for x in batch]
+
+
+def moving_average(limit: float, average: Tensor, value: Tensor, count: Tensor) -> Tensor:
+    """An exponential average whose memory grows with the number of steps, up to the limit."""
+    decay = min(limit, (1 + int(count)) / (10 + int(count)))
+    return torch.lerp(value, average, decay)
 
 
 def rate(done: float, steps: int) -> float:

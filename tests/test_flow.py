@@ -1,0 +1,225 @@
+"""Every layer is a bijection, and its log-determinant is that of the Jacobian; in float64."""
+
+import math
+
+import pytest
+import torch
+from conftest import randomize
+
+from cinn_hub.flow import (
+    ActNorm,
+    AffineCoupling,
+    Chain,
+    ConditionalGaussian,
+    Flow,
+    HaarDownsampling,
+    InvertibleConv1x1,
+    Level,
+    LevelCondition,
+    Permutation,
+    SpaceToDepth,
+    Split,
+)
+from cinn_hub.networks import ConvSubnet, PriorNetwork
+
+B, C, SIDE, GIVEN = 3, 4, 4, 5
+
+
+def subnet(inputs, outputs, drawn=0):
+    return ConvSubnet(inputs, outputs, GIVEN, drawn, hidden=6, kernel=3)
+
+
+def couplings(channels, drawn=0):
+    return Chain(
+        [
+            ActNorm(channels),
+            ConditionalGaussian(PriorNetwork(2 * channels, GIVEN, drawn, hidden=5, kernel=3)),
+            InvertibleConv1x1(channels, seed=1),
+            AffineCoupling(channels, lambda i, o: subnet(i, o, drawn)),
+        ]
+    )
+
+
+LAYERS = {
+    "coupling": lambda: AffineCoupling(C, subnet),
+    "conditional gaussian": lambda: ConditionalGaussian(PriorNetwork(2 * C, GIVEN, 0, 6, 3)),
+    "actnorm": lambda: ActNorm(C),
+    "permutation": lambda: Permutation.random(C, seed=3),
+    "fixed 1x1": lambda: InvertibleConv1x1(C, seed=3),
+    "learned 1x1": lambda: InvertibleConv1x1(C, seed=3, learned=True),
+    "haar by wavelet": lambda: HaarDownsampling("wavelet"),
+    "haar by channel": lambda: HaarDownsampling("channel"),
+    "space to depth": lambda: SpaceToDepth(),
+    "chain": lambda: couplings(C),
+}
+
+
+@pytest.fixture
+def x():
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(B, C, SIDE, SIDE, generator=generator, dtype=torch.float64)
+
+
+@pytest.fixture
+def condition():
+    generator = torch.Generator().manual_seed(2)
+    given = torch.randn(B, GIVEN, SIDE, SIDE, generator=generator, dtype=torch.float64)
+    return LevelCondition(given)
+
+
+def build(make):
+    layer = make().double()
+    randomize(layer)
+    return layer.eval()
+
+
+def jacobian_log_det(function, x):
+    """log|det| of each row's own Jacobian; rows are independent, so their sum keeps them apart."""
+    jacobian = torch.autograd.functional.jacobian(lambda v: function(v).flatten(1).sum(0), x)
+    jacobian = jacobian.reshape(x[0].numel(), len(x), x[0].numel()).transpose(0, 1)
+    return torch.linalg.slogdet(jacobian).logabsdet
+
+
+@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS.keys())
+def test_inverse_and_log_det(make, x, condition):
+    layer = build(make)
+    z, log_det = layer(x, condition)
+    assert log_det.shape == (B,)
+    assert not torch.allclose(z.flatten(), x.flatten())
+    torch.testing.assert_close(layer.inverse(z, condition), x, atol=1e-9, rtol=0)
+    expected = jacobian_log_det(lambda v: layer(v, condition)[0], x)
+    torch.testing.assert_close(log_det, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS.keys())
+def test_float32_round_trip(make, x, condition):
+    layer = build(make).float()
+    condition = LevelCondition(condition.given.float())
+    z, _ = layer(x.float(), condition)
+    assert (layer.inverse(z, condition) - x.float()).abs().max() < 1e-4
+
+
+def small_flow():
+    return Flow(
+        {
+            "4x4": Level(HaarDownsampling(), Split(2, couplings(6, drawn=2))),
+            "2x2": Level(HaarDownsampling(), Split(2, Chain([]))),
+            "1x1": Level(couplings(2)),
+        }
+    )
+
+
+@pytest.fixture
+def given():
+    generator = torch.Generator().manual_seed(4)
+    return {
+        name: torch.randn(B, GIVEN, side, side, generator=generator, dtype=torch.float64)
+        for name, side in {"4x4": 2, "2x2": 1, "1x1": 1}.items()
+    }
+
+
+def test_flow_over_levels(x, given):
+    flow = build(small_flow)
+    x = x[:, :2]
+    z, log_det = flow(x, given)
+    assert {name: tuple(level.shape[1:]) for name, level in z.items()} == {
+        "4x4": (6, 2, 2),
+        "2x2": (6, 1, 1),
+        "1x1": (2, 1, 1),
+    }
+    torch.testing.assert_close(flow.inverse(z, given), x, atol=1e-9, rtol=0)
+    together = lambda v: torch.cat([l.flatten(1) for l in flow(v, given)[0].values()], 1)  # noqa: E731, E741
+    torch.testing.assert_close(log_det, jacobian_log_det(together, x), atol=1e-6, rtol=0)
+
+
+def test_levels_add_up(x, given):
+    flow = build(small_flow)
+    _, by_level = flow.forward_by_level(x[:, :2], given)
+    torch.testing.assert_close(sum(by_level.values()), flow(x[:, :2], given)[1])
+
+
+def test_gradients_reach_every_parameter(x, condition):
+    layer = build(LAYERS["chain"])
+    z, log_det = layer(x, condition)
+    (z.square().sum() - log_det.sum()).backward()
+    for name, parameter in layer.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+
+
+def test_log_scale_stays_within_the_clamp(x, condition):
+    layer = AffineCoupling(C, subnet, clamp=0.5).double()
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.fill_(50.0)
+    _, log_det = layer(x, condition)
+    assert (log_det.abs() <= 0.5 * x[0].numel()).all()
+
+
+def test_coupling_of_an_odd_number_of_channels(x, condition):
+    layer = build(lambda: AffineCoupling(3, subnet))
+    z, log_det = layer(x[:, :3], condition)
+    torch.testing.assert_close(layer.inverse(z, condition), x[:, :3], atol=1e-9, rtol=0)
+    expected = jacobian_log_det(lambda v: layer(v, condition)[0], x[:, :3])
+    torch.testing.assert_close(log_det, expected, atol=1e-6, rtol=0)
+
+
+def test_condition_and_drawn_matter(x, condition):
+    layer = build(lambda: AffineCoupling(C, lambda i, o: subnet(i, o, drawn=2)))
+    drawn = torch.ones(B, 2, SIDE, SIDE, dtype=torch.float64)
+    z, _ = layer(x, LevelCondition(condition.given, drawn))
+    assert not torch.allclose(z, layer(x, LevelCondition(condition.given, 2 * drawn))[0])
+    assert not torch.allclose(z, layer(x, LevelCondition(2 * condition.given, drawn))[0])
+
+
+def test_one_condition_serves_many_samples(x, condition):
+    layer = build(LAYERS["chain"])
+    rows = x.repeat_interleave(2, 0)
+    rows = rows + torch.arange(2 * B, dtype=x.dtype).view(-1, 1, 1, 1)
+    together, log_det = layer(rows, condition)
+    repeated = LevelCondition(condition.given.repeat_interleave(2, 0))
+    apart, expected = layer(rows, repeated)
+    torch.testing.assert_close(together, apart)
+    torch.testing.assert_close(log_det, expected)
+
+
+def test_actnorm_starts_from_the_first_batch(x, condition):
+    layer = ActNorm(C).double().train()
+    z, _ = layer(3 * x + 7, condition)
+    values = z.transpose(0, 1).flatten(1)
+    torch.testing.assert_close(values.mean(1), torch.zeros(C).double(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(values.std(1), torch.ones(C).double(), atol=1e-6, rtol=0)
+    shift = layer.shift.clone()
+    layer(5 * x, condition)
+    torch.testing.assert_close(layer.shift, shift)
+
+
+def test_haar_keeps_means_in_front():
+    x = torch.arange(8.0).view(1, 2, 2, 2)
+    z, log_det = HaarDownsampling("wavelet")(x, LevelCondition())
+    assert z.flatten().tolist() == [1.5, 5.5, -0.5, -0.5, -1, -1, 0, 0]
+    assert log_det.item() == pytest.approx(-8 * math.log(2))
+    assert HaarDownsampling("channel")(x, LevelCondition())[0].flatten().tolist()[:4] == [
+        1.5,
+        -0.5,
+        -1,
+        0,
+    ]
+
+
+def test_space_to_depth_goes_position_by_position():
+    x = torch.arange(8.0).view(1, 2, 2, 2)
+    z, _ = SpaceToDepth()(x, LevelCondition())
+    assert z.flatten().tolist() == [0, 4, 1, 5, 2, 6, 3, 7]
+
+
+def test_1x1_starts_as_a_repeatable_rotation():
+    weight = InvertibleConv1x1(6, seed=5).weight
+    torch.testing.assert_close(weight @ weight.T, torch.eye(6), atol=1e-5, rtol=0)
+    assert torch.equal(weight, InvertibleConv1x1(6, seed=5).weight)
+
+
+def test_1x1_counts_a_rounded_rotation_exactly(x, condition):
+    layer = InvertibleConv1x1(C, seed=5).half().double()
+    z, log_det = layer(x, condition)
+    assert log_det.abs().max() > 1e-6
+    torch.testing.assert_close(layer.inverse(z, condition), x, atol=1e-9, rtol=0)
