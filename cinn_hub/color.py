@@ -30,6 +30,19 @@ def to_lab(rgb: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(np.ascontiguousarray(rgb, np.float32), cv2.COLOR_RGB2LAB)
 
 
+def lightness_of_grey(grey: np.ndarray) -> np.ndarray:
+    """sRGB-coded greys (H, W), uint8, uint16 or float in [0, 1] -> L (H, W) float32, exactly.
+
+    OpenCV's own conversion tells only about 500 greys apart.
+    """
+    if grey.dtype in (np.uint8, np.uint16):
+        steps = np.iinfo(grey.dtype).max
+        return lightness_of_grey(np.arange(steps + 1, dtype=np.float32) / steps)[grey]
+    light = np.where(grey <= 0.04045, grey / 12.92, ((grey + 0.055) / 1.055) ** 2.4)
+    compressed = np.where(light > (6 / 29) ** 3, np.cbrt(light), light * (29 / 6) ** 2 / 3 + 4 / 29)
+    return (116 * compressed - 16).astype(np.float32)
+
+
 def to_rgb(lab: np.ndarray) -> np.ndarray:
     """Lab (H, W, 3) float32 -> sRGB (H, W, 3) uint8.
 

@@ -127,8 +127,8 @@ def from_image(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> P
     exif = image.getexif().tobytes() if image.getexif() else None
     has_profile = bool(image.info.get("icc_profile"))
     if image.mode in SIXTEEN_BIT_MODES:
-        grey = sixteen_bit_grey(np.asarray(image), image.mode, name)
-        return Photo(lightness_of_grey(grey), exif=exif, name=name, has_profile=has_profile)
+        lightness = color.lightness_of_grey(sixteen_bit_grey(np.asarray(image), image.mode, name))
+        return Photo(lightness, exif=exif, name=name, has_profile=has_profile)
     alpha = None
     if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
         image = to_mode(image, "RGBA")
@@ -140,11 +140,13 @@ def from_image(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> P
 def from_rgb(
     rgb: np.ndarray, alpha: np.ndarray | None, exif: bytes | None, name: str, has_profile: bool
 ) -> Photo:
+    if np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 1], rgb[..., 2]):
+        lightness = color.lightness_of_grey(rgb[..., 0])
+        return Photo(lightness, None, alpha, exif, name, has_profile)
     lightness = np.empty(rgb.shape[:2], np.float32)
     for rows in color.strips(rgb.shape):
         lightness[rows] = color.to_lab(rgb[rows])[..., 0]
-    is_grey = np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 1], rgb[..., 2])
-    return Photo(lightness, None if is_grey else rgb, alpha, exif, name, has_profile)
+    return Photo(lightness, rgb, alpha, exif, name, has_profile)
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
@@ -178,14 +180,6 @@ def sixteen_bit_grey(values: np.ndarray, mode: str, name: str) -> np.ndarray:
     return (values / (255 if mode == "F" and values.max() <= 255 else 65535)).clip(0, 1)
 
 
-def lightness_of_grey(grey: np.ndarray) -> np.ndarray:
-    """sRGB-coded greys (H, W) in [0, 1] -> L (H, W) in [0, 100]."""
-    lightness = np.empty(grey.shape, np.float32)
-    for rows in color.strips(grey.shape):
-        lightness[rows] = color.to_lab(cv2.merge([grey[rows]] * 3))[..., 0]
-    return lightness
-
-
 def from_array(array: np.ndarray) -> Photo:
     """(H, W[, 1|3|4]) of uint8, uint16, or floats in [0, 1], as a `Photo`."""
     if array.ndim == 3 and array.shape[2] == 1:
@@ -196,9 +190,7 @@ def from_array(array: np.ndarray) -> Photo:
         )
     if 0 in array.shape:
         raise PhotoError(f"An array of shape {array.shape} holds no pixels.")
-    if array.dtype == np.uint16:
-        unit = array.astype(np.float32) / 65535
-    elif array.dtype == np.uint8:
+    if array.dtype in (np.uint8, np.uint16):
         unit = array
     elif np.issubdtype(array.dtype, np.floating):
         unit = array.astype(np.float32)
@@ -209,9 +201,9 @@ def from_array(array: np.ndarray) -> Photo:
             f"An array of {array.dtype} is no photo; expected uint8, uint16 or floats in [0, 1]."
         )
     if unit.ndim == 2:
-        grey = unit.astype(np.float32) / 255 if unit.dtype == np.uint8 else unit
-        return Photo(lightness_of_grey(grey))
-    eight = unit if unit.dtype == np.uint8 else np.round(unit * 255).astype(np.uint8)
+        return Photo(color.lightness_of_grey(unit))
+    scale = {np.uint8: 1, np.uint16: 255 / 65535}.get(unit.dtype.type, 255)
+    eight = np.round(unit * scale).astype(np.uint8)
     alpha = eight[..., 3].copy() if eight.shape[2] == 4 else None
     return from_rgb(np.ascontiguousarray(eight[..., :3]), alpha, None, "photo", False)
 
