@@ -31,6 +31,7 @@ def write_model(model: ConditionalINN, folder: Path, dtype: torch.dtype = torch.
     }
     unfinished = folder / (WEIGHTS_FILE + ".new")
     save_file(state, unfinished, {"format": "pt"})
+    os.chmod(unfinished, 0o644)  # safetensors writes for the owner alone
     os.replace(unfinished, folder / WEIGHTS_FILE)
 
 

@@ -1,0 +1,118 @@
+"""Model folders: what is written can be read, and whatever does not fit is refused."""
+
+import json
+
+import pytest
+import torch
+from conftest import SMALL
+from safetensors.torch import load_file, save_file
+
+from cinn_hub.checkpoints import read_model, write_model
+from cinn_hub.colorization import ColorizationConfig
+from cinn_hub.errors import CheckpointError
+
+
+@pytest.fixture
+def folder(tmp_path, small_model):
+    write_model(small_model, tmp_path / "model", torch.float32)
+    return tmp_path / "model"
+
+
+def edit_config(folder, **entries):
+    path = folder / "config.json"
+    config = {**json.loads(path.read_text()), **entries}
+    path.write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+
+
+def edit_weights(folder, change):
+    path = folder / "model.safetensors"
+    state = load_file(path)
+    change(state)
+    save_file(state, path)
+
+
+def test_round_trip(folder, small_model):
+    again = read_model(folder)
+    assert again.config == SMALL
+    assert not again.training and not any(p.requires_grad for p in again.parameters())
+    for name, tensor in small_model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor), name
+    assert sorted(p.name for p in folder.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_half_precision_files_are_read_as_float32_and_stay_invertible(tmp_path, small_model):
+    write_model(small_model, tmp_path)
+    stored = load_file(tmp_path / "model.safetensors").values()
+    assert {x.dtype for x in stored if x.is_floating_point()} == {torch.half}
+    model = read_model(tmp_path)
+    ab = 20 * torch.randn(2, 2, 16, 16)
+    condition = model.condition(100 * torch.rand(2, 1, 64, 64))
+    back = model.decode(model.encode(ab, condition)[0], condition)
+    torch.testing.assert_close(back, ab, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"architecture": "Diffusion"}, "names the architecture 'Diffusion'"),
+        ({"architecture": None}, "names the architecture None"),
+        ({"format_version": 2}, "has format_version 2, but this cinn_hub reads version 1"),
+        ({"format_version": None}, "has format_version None"),
+        ({"colour": 3}, r"has \['colour'\], which ColorizationConfig does not know"),
+        ({"unit": "15"}, "has unit = '15', but it must be of type"),
+        ({"image_size": True}, "has image_size = True"),
+        ({"image_size": 64.0}, "has image_size = 64.0"),
+        ({"couplings": [1, 2]}, "couplings and hidden need 5 entries"),
+        ({"couplings": [1, 2, 3, 4, "5"]}, "has couplings = '5'"),
+        ({"ab_size": 20}, "ab_size must be a power of 2"),
+        ({"temperature": {"1x1": "hot"}}, "has temperature = 'hot'"),
+    ],
+)
+def test_configs_are_read_strictly(folder, entries, message):
+    edit_config(folder, **entries)
+    with pytest.raises(CheckpointError, match=message):
+        read_model(folder)
+
+
+def test_every_default_survives_json():
+    config = ColorizationConfig(temperature={"1x1": 1, "4x4": 0.5})
+    assert ColorizationConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1, 2]", '"text"'])
+def test_a_config_that_is_no_object(folder, content):
+    (folder / "config.json").write_text(content)
+    with pytest.raises(CheckpointError, match="config.json (cannot be read as JSON|holds)"):
+        read_model(folder)
+
+
+def first_name(state):
+    return sorted(state)[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop(first_name(s)), "model.safetensors lacks condition_network"),
+        (lambda s: s.update(extra=torch.ones(2)), "has the unknown tensor extra"),
+        (lambda s: s.update({first_name(s): torch.ones(7)}), r"of shape \(7,\); config.json wants"),
+        (lambda s: s[first_name(s)].fill_(float("nan")), "has NaN or infinity in condition"),
+    ],
+)
+def test_weights_are_read_strictly(folder, change, message):
+    edit_weights(folder, change)
+    with pytest.raises(CheckpointError, match=message):
+        read_model(folder)
+
+
+def test_missing_and_damaged_files(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="is damaged or no safetensors file"):
+        read_model(folder)
+    weights.rename(folder / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match="has no model.safetensors; only safetensors"):
+        read_model(folder)
+    (folder / "config.json").unlink()
+    with pytest.raises(CheckpointError, match="has no config.json, so it is no model folder"):
+        read_model(folder)
