@@ -194,6 +194,12 @@ class ColorizationCINN(ConditionalINN):
             condition[level_name(side)] = torch.cat([maps[grid], wavelets.to(maps[grid].dtype)], 1)
         return condition
 
+    def temperature(self, scale: float = 1.0) -> dict[str, float]:
+        """The default temperature of each level, times `scale`."""
+        return {
+            level: scale * self.config.temperature.get(level, 1.0) for level in self.latent_shapes
+        }
+
     @torch.inference_mode()
     def prepare(self, photo: photos.PhotoLike | PreparedPhoto) -> PreparedPhoto:
         """Reads the photo and runs the condition network, once for all that follows.
@@ -234,7 +240,7 @@ class ColorizationCINN(ConditionalINN):
         """
         if latent is None:
             seed = fresh_seed() if seed is None else check_seed(seed)
-            temperature = self.config.temperature if temperature is None else temperature
+            temperature = self.temperature() if temperature is None else temperature
             latent = self.draw(n, temperature, seed)
             settings = {"seed": str(seed), "temperature": describe_temperature(temperature)}
         else:
@@ -259,6 +265,8 @@ class ColorizationCINN(ConditionalINN):
 
 def describe_temperature(temperature: Temperature) -> str:
     """As text for metadata: "0.8", or "1x1=0.9 2x2=0.8"."""
-    if isinstance(temperature, Mapping):
-        return " ".join(f"{level}={value:g}" for level, value in temperature.items()) or "1"
-    return f"{temperature:g}"
+    if not isinstance(temperature, Mapping):
+        return f"{temperature:g}"
+    if len(values := set(temperature.values())) == 1:
+        return f"{values.pop():g}"
+    return " ".join(f"{level}={value:g}" for level, value in temperature.items())

@@ -67,7 +67,8 @@ def test_default_temperature_is_the_configs(small_model, photo, monkeypatch):
     default = small_model.colorize(photo, n=1, seed=1)[0]
     explicit = small_model.colorize(photo, n=1, seed=1, temperature={"1x1": 0.5})[0]
     assert np.array_equal(default.ab, explicit.ab)
-    assert default.settings["temperature"] == "1x1=0.5"
+    assert default.settings["temperature"] == "1x1=0.5 2x2=1 4x4=1 8x8=1 16x16=1"
+    assert small_model.temperature(2) == {"1x1": 1, "2x2": 2, "4x4": 2, "8x8": 2, "16x16": 2}
 
 
 def test_colors_do_not_change_lightness(small_model):

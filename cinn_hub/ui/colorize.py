@@ -43,11 +43,11 @@ def build(model: ColorizationCINN, examples: Path | None = None) -> None:
                 n = gr.Slider(1, 16, 8, step=1, label="How many answers")
                 temperature = gr.Slider(
                     0,
-                    1.2,
-                    default_temperature(model),
+                    1.5,
+                    1,
                     step=0.05,
                     label="Temperature",
-                    info="0 gives the safest colours, 1 the full variety that the model knows.",
+                    info="0 gives the safest colours, 1 this model's own mix, more is bolder.",
                 )
                 seed = gr.Number(
                     0,
@@ -93,7 +93,7 @@ def build(model: ColorizationCINN, examples: Path | None = None) -> None:
         progress(0.1, desc="Looking at the photo")
         prepared = model.prepare(path)
         progress(0.4, desc="Drawing colours")
-        found = model.colorize(prepared, int(n), temperature, int(seed or 0))
+        found = model.colorize(prepared, int(n), model.temperature(temperature), int(seed or 0))
         progress(0.8, desc="Painting the previews")
         previews = [
             (result.preview(GALLERY_SIZE), caption(i, result)) for i, result in enumerate(found)
@@ -136,11 +136,6 @@ def build(model: ColorizationCINN, examples: Path | None = None) -> None:
         api_visibility="private",
         concurrency_id="model",
     ).success(None, js=CLICK_DOWNLOAD, api_visibility="private")
-
-
-def default_temperature(model: ColorizationCINN) -> float:
-    """The slider starts at the default of the coarse levels, which decide the colours."""
-    return model.config.temperature.get("4x4", 1.0)
 
 
 def example_photos(folder: Path) -> list[list[str]]:
