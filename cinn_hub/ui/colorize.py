@@ -12,6 +12,7 @@ from cinn_hub.errors import PhotoError
 from cinn_hub.model import fresh_seed
 from cinn_hub.photos import render_grey_preview
 from cinn_hub.ui.errors import shown
+from cinn_hub.ui.photo_input import PhotoInput
 
 GALLERY_SIZE = 640  # pixels on the longer side
 COMPARE_SIZE = 1280
@@ -27,7 +28,7 @@ def build(model: ColorizationCINN, examples: Path | None = None) -> None:
     picked = gr.State(0)
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            photo = gr.Image(
+            photo = PhotoInput(
                 label="Your photo",
                 type="filepath",
                 image_mode=None,

@@ -114,7 +114,7 @@ def test_a_bad_file_gets_a_sentence_and_loses_nothing(page, tmp_path, content, s
     answers = page.locator("#answers button img")
     expect(answers).to_have_count(8, timeout=WAIT)
     before = answers.first.get_attribute("src")
-    page.locator("#photo button[aria-label='Clear'], #photo button[title='Clear']").first.click()
+    page.click("#photo button[aria-label='Remove Image']")
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(content)
     upload(page, bad)
