@@ -12,7 +12,7 @@ from cinn_hub.errors import PhotoError
 from cinn_hub.model import fresh_seed
 from cinn_hub.photos import render_grey_preview
 from cinn_hub.ui.errors import shown
-from cinn_hub.ui.photo_input import PhotoInput
+from cinn_hub.ui.photo_input import photo_input
 
 GALLERY_SIZE = 640  # pixels on the longer side
 COMPARE_SIZE = 1280
@@ -28,12 +28,8 @@ def build(model: ColorizationCINN, examples: Path | None = None) -> None:
     picked = gr.State(0)
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            photo = PhotoInput(
+            photo = photo_input(
                 label="Your photo",
-                type="filepath",
-                image_mode=None,
-                format="png",
-                sources=["upload", "clipboard"],
                 height=320,
                 elem_id="photo",
                 alt_text="the photo to colour",

@@ -6,17 +6,25 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 
-class PhotoInput(gr.Image):
+def photo_input(**options) -> gr.Image:
     """`gr.Image` whose handlers get the path of the untouched upload.
 
     Gradio would open the file first: what is no picture would then be refused with a traceback in
     the log and no word to the user. Here `photos.read` judges every file, and says what is wrong.
-    To be made with `type="filepath"`.
+    (A subclass would do as well, but Gradio writes a type stub beside every subclass's source.)
     """
+    image = gr.Image(
+        type="filepath",
+        image_mode=None,
+        format="png",
+        sources=["upload", "clipboard"],
+        **options,
+    )
+    opened = image.preprocess
 
-    is_template = True  # on the page it is an ordinary image
+    def preprocess(payload: ImageData | None) -> str | None:
+        uploaded = payload is not None and payload.path is not None
+        return payload.path if uploaded else opened(payload)
 
-    def preprocess(self, payload: ImageData | None) -> str | None:
-        if payload is None or payload.path is None:
-            return super().preprocess(payload)
-        return payload.path
+    image.preprocess = preprocess
+    return image
