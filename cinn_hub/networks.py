@@ -45,6 +45,14 @@ class SameConv(nn.Conv2d):
         size = kernel if stride == 1 else kernel + 1
         super().__init__(inputs, outputs, size, stride, kernel // 2, groups=groups)
 
+    def forward(self, x: Tensor) -> Tensor:
+        if self.stride == (1, 1) or not x.requires_grad:
+            return super().forward(x)
+        # In training the same values come with stride 1, every other one kept: the gradient of a
+        # strided convolution is many times slower on a CPU.
+        weight = self.weight[..., 1:, 1:]
+        return F.conv2d(x, weight, self.bias, 1, self.padding, 1, self.groups)[..., 1::2, 1::2]
+
 
 class InvertedBottleneck(nn.Module):
     """Expand, filter each channel, project; the sum with the input where shapes agree."""
@@ -138,7 +146,7 @@ class AttentionBlock(nn.Module):
         tokens = x.flatten(2).transpose(1, 2)
         split = self.query_key_value(self.norm1(tokens)).unflatten(2, (3, self.heads, -1))
         query, key, value = split.permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(query, key, value)
+        seen = (query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5).softmax(-1) @ value
         tokens = tokens + self.merge(seen.transpose(1, 2).flatten(2))
         tokens = tokens + self.mlp(self.norm2(tokens))
         return tokens.transpose(1, 2).reshape(x.shape)
