@@ -64,7 +64,7 @@ class ColorizationConfig(Config):
     conv_blocks: int = 2
     couplings: tuple[int, ...] = (8, 6, 8, 6, 6, 4, 4)
     hidden: tuple[int, ...] = (128, 128, 128, 128, 96, 64, 32)
-    clamp: float = 1.5
+    clamp: float = 1.0
     temperature: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

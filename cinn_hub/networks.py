@@ -232,6 +232,7 @@ class ConvSubnet(nn.Module):
         """x (B * n, inputs, H, W) -> (B * n, outputs, H, W)."""
         if condition.drawn is not None:
             x = torch.cat([x, condition.drawn], 1)
+        x = saturated(x)
         hidden = add_to_samples(self.first(x), self.given(condition.given))
         return self.last(F.gelu(self.second(F.gelu(hidden))))
 
@@ -250,8 +251,17 @@ class PriorNetwork(nn.Module):
     def forward(self, condition: LevelCondition) -> Tensor:
         hidden = self.given(condition.given)
         if self.drawn is not None:
-            hidden = add_to_samples(self.drawn(condition.drawn), hidden)
+            hidden = add_to_samples(self.drawn(saturated(condition.drawn)), hidden)
         return self.last(F.gelu(hidden))
+
+
+def saturated(x: Tensor, limit: float = 8.0) -> Tensor:
+    """x where it is small, and never beyond the limit: what a subnet may see of values.
+
+    Without it a rare sample outside of the training data is scaled up more and more from coupling
+    to coupling and from level to level.
+    """
+    return x * (1 + (x / limit).square()).rsqrt()
 
 
 def add_to_samples(x: Tensor, given: Tensor) -> Tensor:

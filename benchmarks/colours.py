@@ -1,0 +1,294 @@
+"""How good the colours of a model are: against the real ones, and in the eyes of another network.
+
+    python -m benchmarks.colours --set PATH [--model imagenet] [--sheet sheet.png]
+
+PATH is a folder or zip of coloured photos that the model has not seen. All pictures are the middle
+squares at 256 px. The columns:
+
+of 8      RMS, in percent of the RGB range, to the best of 8 samples at each pixel and channel
+          ("MSE best of 8" of Ardizzone et al. 2019)
+of 1      the same for the first sample
+mean 8    RMS of the mean of the 8 samples
+error     RMS of what that mean would be without its sampling noise, sqrt(MSE - variance / 7)
+variance  between the 8 samples, in 1e-4 of the squared RGB range
+bits      held-out bits per dimension of ab at 64x64, in ab units, with the model's noise
+colour    colourfulness (Hasler and Suesstrunk 2003)
+top 5     share of photos whose first class, in EfficientNet-Lite1's eyes, is among the coloured
+          picture's first five
+FD        Frechet distance to the real photos in that network's features
+rough     mean ab step between neighbours at 64x64 where L is smooth, in ab units
+"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+import cinn_hub
+from benchmarks.features import ColorCritic, frechet_distance, top5_agreement
+from benchmarks.sheets import write_sheet
+from cinn_hub.color import colorfulness, to_lab, to_rgb
+from cinn_hub.colorization import ColorizationCINN
+from cinn_hub.model import Latent
+from cinn_hub.photos import paint
+from training.photos import find_photos
+
+SIDE = 256
+SAMPLES = 8
+SHEET_PHOTOS = 24
+SMOOTH = 2.0  # L units between neighbours at 64x64
+MEAN_AB = (2.0, 7.8)  # of the training photos: python -m benchmarks.colours --mean-of PATH
+COLUMNS = ("of 8", "of 1", "mean 8", "error", "variance", "bits", "colour", "top 5", "FD", "rough")
+
+
+@dataclass(frozen=True)
+class Held:
+    """The held-out photos, N of them: rgb (N, 256, 256, 3) uint8, L (N, 256, 256), ab small."""
+
+    rgb: np.ndarray
+    lightness: np.ndarray
+    ab: np.ndarray  # (N, 64, 64, 2)
+
+    @classmethod
+    def read(cls, places: list[str], limit: int | None) -> Held:
+        pictures = [middle_square(source.read()) for source in find_photos(places)[:limit]]
+        rgb = np.stack(pictures)
+        lab = np.stack([to_lab(picture) for picture in pictures])
+        return cls(rgb, lab[..., 0], np.stack([small_ab(x) for x in lab]))
+
+
+def middle_square(encoded: bytes) -> np.ndarray:
+    """sRGB (256, 256, 3) uint8 of the middle of an encoded photo."""
+    bgr = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+    height, width = bgr.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = np.ascontiguousarray(bgr[top : top + side, left : left + side, ::-1])
+    method = cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC
+    return cv2.resize(square, (SIDE, SIDE), interpolation=method)
+
+
+def small_ab(lab: np.ndarray) -> np.ndarray:
+    return cv2.resize(lab[..., 1:], (SIDE // 4,) * 2, interpolation=cv2.INTER_AREA)
+
+
+def with_ab(lightness: np.ndarray, ab: tuple[float, float]) -> np.ndarray:
+    """sRGB of L (256, 256) with one colour everywhere."""
+    return to_rgb(np.dstack([lightness, np.broadcast_to(ab, (*lightness.shape, 2))]).astype("f4"))
+
+
+class Figures:
+    """Gathers the columns of one row over all photos; `samples` is (n, 256, 256, 3) uint8."""
+
+    def __init__(self, critic: ColorCritic) -> None:
+        self.critic = critic
+        self.lists: dict[str, list[float]] = {}
+        self.features: list[np.ndarray] = []
+        self.scores: list[torch.Tensor] = []
+
+    def note(self, **values: float) -> None:
+        for name, value in values.items():
+            self.lists.setdefault(name, []).append(value)
+
+    def add(self, samples: np.ndarray, real: np.ndarray, ab: np.ndarray, light: np.ndarray) -> None:
+        """ab (n, 64, 64, 2) and L (64, 64) belong to the samples."""
+        error = samples.astype(np.float32) / 255 - real.astype(np.float32) / 255
+        variance = error.var(0).mean()
+        of_mean = np.square(error.mean(0)).mean()
+        unbiased = of_mean - variance / (len(samples) - 1) if len(samples) > 1 else of_mean
+        self.note(
+            of_8=100 * np.sqrt(np.square(error).min(0).mean()),
+            of_1=100 * np.sqrt(np.square(error[0]).mean()),
+            mean_8=100 * np.sqrt(of_mean),
+            error=100 * np.sqrt(max(unbiased, 0.0)),
+            squared_error=unbiased,
+            variance=1e4 * variance,
+            colour=np.mean([colorfulness(sample) for sample in samples]),
+            rough=np.mean([roughness(x, light) for x in ab]),
+        )
+        features, scores = self.critic(samples[:1])
+        self.features.append(features.numpy())
+        self.scores.append(scores)
+
+    def row(self, real: Figures | None) -> dict[str, float]:
+        values = {name.replace("_", " "): float(np.mean(x)) for name, x in self.lists.items()}
+        if real is not None:
+            values["top 5"] = 100 * top5_agreement(torch.cat(self.scores), torch.cat(real.scores))
+            values["FD"] = frechet_distance(
+                np.concatenate(self.features), np.concatenate(real.features)
+            )
+        return values
+
+
+def roughness(ab: np.ndarray, lightness: np.ndarray) -> float:
+    """The mean ab step to the right and down neighbours, where L steps less than `SMOOTH`."""
+    steps = []
+    for axis in (0, 1):
+        step = np.linalg.norm(np.diff(ab, axis=axis), axis=-1)
+        steps.append(step[np.abs(np.diff(lightness, axis=axis)) < SMOOTH])
+    return float(np.concatenate(steps).mean()) if sum(map(len, steps)) else 0.0
+
+
+@torch.inference_mode()
+def sampled(
+    model: ColorizationCINN, lightness: np.ndarray, temperature: float | dict[str, float]
+) -> Iterator[np.ndarray]:
+    """ab (8, 64, 64, 2) for each photo, photo i with seed i."""
+    for i, light in enumerate(lightness):
+        condition = model.condition(torch.from_numpy(light)[None, None].to(model.device))
+        z = model.draw(SAMPLES, temperature, seed=i)
+        yield model.decode(z, condition).permute(0, 2, 3, 1).cpu().numpy()
+
+
+@torch.inference_mode()
+def held_out_bits(model: ColorizationCINN, held: Held) -> float:
+    """Bits per dimension of the real ab, with the model's own noise."""
+    generator = torch.Generator().manual_seed(0)
+    bits = []
+    for light, ab in zip(held.lightness, held.ab, strict=True):
+        condition = model.condition(torch.from_numpy(light)[None, None].to(model.device))
+        x = torch.from_numpy(ab).permute(2, 0, 1)[None]
+        x = x + model.config.noise * torch.randn(x.shape, generator=generator)
+        bits.append(model.bits_per_dim(model.log_prob(x.to(model.device), condition)).item())
+    return float(np.mean(bits))
+
+
+def measure(
+    name: str,
+    held: Held,
+    critic: ColorCritic,
+    small: Iterator[np.ndarray],
+    painted: Callable[[int, np.ndarray], np.ndarray],
+) -> Figures:
+    """One row: `small` gives ab (n, 64, 64, 2) photo by photo, `painted(i, ab)` the pictures."""
+    figures = Figures(critic)
+    for i, ab in enumerate(tqdm(small, desc=name, total=len(held.rgb), leave=False)):
+        light = cv2.resize(held.lightness[i], ab.shape[1:3], interpolation=cv2.INTER_AREA)
+        figures.add(painted(i, ab), held.rgb[i], ab, light)
+    return figures
+
+
+def rows(
+    model: ColorizationCINN, held: Held, temperatures: dict[str, float | dict[str, float]]
+) -> dict[str, dict[str, float]]:
+    """All rows of the table: the bounds of the scale, then the model at each temperature."""
+    critic = ColorCritic()
+
+    def guided(i: int, ab: np.ndarray) -> np.ndarray:
+        return np.stack([paint(held.lightness[i], one) for one in ab])
+
+    def constant(ab: tuple[float, float]) -> Callable[[int, np.ndarray], np.ndarray]:
+        return lambda i, _: with_ab(held.lightness[i], ab)[None]
+
+    def flat() -> Iterator[np.ndarray]:
+        return (np.zeros((1, 64, 64, 2), np.float32) for _ in held.rgb)
+
+    real_ab = [ab[None] for ab in held.ab]
+    real = measure("real", held, critic, iter(real_ab), lambda i, _: held.rgb[i][None])
+    table = {
+        "grey": measure("grey", held, critic, flat(), constant((0, 0))).row(real),
+        "one colour": measure("one colour", held, critic, flat(), constant(MEAN_AB)).row(real),
+        "real": real.row(real),
+        "real ab at 64x64": measure("64x64", held, critic, iter(real_ab), guided).row(real),
+    }
+    bits = held_out_bits(model, held)
+    for name, temperature in temperatures.items():
+        samples = sampled(model, held.lightness, temperature)
+        table[name] = measure(name, held, critic, samples, guided).row(real) | {"bits": bits}
+    return table
+
+
+def table_text(table: dict[str, dict[str, float]]) -> str:
+    """As Markdown."""
+    lines = ["| | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    digits = {"variance": 1, "colour": 1, "top 5": 1, "FD": 1}
+    for name, values in table.items():
+        cells = [f"{values[c]:.{digits.get(c, 2)}f}" if c in values else "" for c in COLUMNS]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def verdict(table: dict[str, dict[str, float]], name: str) -> str:
+    """The ratios that a reader wants, for one of the model's rows."""
+    row, grey, constant, real = (table[x] for x in (name, "grey", "one colour", "real"))
+    calibration = row["variance"] * 1e-4 * 8 / 7 / row["squared error"]
+    half_way = (row["top 5"] - grey["top 5"]) / (real["top 5"] - grey["top 5"])
+    return (
+        f"{name}: error of the mean / one colour {row['error'] / constant['error']:.3f}, "
+        f"variance x 8/7 / squared error {calibration:.2f}, "
+        f"FD / grey's {row['FD'] / grey['FD']:.2f}, "
+        f"top 5 from grey to real {half_way:.0%}, "
+        f"colour / real {row['colour'] / real['colour']:.2f}, "
+        f"roughness / real {row['rough'] / real['rough']:.2f}"
+    )
+
+
+def mean_ab(places: list[str]) -> tuple[float, float]:
+    """The mean colour of up to 4,000 photos, evenly taken from all."""
+    sources = find_photos(places)
+    chosen = sources[:: max(1, len(sources) // 4000)]
+    means = [to_lab(middle_square(x.read()))[..., 1:].mean((0, 1)) for x in tqdm(chosen)]
+    return tuple(np.mean(means, 0).round(1).tolist())
+
+
+def old_photos(model: ColorizationCINN, place: str, target: Path) -> None:
+    """The contact sheet of photos that have no colours."""
+    lightness, colors = [], []
+    for source in find_photos([place])[:SHEET_PHOTOS]:
+        light = to_lab(middle_square(source.read()))[..., 0]
+        lightness.append(light)
+    for light, ab in zip(lightness, sampled(model, np.stack(lightness), model.temperature())):
+        grey = with_ab(light, (0, 0))
+        colors.append([grey, *(paint(light, one) for one in ab)])
+    write_sheet(colors, target)
+
+
+def sheet(model: ColorizationCINN, held: Held, target: Path) -> None:
+    """Grey, real and eight samples of 24 photos, evenly taken from all."""
+    chosen = np.arange(SHEET_PHOTOS) * (len(held.rgb) // SHEET_PHOTOS)
+    rows = []
+    samples = sampled(model, held.lightness[chosen], model.temperature())
+    for i, ab in zip(chosen, samples, strict=True):
+        grey = with_ab(held.lightness[i], (0, 0))
+        rows.append([grey, held.rgb[i], *(paint(held.lightness[i], one) for one in ab)])
+    write_sheet(rows, target)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=textwrap.dedent(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="imagenet", help="name or folder")
+    parser.add_argument("--set", nargs="+", help="folders or zips of photos")
+    parser.add_argument("--photos", type=int, help="only the first so many")
+    parser.add_argument("--sheet", type=Path, help="write a contact sheet, and measure nothing")
+    parser.add_argument("--old", help="with --sheet: photos without colours instead of --set")
+    parser.add_argument("--mean-of", nargs="+", help="print the mean colour of these photos")
+    options = parser.parse_args()
+    if options.mean_of:
+        print(mean_ab(options.mean_of))
+        return
+    model = cinn_hub.load(options.model)
+    if options.sheet and options.old:
+        old_photos(model, options.old, options.sheet)
+        return
+    held = Held.read(options.set, options.photos)
+    if options.sheet:
+        sheet(model, held, options.sheet)
+        return
+    temperatures = {"temperature 1": 1.0, "default temperature": model.temperature()}
+    table = rows(model, held, temperatures)
+    print(f"{options.model} on {len(held.rgb)} photos\n\n{table_text(table)}\n")
+    print("\n".join(verdict(table, name) for name in temperatures))
+
+
+if __name__ == "__main__":
+    main()

