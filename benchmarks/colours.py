@@ -13,8 +13,8 @@ error     RMS of what that mean would be without its sampling noise, sqrt(MSE - 
 variance  between the 8 samples, in 1e-4 of the squared RGB range
 bits      held-out bits per dimension of ab at 64x64, in ab units, with the model's noise
 colour    colourfulness (Hasler and Suesstrunk 2003)
-top 5     share of photos whose first class, in EfficientNet-Lite1's eyes, is among the coloured
-          picture's first five
+top 5     how many of the five classes that EfficientNet-Lite1 finds likeliest in the real photo are
+          also among its five for the first sample, in percent
 FD        Frechet distance to the real photos in that network's features
 rough     mean ab step between neighbours at 64x64 where L is smooth, in ab units
 """
@@ -33,11 +33,10 @@ import torch
 from tqdm import tqdm
 
 import cinn_hub
-from benchmarks.features import ColorCritic, frechet_distance, top5_agreement
+from benchmarks.features import ColorCritic, Seen, frechet_distance, top5_agreement
 from benchmarks.sheets import write_sheet
 from cinn_hub.color import colorfulness, to_lab, to_rgb
 from cinn_hub.colorization import ColorizationCINN
-from cinn_hub.model import Latent
 from cinn_hub.photos import paint
 from training.photos import find_photos
 
@@ -86,46 +85,38 @@ def with_ab(lightness: np.ndarray, ab: tuple[float, float]) -> np.ndarray:
 
 
 class Figures:
-    """Gathers the columns of one row over all photos; `samples` is (n, 256, 256, 3) uint8."""
+    """Gathers the columns of one row, photo by photo."""
 
-    def __init__(self, critic: ColorCritic) -> None:
-        self.critic = critic
+    def __init__(self) -> None:
         self.lists: dict[str, list[float]] = {}
-        self.features: list[np.ndarray] = []
-        self.scores: list[torch.Tensor] = []
-
-    def note(self, **values: float) -> None:
-        for name, value in values.items():
-            self.lists.setdefault(name, []).append(value)
+        self.firsts: list[np.ndarray] = []
 
     def add(self, samples: np.ndarray, real: np.ndarray, ab: np.ndarray, light: np.ndarray) -> None:
-        """ab (n, 64, 64, 2) and L (64, 64) belong to the samples."""
+        """samples (n, 256, 256, 3) uint8, made of ab (n, 64, 64, 2) on L (64, 64)."""
         error = samples.astype(np.float32) / 255 - real.astype(np.float32) / 255
         variance = error.var(0).mean()
         of_mean = np.square(error.mean(0)).mean()
         unbiased = of_mean - variance / (len(samples) - 1) if len(samples) > 1 else of_mean
-        self.note(
-            of_8=100 * np.sqrt(np.square(error).min(0).mean()),
-            of_1=100 * np.sqrt(np.square(error[0]).mean()),
-            mean_8=100 * np.sqrt(of_mean),
-            error=100 * np.sqrt(max(unbiased, 0.0)),
-            squared_error=unbiased,
-            variance=1e4 * variance,
-            colour=np.mean([colorfulness(sample) for sample in samples]),
-            rough=np.mean([roughness(x, light) for x in ab]),
-        )
-        features, scores = self.critic(samples[:1])
-        self.features.append(features.numpy())
-        self.scores.append(scores)
+        values = {
+            "of 8": 100 * np.sqrt(np.square(error).min(0).mean()),
+            "of 1": 100 * np.sqrt(np.square(error[0]).mean()),
+            "mean 8": 100 * np.sqrt(of_mean),
+            "error": 100 * np.sqrt(max(unbiased, 0.0)),
+            "squared error": 1e4 * unbiased,
+            "variance": 1e4 * variance,
+            "colour": np.mean([colorfulness(sample) for sample in samples]),
+            "rough": np.mean([roughness(x, light) for x in ab]),
+        }
+        for name, value in values.items():
+            self.lists.setdefault(name, []).append(float(value))
+        self.firsts.append(samples[0])
 
-    def row(self, real: Figures | None) -> dict[str, float]:
-        values = {name.replace("_", " "): float(np.mean(x)) for name, x in self.lists.items()}
-        if real is not None:
-            values["top 5"] = 100 * top5_agreement(torch.cat(self.scores), torch.cat(real.scores))
-            values["FD"] = frechet_distance(
-                np.concatenate(self.features), np.concatenate(real.features)
-            )
-        return values
+    def row(self, real: Seen, seen: Seen) -> dict[str, float]:
+        """The columns; `seen` is how the critic sees the first samples, `real` the real photos."""
+        return {name: float(np.mean(x)) for name, x in self.lists.items()} | {
+            "top 5": 100 * top5_agreement(seen.scores, real.scores),
+            "FD": frechet_distance(seen.features.numpy(), real.features.numpy()),
+        }
 
 
 def roughness(ab: np.ndarray, lightness: np.ndarray) -> float:
@@ -164,12 +155,11 @@ def held_out_bits(model: ColorizationCINN, held: Held) -> float:
 def measure(
     name: str,
     held: Held,
-    critic: ColorCritic,
     small: Iterator[np.ndarray],
     painted: Callable[[int, np.ndarray], np.ndarray],
 ) -> Figures:
     """One row: `small` gives ab (n, 64, 64, 2) photo by photo, `painted(i, ab)` the pictures."""
-    figures = Figures(critic)
+    figures = Figures()
     for i, ab in enumerate(tqdm(small, desc=name, total=len(held.rgb), leave=False)):
         light = cv2.resize(held.lightness[i], ab.shape[1:3], interpolation=cv2.INTER_AREA)
         figures.add(painted(i, ab), held.rgb[i], ab, light)
@@ -180,7 +170,6 @@ def rows(
     model: ColorizationCINN, held: Held, temperatures: dict[str, float | dict[str, float]]
 ) -> dict[str, dict[str, float]]:
     """All rows of the table: the bounds of the scale, then the model at each temperature."""
-    critic = ColorCritic()
 
     def guided(i: int, ab: np.ndarray) -> np.ndarray:
         return np.stack([paint(held.lightness[i], one) for one in ab])
@@ -188,21 +177,23 @@ def rows(
     def constant(ab: tuple[float, float]) -> Callable[[int, np.ndarray], np.ndarray]:
         return lambda i, _: with_ab(held.lightness[i], ab)[None]
 
-    def flat() -> Iterator[np.ndarray]:
-        return (np.zeros((1, 64, 64, 2), np.float32) for _ in held.rgb)
-
+    flat = [np.zeros((1, 64, 64, 2), np.float32)] * len(held.rgb)
     real_ab = [ab[None] for ab in held.ab]
-    real = measure("real", held, critic, iter(real_ab), lambda i, _: held.rgb[i][None])
-    table = {
-        "grey": measure("grey", held, critic, flat(), constant((0, 0))).row(real),
-        "one colour": measure("one colour", held, critic, flat(), constant(MEAN_AB)).row(real),
-        "real": real.row(real),
-        "real ab at 64x64": measure("64x64", held, critic, iter(real_ab), guided).row(real),
+    figures = {
+        "grey": measure("grey", held, iter(flat), constant((0, 0))),
+        "one colour": measure("one colour", held, iter(flat), constant(MEAN_AB)),
+        "real": measure("real", held, iter(real_ab), lambda i, _: held.rgb[i][None]),
+        "real ab at 64x64": measure("64x64", held, iter(real_ab), guided),
     }
-    bits = held_out_bits(model, held)
     for name, temperature in temperatures.items():
         samples = sampled(model, held.lightness, temperature)
-        table[name] = measure(name, held, critic, samples, guided).row(real) | {"bits": bits}
+        figures[name] = measure(name, held, samples, guided)
+    critic = ColorCritic()
+    seen = {name: critic.look(figure.firsts) for name, figure in figures.items()}
+    table = {name: figure.row(seen["real"], seen[name]) for name, figure in figures.items()}
+    bits = held_out_bits(model, held)
+    for name in temperatures:
+        table[name]["bits"] = bits
     return table
 
 
@@ -219,8 +210,8 @@ def table_text(table: dict[str, dict[str, float]]) -> str:
 def verdict(table: dict[str, dict[str, float]], name: str) -> str:
     """The ratios that a reader wants, for one of the model's rows."""
     row, grey, constant, real = (table[x] for x in (name, "grey", "one colour", "real"))
-    calibration = row["variance"] * 1e-4 * 8 / 7 / row["squared error"]
-    half_way = (row["top 5"] - grey["top 5"]) / (real["top 5"] - grey["top 5"])
+    calibration = row["variance"] * 8 / 7 / row["squared error"]
+    half_way = (row["top 5"] - grey["top 5"]) / max(1e-9, real["top 5"] - grey["top 5"])
     return (
         f"{name}: error of the mean / one colour {row['error'] / constant['error']:.3f}, "
         f"variance x 8/7 / squared error {calibration:.2f}, "
@@ -240,15 +231,12 @@ def mean_ab(places: list[str]) -> tuple[float, float]:
 
 
 def old_photos(model: ColorizationCINN, place: str, target: Path) -> None:
-    """The contact sheet of photos that have no colours."""
-    lightness, colors = [], []
-    for source in find_photos([place])[:SHEET_PHOTOS]:
-        light = to_lab(middle_square(source.read()))[..., 0]
-        lightness.append(light)
-    for light, ab in zip(lightness, sampled(model, np.stack(lightness), model.temperature())):
-        grey = with_ab(light, (0, 0))
-        colors.append([grey, *(paint(light, one) for one in ab)])
-    write_sheet(colors, target)
+    """The contact sheet of photos that have no colours: grey, and eight samples."""
+    sources = find_photos([place])[:SHEET_PHOTOS]
+    lightness = np.stack([to_lab(middle_square(x.read()))[..., 0] for x in sources])
+    samples = zip(lightness, sampled(model, lightness, model.temperature()), strict=True)
+    rows = [[with_ab(light, (0, 0)), *(paint(light, x) for x in ab)] for light, ab in samples]
+    write_sheet(rows, target)
 
 
 def sheet(model: ColorizationCINN, held: Held, target: Path) -> None:

@@ -6,6 +6,9 @@ backbone is Lite0: another network, trained on its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -16,6 +19,14 @@ from training.backbone import BATCH_NORM_TENSORS, fold, load_pretrained
 
 SIDE = 240  # pixels, what Lite1 was trained on
 FEATURES, CLASSES = 1280, 1000
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the network makes of N pictures."""
+
+    features: Tensor  # (N, 1280)
+    scores: Tensor  # (N, 1000)
 
 
 class ColorCritic(nn.Module):
@@ -33,6 +44,12 @@ class ColorCritic(nn.Module):
         for target, value in zip(targets, values, strict=True):
             target.data.copy_(value)
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def look(self, pictures: Sequence[np.ndarray], batch: int = 25) -> Seen:
+        """sRGB pictures (H, W, 3) uint8, all of one size."""
+        parts = [self(np.stack(pictures[i : i + batch])) for i in range(0, len(pictures), batch)]
+        features, scores = zip(*parts, strict=True)
+        return Seen(torch.cat(features), torch.cat(scores))
 
     @torch.inference_mode()
     def forward(self, pictures: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -55,5 +72,6 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def top5_agreement(scores: Tensor, real: Tensor) -> float:
-    """The share of rows (N, 1000) whose five likeliest classes hold the real photo's first."""
-    return (scores.topk(5).indices == real.argmax(1, keepdim=True)).any(1).float().mean().item()
+    """The share of each real photo's five likeliest classes that the other's five hold, too."""
+    same = scores.topk(5).indices[:, :, None] == real.topk(5).indices[:, None, :]
+    return same.any(2).float().mean().item()

@@ -7,7 +7,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,6 +49,7 @@ class Photo:
     exif: bytes | None = None
     name: str = "photo"
     has_profile: bool = False
+    small: dict[int, Photo] = field(default_factory=dict, repr=False)  # what `shrunk` has made
 
     @property
     def size(self) -> tuple[int, int]:
@@ -313,26 +314,29 @@ def render(photo: Photo, ab: np.ndarray) -> Image.Image:
 
 def render_preview(photo: Photo, ab: np.ndarray, long_side: int) -> Image.Image:
     """As `render`, shrunk to `long_side` pixels before anything is computed."""
-    lightness, alpha = shrunk(photo, long_side)
-    return with_alpha(paint(lightness, ab), alpha)
+    small = shrunk(photo, long_side)
+    return with_alpha(paint(small.lightness, ab), small.alpha)
 
 
 def render_grey_preview(photo: Photo, long_side: int) -> Image.Image:
     """The photo's L alone, shrunk to `long_side` pixels."""
-    lightness, alpha = shrunk(photo, long_side)
-    lab = np.dstack([lightness, np.zeros((*lightness.shape, 2), np.float32)])
-    return with_alpha(color.to_rgb(lab), alpha)
+    small = shrunk(photo, long_side)
+    lab = np.dstack([small.lightness, np.zeros((*small.lightness.shape, 2), np.float32)])
+    return with_alpha(color.to_rgb(lab), small.alpha)
 
 
-def shrunk(photo: Photo, long_side: int) -> tuple[np.ndarray, np.ndarray | None]:
+def shrunk(photo: Photo, long_side: int) -> Photo:
+    """L and alpha at `long_side` pixels, or fewer; made once a size for all colourings."""
     size = fit_within(photo.size, long_side)
     if size == photo.size:
-        return photo.lightness, photo.alpha
-    lightness = cv2.resize(photo.lightness, size, interpolation=cv2.INTER_AREA)
-    alpha = photo.alpha
-    if alpha is not None:
-        alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
-    return lightness, alpha
+        return photo
+    if long_side not in photo.small:
+        alpha = photo.alpha
+        photo.small[long_side] = Photo(
+            cv2.resize(photo.lightness, size, interpolation=cv2.INTER_AREA),
+            alpha=None if alpha is None else cv2.resize(alpha, size, interpolation=cv2.INTER_AREA),
+        )
+    return photo.small[long_side]
 
 
 def with_alpha(rgb: np.ndarray, alpha: np.ndarray | None) -> Image.Image:

@@ -246,7 +246,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--init", help="go on from this model, by name or folder")
     start.add_argument("--config", type=Path, help="a config.json of another shape")
-    start.add_argument(
+    parser.add_argument(
         "--from-scratch", action="store_true", help="without the pretrained backbone"
     )
 

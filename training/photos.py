@@ -19,7 +19,7 @@ from cinn_hub.color import to_lab
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 LEAST_CHROMA = 4.0  # mean Lab chroma below which a photo counts as grey
-LEAST_SPREAD = 3.0  # spread of ab below which it counts as toned in one colour
+LEAST_SPREAD = 1.5  # deviation of ab from a curve over L, below which it counts as toned
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,12 @@ class ColorPhotos(Dataset):
         method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         square = cv2.resize(bgr, (self.size, self.size), interpolation=method)
         lab = to_lab(cv2.cvtColor(square, cv2.COLOR_BGR2RGB))
-        ab = cv2.resize(lab[..., 1:], (self.size // 4,) * 2, interpolation=cv2.INTER_AREA)
-        if not is_colored(ab):
+        small = cv2.resize(lab, (self.size // 4,) * 2, interpolation=cv2.INTER_AREA)
+        if not is_colored(small):
             return None
         return (
             torch.from_numpy(np.ascontiguousarray(lab[..., 0])[None]),
-            torch.from_numpy(ab).permute(2, 0, 1).contiguous(),
+            torch.from_numpy(small[..., 1:]).permute(2, 0, 1).contiguous(),
         )
 
 
@@ -106,11 +106,12 @@ def random_part(picture: np.ndarray, least: float = 0.65) -> np.ndarray:
     return part[:, ::-1] if coin < 0.5 else part
 
 
-def is_colored(ab: np.ndarray) -> bool:
-    """Whether ab (h, w, 2) is neither grey nor toned in a single colour."""
-    chroma = np.hypot(ab[..., 0], ab[..., 1]).mean()
-    spread = np.sqrt(ab.reshape(-1, 2).var(0).sum())
-    return bool(chroma >= LEAST_CHROMA and spread >= LEAST_SPREAD)
+def is_colored(lab: np.ndarray) -> bool:
+    """Whether Lab (h, w, 3) is neither grey nor toned, such as sepia: ab a function of L alone."""
+    lightness, ab = lab[..., 0].ravel() / 100, lab[..., 1:].reshape(-1, 2)
+    toning = np.stack([np.ones_like(lightness), lightness, lightness**2, lightness**3], 1)
+    rest = ab - toning @ np.linalg.lstsq(toning, ab, rcond=None)[0]
+    return bool(np.linalg.norm(ab, axis=1).mean() >= LEAST_CHROMA and rest.std() >= LEAST_SPREAD)
 
 
 def collate(items: list[tuple[Tensor, Tensor] | None]) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,137 @@
+"""Training on photos made here: it learns, skips grey photos, and goes on after being killed."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, SMALL, color_picture
+from PIL import Image
+
+import cinn_hub
+from cinn_hub.networks import EfficientNetLite, SameConv
+from training.backbone import BATCH_NORM_TENSORS, fold
+from training.colorization import ColorBins, parse_shares, stages
+from training.photos import ColorPhotos, collate, find_photos
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(12):
+        color_picture(96, 80, seed=i).save(folder / f"{i:02}.png")
+    color_picture().convert("L").save(folder / "grey.png")
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    return folder
+
+
+def command(tmp_path, photos, *more):
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(SMALL.to_dict()))
+    return [
+        *(sys.executable, "-m", "training.train", "colorization", "--data", str(photos)),
+        *("--held-out", str(photos), "--out", str(tmp_path / "model"), "--batch", "4"),
+        *("--workers", "0", "--minutes", "0.15", "--checkpoint-minutes", "0.04", *more),
+    ]
+
+
+def test_a_killed_training_goes_on(tmp_path, photos):
+    start = command(tmp_path, photos, "--config", str(tmp_path / "config.json"), "--from-scratch")
+    checkpoint = tmp_path / "model.training" / "checkpoint.pt"
+    first = subprocess.Popen(start, cwd=ROOT, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert checkpoint.exists() and not (tmp_path / "model").exists()
+    second = subprocess.run(start, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "Resuming at stage 1 of 4" in second.stdout + second.stderr
+    model = cinn_hub.load(tmp_path / "model", device="cpu")
+    assert model.config == SMALL
+    log = json.loads((tmp_path / "model" / "training.json").read_text())
+    assert [*dict.fromkeys(entry["stage"] for entry in log["history"])] == [
+        *("decoder", "condition", "flow", "together")
+    ]
+    bits = [entry["bits per dim"] for entry in log["history"] if "bits per dim" in entry]
+    assert bits[-1] < bits[0]
+
+    more = command(tmp_path, photos, "--init", str(tmp_path / "model"), "--stages", "flow=1")
+    more[more.index("--out") + 1] = str(tmp_path / "more")
+    subprocess.run(more, cwd=ROOT, check=True, capture_output=True)
+    after = cinn_hub.load(tmp_path / "more", device="cpu").state_dict()
+    for name, x in model.state_dict().items():  # only the flow was trained
+        if name.startswith("condition_network"):
+            assert torch.equal(x, after[name])
+
+
+def test_only_photos_with_colors_count(tmp_path, photos):
+    color_picture(64, 64).convert("L").convert("RGB").save(photos / "grey.jpg")
+    sepia = np.asarray(color_picture(64, 64).convert("L"), float)[..., None] * [1, 0.8, 0.6]
+    Image.fromarray(sepia.astype(np.uint8)).save(photos / "sepia.png")
+    found = ColorPhotos(find_photos([photos]), size=64)
+    items = [found[i] for i in range(len(found))]
+    assert sum(item is not None for item in items) == 12
+    lightness, ab = collate(items)
+    assert lightness.shape == (12, 1, 64, 64) and ab.shape == (12, 2, 16, 16)
+    assert 0 <= lightness.min() and lightness.max() <= 100
+
+
+def test_bins_give_back_the_color():
+    """The expected colour of the best prediction is the colour itself."""
+    bins = ColorBins(4)
+    ab = torch.tensor([[-37.0, 12.0]]).view(1, 2, 1, 1)
+    logits = torch.zeros(1, bins.per_axis**2, 1, 1, requires_grad=True)
+    bins.head = torch.nn.Identity()
+    optimizer = torch.optim.LBFGS([logits], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss():
+        optimizer.zero_grad()
+        value = bins.cross_entropy(logits, ab)
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    assert torch.allclose(bins.expected(logits), ab, atol=0.1)
+
+
+def test_folding_and_padding_are_those_of_the_original():
+    """A convolution padded as TensorFlow's "same", BatchNorm behind it, in one convolution."""
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(3, 5, 3, 2, bias=False)
+    norm = torch.nn.BatchNorm2d(5, eps=1e-3).eval()
+    for tensor in (norm.weight, norm.bias, norm.running_mean):
+        torch.nn.init.normal_(tensor)
+    torch.nn.init.uniform_(norm.running_var, 0.5, 2)
+    x = torch.randn(2, 3, 16, 16)
+    padded = torch.nn.functional.pad(x, (0, 1, 0, 1))  # the odd pixel to the right and below
+    expected = norm(conv(padded))
+    same = SameConv(3, 5, 3, 2)
+    entries = [*norm.state_dict().values()]
+    assert len(entries) == BATCH_NORM_TENSORS
+    weight, bias = fold(conv.weight, entries)
+    same.weight.data = torch.nn.functional.pad(weight, (1, 0, 1, 0))
+    same.bias.data = bias
+    assert torch.allclose(same(x), expected, atol=1e-5)
+    assert torch.allclose(same(x.clone().requires_grad_()), expected, atol=1e-5)
+
+
+def test_backbone_shapes():
+    taps = EfficientNetLite()(torch.zeros(1, 1, 64, 64))
+    assert [tuple(tap.shape[1:]) for tap in taps] == [
+        *((24, 16, 16), (40, 8, 8), (112, 4, 4), (320, 2, 2))
+    ]
+
+
+def test_shares():
+    assert parse_shares("condition=2,flow=0.5") == {"condition": 2, "flow": 0.5}
+    chosen = stages(1e-3, 3, parse_shares("condition=3,flow=1"))
+    assert [(stage.name, stage.share) for stage in chosen] == [("condition", 0.75), ("flow", 0.25)]
+    for text in ("condition", "nothing=1", "flow=0", "flow=x"):
+        with pytest.raises(Exception, match="is no stage with its share"):
+            parse_shares(text)
