@@ -79,7 +79,7 @@ def test_only_photos_with_colors_count(tmp_path, photos):
     assert sum(item is not None for item in items) == 12
     lightness, ab = collate(items)
     assert lightness.shape == (12, 1, 64, 64) and ab.shape == (12, 2, 16, 16)
-    assert 0 <= lightness.min() and lightness.max() <= 100
+    assert lightness.min() >= 0 and lightness.max() <= 100
 
 
 def test_bins_give_back_the_color():
