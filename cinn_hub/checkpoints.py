@@ -12,12 +12,16 @@ from safetensors.torch import load_file, save_file
 
 from cinn_hub.colorization import ColorizationCINN, ColorizationConfig
 from cinn_hub.config import read_json
+from cinn_hub.digits import DigitCINN, DigitConfig
 from cinn_hub.errors import CheckpointError
 from cinn_hub.model import ConditionalINN
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-ARCHITECTURES = {"ColorizationCINN": (ColorizationCINN, ColorizationConfig)}
+ARCHITECTURES = {
+    "ColorizationCINN": (ColorizationCINN, ColorizationConfig),
+    "DigitCINN": (DigitCINN, DigitConfig),
+}
 
 
 def write_model(model: ConditionalINN, folder: Path, dtype: torch.dtype = torch.float16) -> None:

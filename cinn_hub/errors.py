@@ -14,6 +14,10 @@ class PhotoError(CinnHubError):
     """This is not a photo that can be read or used."""
 
 
+class DigitError(CinnHubError):
+    """This is not a digit that can be read, or not a label."""
+
+
 class CheckpointError(CinnHubError):
     """A model folder is incomplete, damaged, or of another version."""
 

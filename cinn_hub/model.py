@@ -104,6 +104,10 @@ class Latent:
         """Moved to a device or another dtype."""
         return self.map(lambda z: z.to(*where))
 
+    def repeated(self, n: int) -> Latent:
+        """Every row n times, one after the other."""
+        return self.map(lambda z: z.repeat_interleave(n, dim=0))
+
     @classmethod
     def cat(cls, latents: Sequence[Latent]) -> Latent:
         """Several latents as the rows of one."""
@@ -229,7 +233,7 @@ class ConditionalINN(nn.Module):
         Sample i depends on the seed and on i, not on n; every row gets the same noise.
         """
         z = self.draw(n, temperature, seed)
-        rows = z.map(lambda level: level.repeat(len(condition), 1, 1, 1))
+        rows = z.map(lambda level: level.repeat(len(condition), *[1] * (level.dim() - 1)))
         return self.decode(rows, condition).unflatten(0, (len(condition), n))
 
     def draw(self, n: int, temperature: Temperature = 1.0, seed: int | None = None) -> Latent:

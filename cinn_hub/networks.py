@@ -237,6 +237,28 @@ class ConvSubnet(nn.Module):
         return self.last(F.gelu(self.second(F.gelu(hidden))))
 
 
+class DenseSubnet(nn.Module):
+    """The network inside a coupling of vectors: three linear layers over x and the condition."""
+
+    def __init__(
+        self, inputs: int, outputs: int, given: int, hidden: int, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.first = nn.Linear(inputs, hidden)
+        self.given = nn.Linear(given, hidden, bias=False)
+        self.second = nn.Linear(hidden, hidden)
+        self.last = nn.Linear(hidden, outputs)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor, condition: LevelCondition) -> Tensor:
+        """x (B * n, inputs) -> (B * n, outputs)."""
+        hidden = add_to_samples(self.first(saturated(x)), self.given(condition.given))
+        hidden = self.dropout(F.gelu(hidden))
+        return self.last(self.dropout(F.gelu(self.second(hidden))))
+
+
 class PriorNetwork(nn.Module):
     """Mean and log-scale of a `ConditionalGaussian`, from the condition and the coarser ab."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from training import colorization
+from training import colorization, digits
 
-TASKS = {"colorization": colorization}
+TASKS = {"colorization": colorization, "mnist": digits}
 
 
 def main() -> None:

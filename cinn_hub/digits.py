@@ -1,0 +1,308 @@
+"""DigitCINN: label -> condition, 28x28 handwriting <-> z."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from cinn_hub.config import Config
+from cinn_hub.errors import DigitError
+from cinn_hub.flow import (
+    ActNorm,
+    AffineCoupling,
+    Bijection,
+    Chain,
+    ConditionalGaussian,
+    Equalization,
+    Flatten,
+    Flow,
+    HaarDownsampling,
+    InvertibleConv1x1,
+    Level,
+    Split,
+)
+from cinn_hub.model import Condition, ConditionalINN, Latent, Temperature
+from cinn_hub.networks import ConvSubnet, DenseSubnet, PriorNetwork
+
+SIDE = 28
+LABELS = 10
+STEPS = 256  # grey values of a pixel
+BOX = 20  # pixels; MNIST digits were fitted into such a square
+COARSE, FINE = "14x14", "28x28"
+
+ImageLike = Image.Image | np.ndarray | Tensor
+Labels = int | Sequence[int] | Tensor
+
+
+@dataclass(frozen=True)
+class DigitConfig(Config):
+    """The shape of a `DigitCINN`.
+
+    couplings, hidden: depth and width of the flow at 14x14 (dense) and at 28x28 (convolutions).
+    dropout: in the dense subnets, in training.
+    directions: what each of the model's principal directions changes, in their order.
+    """
+
+    architecture: str = "DigitCINN"
+    couplings: tuple[int, ...] = (12, 4)
+    hidden: tuple[int, ...] = (320, 40)
+    clamp: float = 1.0
+    dropout: float = 0.1
+    directions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not len(self.couplings) == len(self.hidden) == 2:
+            raise ValueError("couplings and hidden need 2 entries, for 14x14 and 28x28")
+
+
+class DigitCINN(ConditionalINN):
+    """Handwritten digits given their label.
+
+    The histogram of pixels is equalised; a Haar step splits them into a picture of 14x14, whose dense
+    couplings decide what is written and how, and the details that make 28x28 of it, given the
+    picture already drawn. x is (B, 1, 28, 28) in [0, 1], where the 8-bit value v takes the range
+    [v, v + 1) / 256; `dequantized` and `quantized` go between it and pictures.
+
+    Attributes:
+        directions: (K, 784) orthonormal, the principal directions of the latents of real digits,
+            strongest first; deviations: (K,) how far real digits go along each. What they change
+            is written in `config.directions`.
+    """
+
+    def __init__(self, config: DigitConfig) -> None:
+        super().__init__()
+        self.config = config
+        coarse = Chain([Flatten((1, SIDE // 2, SIDE // 2)), *self.dense_layers()])
+        fine = Split(1, Chain(self.conv_layers()))
+        self.flow = Flow(
+            {
+                FINE: Level(Chain([Equalization(STEPS), HaarDownsampling()]), fine),
+                COARSE: Level(coarse),
+            }
+        )
+        self.latent_shapes = {COARSE: ((SIDE // 2) ** 2,), FINE: (3, SIDE // 2, SIDE // 2)}
+        self.register_buffer("directions", torch.zeros(len(config.directions), self.dimensions))
+        self.register_buffer("deviations", torch.zeros(len(config.directions)))
+
+    @property
+    def equalization(self) -> Equalization:
+        return self.flow.levels[FINE].steps.layers[0]
+
+    def dense_layers(self) -> list[Bijection]:
+        config, size = self.config, (SIDE // 2) ** 2
+
+        def subnet(inputs: int, outputs: int) -> DenseSubnet:
+            return DenseSubnet(inputs, outputs, LABELS, config.hidden[0], config.dropout)
+
+        layers: list[Bijection] = [ActNorm(size)]
+        for k in range(config.couplings[0]):
+            layers.append(InvertibleConv1x1(size, seed=k))
+            layers.append(AffineCoupling(size, subnet, config.clamp))
+        return layers
+
+    def conv_layers(self) -> list[Bijection]:
+        config, hidden = self.config, self.config.hidden[1]
+
+        def subnet(inputs: int, outputs: int) -> ConvSubnet:
+            return ConvSubnet(inputs, outputs, LABELS, 1, hidden, kernel=3)
+
+        prior = PriorNetwork(6, LABELS, 1, hidden, kernel=3)
+        layers: list[Bijection] = [ActNorm(3), ConditionalGaussian(prior)]
+        for k in range(config.couplings[1]):
+            layers.append(InvertibleConv1x1(3, seed=k))
+            layers.append(AffineCoupling(3, subnet, config.clamp))
+        return layers
+
+    def condition(self, labels: Labels) -> Condition:
+        """Labels (B,) of 0 to 9 -> what each level is given of them.
+
+        Raises:
+            DigitError: a label is none of 0 to 9.
+        """
+        one_hot = F.one_hot(check_labels(labels), LABELS).to(self.deviations)
+        return Condition({COARSE: one_hot, FINE: one_hot[:, :, None, None]})
+
+    def bits_per_dim(self, log_prob: Tensor) -> Tensor:
+        """Nats of a whole picture -> bits per pixel of 8 bits, uniformly dequantised."""
+        return super().bits_per_dim(log_prob) + math.log2(STEPS)
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        label: Labels | Condition,
+        n: int = 1,
+        temperature: Temperature = 0.8,
+        seed: int | None = None,
+    ) -> Tensor:
+        """n pictures (n, 1, 28, 28) in [0, 1] of one label; of several labels (B, n, 1, 28, 28).
+
+        Picture i of every label has the same latent: the same hand.
+        """
+        condition = label if isinstance(label, Condition) else self.condition(label)
+        pictures = quantized(super().sample(condition, n, temperature, seed))
+        return pictures[0] if isinstance(label, int) else pictures
+
+    @torch.inference_mode()
+    def transfer(
+        self, image: ImageLike | Sequence[ImageLike], label: Labels, source: Labels | None = None
+    ) -> Tensor:
+        """The handwriting of each image as other digits: f^-1(f(x; source); label).
+
+        Arguments:
+            image: one digit, or N: see `read_digits`.
+            label: what to write, one or B labels.
+            source: what the images show; found by `classify` if not given.
+
+        Returns:
+            (B, 1, 28, 28) in [0, 1]; of several images (N, B, 1, 28, 28). B is 1 for one label.
+        """
+        images = read_digits(image)
+        z = self.latent(images, source)
+        target = self.condition(label)
+        pictures = [quantized(self.decode(row.repeated(len(target)), target)).float() for row in z]
+        return pictures[0] if is_single(image) else torch.stack(pictures)
+
+    @torch.inference_mode()
+    def interpolate(
+        self, image: ImageLike, other: ImageLike, label: int | None = None, steps: int = 9
+    ) -> Tensor:
+        """Handwriting between two digits, along the great circle: (steps, 1, 28, 28) in [0, 1].
+
+        label: what to write on the way; what `image` shows if not given.
+        """
+        if steps < 2:
+            raise DigitError(f"{steps} steps are no way from one to the other; take 2 or more.")
+        images = torch.cat([read_digits(image), read_digits(other)])
+        labels = self.classify(images).argmax(1)
+        z = self.latent(images, labels)
+        way = Latent.cat([z[0].slerp(z[1], i / (steps - 1)) for i in range(steps)])
+        return quantized(self.decode(way, self.condition(labels[:1] if label is None else label)))
+
+    @torch.inference_mode()
+    def classify(self, image: ImageLike | Sequence[ImageLike]) -> Tensor:
+        """p(label | image) from ten exact likelihoods, all labels equally likely before.
+
+        (10,), or (N, 10) of several images. Bayes' rule; Ardizzone et al. 2019 train on it.
+        """
+        images = read_digits(image).to(self.device)
+        x = dequantized(images).to(self.deviations)
+        condition = self.condition(range(LABELS))
+        nats = self.log_prob(x.repeat(LABELS, 1, 1, 1), condition).view(LABELS, -1).T
+        probabilities = nats.float().softmax(1)
+        return probabilities[0] if is_single(image) else probabilities
+
+    @torch.inference_mode()
+    def latent(self, images: Tensor, labels: Labels | None = None) -> Latent:
+        """The latents (N rows) of pictures (N, 1, 28, 28); labels found by `classify` if None."""
+        labels = self.classify(images).argmax(1) if labels is None else labels
+        x = dequantized(images.to(self.device)).to(self.deviations)
+        return self.encode(x, self.condition(labels))[0]
+
+    @torch.inference_mode()
+    def moved(self, z: Latent, amounts: Sequence[float]) -> Latent:
+        """z moved along the principal directions, in standard deviations of real digits."""
+        steps = torch.tensor(list(amounts), device=self.device) * self.deviations[: len(amounts)]
+        flat = z.flatten() + steps @ self.directions[: len(amounts)]
+        sizes = [math.prod(shape) for shape in self.latent_shapes.values()]
+        parts = zip(flat.split(sizes, 1), self.latent_shapes.items(), strict=True)
+        return Latent({name: part.unflatten(1, shape) for part, (name, shape) in parts})
+
+
+def check_labels(labels: Labels) -> Tensor:
+    """One or several labels as a tensor (B,)."""
+    if isinstance(labels, Tensor):
+        values = labels.reshape(-1).tolist()
+    else:
+        values = [labels] if isinstance(labels, int | np.integer) else list(labels)
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise DigitError(f"The label is {value!r}; it must be a digit from 0 to 9.")
+        if not 0 <= value < LABELS:
+            raise DigitError(f"The label is {value}; it must be a digit from 0 to 9.")
+    if not values:
+        raise DigitError("There is no label; give one or several digits from 0 to 9.")
+    device = labels.device if isinstance(labels, Tensor) else None
+    return torch.tensor(values, device=device)
+
+
+def is_single(image: ImageLike | Sequence[ImageLike]) -> bool:
+    return isinstance(image, Image.Image) or (hasattr(image, "ndim") and image.ndim == 2)
+
+
+def read_digits(image: ImageLike | Sequence[ImageLike]) -> Tensor:
+    """Digits, light on dark, as (N, 1, 28, 28) float32 in [0, 1].
+
+    image: a grey PIL image of 28x28; an array or tensor (28, 28), (N, 28, 28) or (N, 1, 28, 28) of
+        uint8 or of floats in [0, 1]; or a sequence of such.
+
+    Raises:
+        DigitError: another size, colours, or values out of range.
+    """
+    if isinstance(image, Image.Image):
+        if image.mode not in ("L", "1"):
+            raise DigitError(f"The image has mode {image.mode}; a digit is grey: convert('L').")
+        image = np.asarray(image.convert("L"))
+    if not isinstance(image, np.ndarray | Tensor):
+        return torch.cat([read_digits(one) for one in image])
+    values = torch.as_tensor(image)
+    if values.shape[-2:] != (SIDE, SIDE) or values.ndim > 4:
+        raise DigitError(f"The image has the shape {tuple(values.shape)}; a digit is 28 x 28.")
+    values = values.unsqueeze(1) if values.ndim == 3 else values
+    values = values[None, None] if values.ndim == 2 else values
+    if values.shape[1] != 1:
+        raise DigitError(f"The image has {values.shape[1]} channels; a digit is grey, with one.")
+    values = values.float() / 255 if values.dtype == torch.uint8 else values.float()
+    if not (values.isfinite().all() and values.min() >= 0 and values.max() <= 1):
+        raise DigitError("The pixels of a digit must lie in [0, 1]; divide them by 255.")
+    return values
+
+
+def dequantized(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Pictures in [0, 1] as the model's x: the middle of each 8-bit value's range.
+
+    With a generator, uniformly drawn from that range: x then has the density that is scored.
+    """
+    steps = (images * (STEPS - 1)).round()
+    if generator is None:
+        return (steps + 0.5) / STEPS
+    noise = torch.rand(steps.shape, generator=generator, device=generator.device)
+    return (steps + noise.to(steps.device)) / STEPS
+
+
+def quantized(x: Tensor) -> Tensor:
+    """The model's x as pictures in [0, 1] with 256 grey values."""
+    return (x * STEPS).floor().clamp(0, STEPS - 1) / (STEPS - 1)
+
+
+def from_sketch(sketch: np.ndarray) -> np.ndarray:
+    """A drawing (H, W) uint8, light on dark, prepared as MNIST was: (28, 28) uint8.
+
+    The drawn part is fitted into 20x20 pixels, and its centre of mass put in the middle of 28x28.
+
+    Raises:
+        DigitError: nothing is drawn.
+    """
+    if sketch.ndim != 2:
+        raise DigitError(f"The drawing has the shape {sketch.shape}; expected (H, W), grey.")
+    drawn = sketch > 40
+    if drawn.sum() < 4:
+        raise DigitError("Nothing is drawn yet; draw a digit.")
+    rows, columns = np.flatnonzero(drawn.any(1)), np.flatnonzero(drawn.any(0))
+    part = sketch[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
+    scale = BOX / max(part.shape)
+    size = tuple(max(1, round(side * scale)) for side in part.shape[::-1])
+    small = cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    mass = small.sum()
+    center_x = (small.sum(0) * np.arange(size[0])).sum() / mass
+    center_y = (small.sum(1) * np.arange(size[1])).sum() / mass
+    shift = np.float32([[1, 0, SIDE / 2 - 0.5 - center_x], [0, 1, SIDE / 2 - 0.5 - center_y]])
+    placed = cv2.warpAffine(small, shift, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    return placed.round().clip(0, 255).astype(np.uint8)
