@@ -85,7 +85,9 @@ def main() -> None:
     torch.manual_seed(0)
     images, labels = read_mnist(options.data, "train")
     model = MinimalCINN()
-    stage = Stage("flow", 1.0, lambda task: [{"params": list(task.parameters()), "lr": LEARNING_RATE}])
+    stage = Stage(
+        "flow", 1.0, lambda task: [{"params": list(task.parameters()), "lr": LEARNING_RATE}]
+    )
     trainer = Trainer(
         DigitTask(model), [stage], options.minutes, options.out / "training", average=0.999
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -66,10 +66,10 @@ class DigitConfig(Config):
 class DigitCINN(ConditionalINN):
     """Handwritten digits given their label.
 
-    The histogram of pixels is equalised; a Haar step splits them into a picture of 14x14, whose dense
-    couplings decide what is written and how, and the details that make 28x28 of it, given the
-    picture already drawn. x is (B, 1, 28, 28) in [0, 1], where the 8-bit value v takes the range
-    [v, v + 1) / 256; `dequantized` and `quantized` go between it and pictures.
+    The histogram of pixels is equalised; a Haar step splits them into a picture of 14x14, whose
+    dense couplings decide what is written and how, and the details that make 28x28 of it, given
+    the picture already drawn. x is (B, 1, 28, 28) in [0, 1], where the 8-bit value v takes the
+    range [v, v + 1) / 256; `dequantized` and `quantized` go between it and pictures.
 
     Attributes:
         directions: (K, 784) orthonormal, the principal directions of the latents of real digits,
@@ -184,7 +184,7 @@ class DigitCINN(ConditionalINN):
         labels = self.classify(images).argmax(1)
         z = self.latent(images, labels)
         way = Latent.cat([z[0].slerp(z[1], i / (steps - 1)) for i in range(steps)])
-        return quantized(self.decode(way, self.condition(labels[:1] if label is None else label)))
+        return self.write(way, labels[:1] if label is None else label)
 
     @torch.inference_mode()
     def classify(self, image: ImageLike | Sequence[ImageLike]) -> Tensor:
@@ -207,6 +207,15 @@ class DigitCINN(ConditionalINN):
         return self.encode(x, self.condition(labels))[0]
 
     @torch.inference_mode()
+    def write(self, z: Latent, label: Labels) -> Tensor:
+        """One latent as each of B labels, or N latents as one label: pictures (B or N, 1, 28, 28)
+        in [0, 1]."""
+        condition = self.condition(label)
+        rows = z.to(self.device)
+        rows = rows.repeated(len(condition)) if len(rows) == 1 else rows
+        return quantized(self.decode(rows, condition)).float()
+
+    @torch.inference_mode()
     def moved(self, z: Latent, amounts: Sequence[float]) -> Latent:
         """z moved along the principal directions, in standard deviations of real digits."""
         steps = torch.tensor(list(amounts), device=self.device) * self.deviations[: len(amounts)]
@@ -221,16 +230,14 @@ def check_labels(labels: Labels) -> Tensor:
     if isinstance(labels, Tensor):
         values = labels.reshape(-1).tolist()
     else:
-        values = [labels] if isinstance(labels, int | np.integer) else list(labels)
+        values = list(labels) if isinstance(labels, Iterable) else [labels]
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not is_whole or not 0 <= value < LABELS:
             raise DigitError(f"The label is {value!r}; it must be a digit from 0 to 9.")
-        if not 0 <= value < LABELS:
-            raise DigitError(f"The label is {value}; it must be a digit from 0 to 9.")
     if not values:
         raise DigitError("There is no label; give one or several digits from 0 to 9.")
-    device = labels.device if isinstance(labels, Tensor) else None
-    return torch.tensor(values, device=device)
+    return torch.tensor(values, device=labels.device if isinstance(labels, Tensor) else None)
 
 
 def is_single(image: ImageLike | Sequence[ImageLike]) -> bool:
@@ -249,7 +256,7 @@ def read_digits(image: ImageLike | Sequence[ImageLike]) -> Tensor:
     if isinstance(image, Image.Image):
         if image.mode not in ("L", "1"):
             raise DigitError(f"The image has mode {image.mode}; a digit is grey: convert('L').")
-        image = np.asarray(image.convert("L"))
+        image = np.array(image.convert("L"))
     if not isinstance(image, np.ndarray | Tensor):
         return torch.cat([read_digits(one) for one in image])
     values = torch.as_tensor(image)

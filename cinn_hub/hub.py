@@ -41,6 +41,12 @@ REGISTRY = (
         summary="colours for any photo: things, animals, people, food, rooms, landscapes",
         license="research use: see the terms of the training photos on the model card",
     ),
+    RegistryEntry(
+        name="mnist",
+        task="digits",
+        summary="handwritten digits of a chosen label, and any handwriting in all ten",
+        license="CC BY-SA 3.0, as MNIST",
+    ),
 )
 
 

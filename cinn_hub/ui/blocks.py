@@ -7,7 +7,8 @@ from pathlib import Path
 import gradio as gr
 
 from cinn_hub.colorization import ColorizationCINN
-from cinn_hub.ui import colorize
+from cinn_hub.digits import DigitCINN
+from cinn_hub.ui import colorize, digits
 
 STYLE = Path(__file__).with_name("style.css")
 
@@ -26,8 +27,10 @@ runs this app and is deleted after an hour.
 """
 
 
-def build(model: ColorizationCINN, examples: Path | None = None) -> gr.Blocks:
-    """The app around a loaded model; `examples` is a folder of photos to try."""
+def build(
+    model: ColorizationCINN, digit_model: DigitCINN, examples: Path | None = None
+) -> gr.Blocks:
+    """The app around two loaded models; `examples` is a folder of photos to try."""
     with gr.Blocks(
         title="cinn_hub: many colours for one photo",
         delete_cache=(3600, 3600),
@@ -35,7 +38,10 @@ def build(model: ColorizationCINN, examples: Path | None = None) -> gr.Blocks:
         fill_width=False,
     ) as demo:
         gr.HTML(HEADER)
-        colorize.build(model, examples)
+        with gr.Tab("Colorize"):
+            colorize.build(model, examples)
+        with gr.Tab("Digits"):
+            digits.build(digit_model)
         gr.Markdown(FOOTER, elem_classes="footer")
     demo.queue(max_size=32, default_concurrency_limit=1)
     return demo

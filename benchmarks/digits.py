@@ -1,0 +1,113 @@
+"""How good the digits are: likelihood, readability, style transfer, classification.
+
+    python -m benchmarks.digits --data MNIST [--model mnist] [--baseline FOLDER] [--work FOLDER]
+
+Trains a classifier first (kept in --work) and measures with it. `--baseline` is what
+`python -m benchmarks.minimal` wrote.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import cinn_hub
+from benchmarks.classifier import DigitReader, reader_of, slant_and_ink
+from benchmarks.features import frechet_distance
+from benchmarks.minimal import load_minimal
+from cinn_hub.digits import LABELS, DigitCINN, dequantized
+from cinn_hub.model import ConditionalINN
+from training.mnist import read_mnist
+
+SAMPLES, TRANSFERS = 10_000, 1_000
+TEMPERATURES = (0.6, 0.8, 1.0)
+
+
+@torch.inference_mode()
+def bits(model: ConditionalINN, images: Tensor, labels: Tensor) -> str:
+    """Bits per dimension of digits uint8, uniformly dequantised, given their labels: the mean, and
+    the median, which a few digits that a model finds impossible do not move."""
+    x = dequantized(images / 255, torch.Generator().manual_seed(0))
+    parts = zip(x.split(500), labels.split(500), strict=True)
+    log_prob = torch.cat([model.log_prob(part, model.condition(which)) for part, which in parts])
+    found = model.bits_per_dim(log_prob)
+    return f"{found.mean().item():.3f}; {found.median().item():.3f}"
+
+
+def written(model: DigitCINN, temperature: float) -> tuple[Tensor, Tensor]:
+    """SAMPLES digits, as many of each label, and their labels."""
+    n = SAMPLES // LABELS
+    labels = torch.arange(LABELS).repeat_interleave(n)
+    return torch.cat([model.sample(k, n, temperature, seed=k) for k in range(LABELS)]), labels
+
+
+def centered(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Values less the mean of their group: how a hand differs from others in the same digit."""
+    means = np.array([values[groups == k].mean() for k in range(LABELS)])
+    return values - means[groups]
+
+
+def transfer_figures(
+    model: DigitCINN, images: Tensor, labels: Tensor, reader: DigitReader
+) -> dict[str, float]:
+    """Of digits uint8 written as all ten: how many are read as meant, and what stays of style."""
+    written = torch.cat(
+        [model.transfer(x[0], range(LABELS), int(y)) for x, y in zip(images, labels, strict=True)]
+    )
+    targets = np.tile(np.arange(LABELS), len(images))
+    _, read = reader.look(written)
+    figures = {"read as meant": 100 * (read.numpy() == targets).mean()}
+    before = slant_and_ink(images / 255)
+    after = slant_and_ink(written)
+    for name, source, target in zip(("slant", "ink"), before, after, strict=True):
+        source = centered(source, labels.numpy()).repeat(LABELS)
+        figures[name] = np.corrcoef(source, centered(target, targets))[0, 1]
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of MNIST's IDX files")
+    parser.add_argument("--model", default="mnist", help="name or folder")
+    parser.add_argument("--baseline", type=Path, help="folder of a trained mnist-minimal")
+    parser.add_argument("--work", type=Path, default=Path("build/benchmarks"))
+    options = parser.parse_args()
+    train, train_labels = read_mnist(options.data, "train")
+    test, test_labels = read_mnist(options.data, "test")
+    model = cinn_hub.load(options.model, device="cpu")
+    reader = reader_of(train, train_labels, options.work)
+    real_features, read = reader.look(test / 255)
+    train_features, _ = reader.look(train[: len(test)] / 255)
+    accuracy = 100 * (read == test_labels).float().mean().item()
+    print("| figure | value |\n|---|---|")
+    print(f"| accuracy of the judging classifier on the test set | {accuracy:.2f} % |")
+    print(f"| bits per dimension, mean; median | {bits(model, test, test_labels)} |")
+    if options.baseline:
+        value = bits(load_minimal(options.baseline), test, test_labels)
+        print(f"| the same of `mnist-minimal`, trained as long | {value} |")
+    for temperature in TEMPERATURES:
+        digits, labels = written(model, temperature)
+        features, read = reader.look(digits)
+        share = 100 * (read == labels).float().mean().item()
+        distance = frechet_distance(features.numpy(), real_features.numpy())
+        print(
+            f"| samples at temperature {temperature}: read as meant; Fréchet distance | "
+            f"{share:.2f} %; {distance:.2f} |"
+        )
+    floor = frechet_distance(train_features.numpy(), real_features.numpy())
+    print(f"| Fréchet distance of real training digits | {floor:.2f} |")
+    found = transfer_figures(model, test[:TRANSFERS], test_labels[:TRANSFERS], reader)
+    print(f"| transfers to ten labels: read as meant | {found['read as meant']:.2f} % |")
+    print(f"| correlation of slant, source and transfers | {found['slant']:.2f} |")
+    print(f"| correlation of ink | {found['ink']:.2f} |")
+    guessed = torch.cat([model.classify(part).argmax(1) for part in test.split(500)])
+    share = 100 * (guessed == test_labels).float().mean().item()
+    print(f"| accuracy of `classify` on the test set | {share:.2f} % |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""The Digits tab: writing digits, one's own hand in all ten, and a window into the latents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import gradio as gr
+import numpy as np
+from torch import Tensor
+
+from cinn_hub.digits import SIDE, DigitCINN, from_sketch
+from cinn_hub.model import fresh_seed
+from cinn_hub.ui.errors import shown
+
+ALL = "all ten"
+PAD = 280  # pixels of the drawing pad
+ZOOM = 4  # of the digits on the page
+RANGE = 3.0  # standard deviations that a slider reaches
+STEPS = 9
+SHARED = {"concurrency_id": "model"}
+
+
+def build(model: DigitCINN) -> None:
+    """Adds the tab's components and handlers to the Blocks that are open."""
+    gr.Markdown(
+        "The same idea, small: here the condition is *which digit*, and the latent is *the hand "
+        "that writes it*. Change one, and the other stays."
+    )
+    with gr.Tab("Write"):
+        build_writing(model)
+    with gr.Tab("Your hand"):
+        build_transfer(model)
+    with gr.Tab("Two hands"):
+        build_interpolation(model)
+    with gr.Tab("Style"):
+        build_sliders(model)
+
+
+def build_writing(model: DigitCINN) -> None:
+    @shown
+    def run(digit: str, n: int, temperature: float, seed: int) -> np.ndarray:
+        labels = range(10) if digit == ALL else [int(digit)]
+        return sheet(model.sample(labels, int(n), temperature, int(seed or 0)))
+
+    with gr.Row():
+        with gr.Column(scale=2, min_width=280):
+            digit = gr.Radio([ALL, *map(str, range(10))], value=ALL, label="Digit")
+            n = gr.Slider(1, 16, 10, step=1, label="How many hands")
+            temperature = gr.Slider(
+                0, 1.2, 0.8, step=0.05, label="Temperature", info="0 is the model's neatest hand."
+            )
+            seed = gr.Number(0, precision=0, minimum=0, label="Seed")
+            write = gr.Button("Write", variant="primary", elem_id="write")
+            again = gr.Button("Other hands")
+        with gr.Column(scale=5, min_width=300):
+            page = picture("Each column is one hand", "written", lambda: run(ALL, 10, 0.8, 0))
+
+    inputs = [digit, n, temperature, seed]
+    write.click(run, inputs, page, api_name="digits_sample", **SHARED)
+    again.click(fresh_seed, None, seed, api_visibility="private").then(
+        run, inputs, page, api_visibility="private", **SHARED
+    )
+
+
+def build_transfer(model: DigitCINN) -> None:
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            pad = drawing_pad("Draw one digit", "pad")
+            sample = gr.Button("Take one that the model wrote")
+            go = gr.Button("Write all ten in this hand", variant="primary", elem_id="transfer")
+        with gr.Column(scale=5, min_width=300):
+            page = picture("The same hand, all ten digits", "transferred")
+            note = gr.Label(label="What the model reads", num_top_classes=3, elem_id="reads")
+
+    @shown
+    def run(drawing: dict | None) -> tuple[np.ndarray, dict[str, float]]:
+        digit = from_sketch(ink(drawing))
+        probabilities = model.classify(digit)
+        written = model.transfer(digit, range(10), int(probabilities.argmax()))
+        named = {str(k): float(p) for k, p in enumerate(probabilities)}
+        return sheet(written.unflatten(0, (2, 5))), named
+
+    sample.click(lambda: model_drawing(model), None, pad, api_visibility="private", **SHARED)
+    go.click(run, pad, [page, note], api_name="digits_transfer", **SHARED)
+
+
+def build_interpolation(model: DigitCINN) -> None:
+    with gr.Row():
+        pads = [drawing_pad(f"Hand {name}", f"pad-{name}") for name in "AB"]
+    with gr.Row():
+        samples = [gr.Button(f"Hand {name}: one that the model wrote") for name in "AB"]
+    digit = gr.Radio(
+        ["as hand A", *map(str, range(10))], value="as hand A", label="Digit written on the way"
+    )
+    go = gr.Button("Walk from A to B", variant="primary", elem_id="walk")
+    page = picture("From hand A to hand B", "walked")
+
+    @shown
+    def run(drawing_a: dict | None, drawing_b: dict | None, digit: str) -> np.ndarray:
+        ends = [from_sketch(ink(drawing)) for drawing in (drawing_a, drawing_b)]
+        label = int(digit) if digit.isdigit() else None
+        return sheet(model.interpolate(*ends, label, STEPS)[None])
+
+    for pad, sample in zip(pads, samples, strict=True):
+        sample.click(lambda: model_drawing(model), None, pad, api_visibility="private", **SHARED)
+    go.click(run, [*pads, digit], page, api_name="digits_interpolate", **SHARED)
+
+
+def build_sliders(model: DigitCINN) -> None:
+    @shown
+    def run(temperature: float, seed: int, *amounts: float) -> np.ndarray:
+        z = model.draw(1, temperature, int(seed or 0))
+        return sheet(model.write(model.moved(z, amounts), range(10)).unflatten(0, (2, 5)))
+
+    names = model.config.directions
+    with gr.Row():
+        with gr.Column(scale=2, min_width=280):
+            sliders = [
+                gr.Slider(-RANGE, RANGE, 0, step=0.1, label=name.capitalize(), elem_id=f"style-{i}")
+                for i, name in enumerate(names)
+            ]
+            temperature = gr.Slider(
+                0, 1.2, 0.4, step=0.05, label="Temperature", info="of the hand that is moved"
+            )
+            seed = gr.Number(0, precision=0, minimum=0, label="Seed")
+        with gr.Column(scale=5, min_width=300):
+            page = picture("All ten digits", "styled", lambda: run(0.4, 0, *[0.0] * len(names)))
+            gr.Markdown(
+                "The strongest principal directions of the latents of real digits, in standard "
+                "deviations, named after what they do."
+            )
+
+    inputs = [temperature, seed, *sliders]
+    gr.on(
+        [component.change for component in inputs],
+        run,
+        inputs,
+        page,
+        api_name="digits_style",
+        trigger_mode="always_last",
+        show_progress="hidden",
+        **SHARED,
+    )
+
+
+def picture(label: str, elem_id: str, value: Callable[[], np.ndarray] | None = None) -> gr.Image:
+    return gr.Image(
+        value,
+        label=label,
+        show_label=False,
+        format="png",
+        interactive=False,
+        buttons=[],
+        elem_id=elem_id,
+        elem_classes="digits",
+        alt_text=label,
+    )
+
+
+def drawing_pad(label: str, elem_id: str) -> gr.Sketchpad:
+    return gr.Sketchpad(
+        on_pad(np.full((PAD, PAD), 255, np.uint8)),
+        label=label,
+        image_mode="RGBA",
+        type="numpy",
+        format="png",
+        canvas_size=(PAD, PAD),
+        fixed_canvas=True,
+        height=PAD + 90,
+        min_width=280,
+        transforms=(),
+        layers=False,
+        brush=gr.Brush(default_size=14, colors=["#000000"], color_mode="fixed"),
+        eraser=gr.Eraser(default_size=24),
+        buttons=[],
+        elem_id=elem_id,
+    )
+
+
+def ink(drawing: dict | None) -> np.ndarray:
+    """What the pad holds as (H, W) uint8, light on dark, 0 where nothing is drawn."""
+    parts = [] if drawing is None else [drawing.get("composite"), drawing.get("background")]
+    picture = next((part for part in parts if part is not None), None)
+    if picture is None:
+        return np.zeros((PAD, PAD), np.uint8)
+    if picture.ndim == 2:
+        return 255 - picture
+    grey = cv2.cvtColor(np.ascontiguousarray(picture[..., :3]), cv2.COLOR_RGB2GRAY)
+    covered = picture[..., 3] if picture.shape[-1] == 4 else 255
+    return ((255 - grey.astype(np.uint16)) * covered // 255).astype(np.uint8)
+
+
+def model_drawing(model: DigitCINN) -> dict:
+    """A digit from the model, on the pad: dark on white."""
+    seed = fresh_seed()
+    digit = model.sample(seed % 10, 1, 0.9, seed)[0, 0].numpy()
+    large = cv2.resize(digit, (PAD, PAD), interpolation=cv2.INTER_CUBIC)
+    paper = np.round(255 * (1 - large.clip(0, 1))).astype(np.uint8)
+    return on_pad(paper)
+
+
+def on_pad(paper: np.ndarray) -> dict:
+    """A grey picture (PAD, PAD) uint8 as what a drawing pad shows."""
+    return {"background": np.dstack([paper] * 3), "layers": [], "composite": None}
+
+
+def sheet(digits: Tensor) -> np.ndarray:
+    """Rows of digits (R, N, 1, 28, 28) in [0, 1] as one picture, dark on white, (H, W) uint8."""
+    rows, columns = digits.shape[:2]
+    joined = digits[:, :, 0].permute(0, 2, 1, 3).reshape(rows * SIDE, columns * SIDE).cpu().numpy()
+    size = (joined.shape[1] * ZOOM, joined.shape[0] * ZOOM)
+    large = cv2.resize(joined, size, interpolation=cv2.INTER_CUBIC)
+    return np.round(255 * (1 - large.clip(0, 1))).astype(np.uint8)

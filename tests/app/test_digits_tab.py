@@ -1,0 +1,99 @@
+"""The Digits tab in a real browser."""
+
+import io
+import urllib.request
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+import cinn_hub
+
+WAIT = 120_000  # ms; generous, for slow machines
+
+
+@pytest.fixture
+def tab(page):
+    page.get_by_role("tab", name="Digits").click()
+    page.wait_for_selector("#written img")
+    return page
+
+
+def shown(page, elem_id):
+    """The picture on the page, as pixels."""
+    source = page.locator(f"#{elem_id} img").get_attribute("src")
+    return np.asarray(Image.open(io.BytesIO(urllib.request.urlopen(source).read())).convert("L"))
+
+
+def draw_seven(page, pad):
+    canvas = page.locator(f"#{pad} canvas").first
+    expect(canvas).to_be_visible()
+    page.wait_for_timeout(1000)  # the pad is ready a moment after it is visible
+    box = canvas.bounding_box()
+    x, y, width, height = (box[key] for key in ("x", "y", "width", "height"))
+    page.mouse.move(x + 0.3 * width, y + 0.3 * height)
+    page.mouse.down()
+    page.mouse.move(x + 0.7 * width, y + 0.3 * height, steps=8)
+    page.mouse.move(x + 0.45 * width, y + 0.75 * height, steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+
+
+def test_digits_are_written(tab):
+    from cinn_hub.ui.digits import sheet
+
+    model = cinn_hub.load("mnist")
+    expected = sheet(model.sample(range(10), 10, 0.8, 0))
+    assert np.abs(shown(tab, "written").astype(int) - expected).max() <= 3
+    before = tab.locator("#written img").get_attribute("src")
+    tab.get_by_label("3", exact=True).first.check()
+    tab.click("#write")
+    expect(tab.locator("#written img")).not_to_have_attribute("src", before, timeout=WAIT)
+    assert shown(tab, "written").shape == (112, 1120)
+
+
+def test_a_drawn_digit_becomes_all_ten(tab):
+    tab.get_by_role("tab", name="Your hand").click()
+    draw_seven(tab, "pad")
+    tab.click("#transfer")
+    expect(tab.locator("#transferred img")).to_be_visible(timeout=WAIT)
+    assert shown(tab, "transferred").shape == (224, 560)
+    assert shown(tab, "transferred").min() < 80
+    expect(tab.locator("#reads h2")).to_have_text("7")
+
+
+def test_nothing_drawn_is_said(tab):
+    tab.get_by_role("tab", name="Your hand").click()
+    tab.wait_for_timeout(1000)
+    tab.click("#transfer")
+    expect(tab.get_by_text("Nothing is drawn yet")).to_be_visible(timeout=WAIT)
+
+
+def test_a_walk_between_two_hands(tab):
+    tab.get_by_role("tab", name="Two hands").click()
+    draw_seven(tab, "pad-A")
+    tab.get_by_role("button", name="Hand B: one that the model wrote").click()
+    tab.wait_for_timeout(2000)
+    tab.click("#walk")
+    expect(tab.locator("#walked img")).to_be_visible(timeout=WAIT)
+    assert shown(tab, "walked").shape == (112, 1008)
+
+
+def test_sliders_change_the_hand(tab):
+    tab.get_by_role("tab", name="Style").click()
+    picture = tab.locator("#styled img")
+    expect(picture).to_be_visible(timeout=WAIT)
+    before = picture.get_attribute("src")
+    tab.locator("#style-0 input[type=number]").fill("2")
+    tab.keyboard.press("Enter")
+    expect(picture).not_to_have_attribute("src", before, timeout=WAIT)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_is_wider_than_the_page(tab, width):
+    tab.set_viewport_size({"width": width, "height": 844})
+    for name in ("Write", "Your hand", "Two hands", "Style"):
+        tab.get_by_role("tab", name=name).click()
+        tab.wait_for_timeout(300)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width

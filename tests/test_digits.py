@@ -1,0 +1,206 @@
+"""The digits model on tensors, its images, and what it refuses."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from conftest import randomize
+from PIL import Image
+
+import cinn_hub
+from cinn_hub.checkpoints import read_model, write_model
+from cinn_hub.digits import (
+    DigitCINN,
+    DigitConfig,
+    dequantized,
+    from_sketch,
+    quantized,
+    read_digits,
+)
+from cinn_hub.errors import CinnHubError, DigitError
+from cinn_hub.flow import Equalization
+
+
+@pytest.fixture(scope="module")
+def small():
+    torch.manual_seed(0)
+    model = DigitCINN(DigitConfig(couplings=(2, 2), hidden=(16, 8), directions=("one", "two")))
+    randomize(model.flow, scale=0.3)
+    frequencies = torch.ones(256)
+    frequencies[0] = 900
+    model.equalization.fit(frequencies)
+    model.directions = torch.linalg.qr(torch.randn(784, 2)).Q.T.contiguous()
+    model.deviations = torch.tensor([2.0, 1.0])
+    return model.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return cinn_hub.load("mnist", device="cpu")
+
+
+@pytest.fixture
+def images():
+    """Five 8-bit pictures, mostly black."""
+    generator = torch.Generator().manual_seed(1)
+    noise = torch.rand(5, 1, 28, 28, generator=generator)
+    return ((noise - 0.6).clamp(0) * 637).round() / 255
+
+
+def test_equalization_is_exact():
+    layer = Equalization(8).double()
+    layer.fit(torch.tensor([50.0, 1, 0, 4, 2, 2, 1, 20]), power=0.6)
+    x = torch.rand(4, 1, 6, 6, dtype=torch.float64)
+    z, log_det = layer(x, None)
+    assert (layer.inverse(z, None) - x).abs().max() < 1e-9
+    jacobian = torch.autograd.functional.jacobian(lambda v: layer(v, None)[0], x[:1])
+    expected = torch.linalg.slogdet(jacobian.view(36, 36)).logabsdet
+    assert torch.allclose(log_det[0], expected, atol=1e-9)
+    assert z.min() >= -2 and z.max() <= 2
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+def test_round_trip(small, images, dtype, limit):
+    model = small.to(dtype)
+    x = dequantized(images, torch.Generator().manual_seed(0)).to(dtype)
+    condition = model.condition([3, 1, 4, 1, 5])
+    z, _ = model.encode(x, condition)
+    assert (model.decode(z, condition) - x).abs().max() < limit
+    small.float()
+
+
+def test_quantization_gives_back_the_picture(images):
+    for generator in (None, torch.Generator().manual_seed(3)):
+        assert torch.equal(quantized(dequantized(images, generator)), images)
+
+
+def test_log_det_is_that_of_the_jacobian(small, images):
+    model = small.double()
+    x = dequantized(images[:1].double())
+    condition = model.condition(2)
+    _, log_det = model.encode(x, condition)
+    jacobian = torch.autograd.functional.jacobian(
+        lambda v: model.encode(v, condition)[0].flatten()[0], x
+    )
+    expected = torch.linalg.slogdet(jacobian.view(784, 784)).logabsdet
+    assert torch.allclose(log_det[0], expected, atol=1e-6)
+    small.float()
+
+
+def test_bits_are_those_of_eight_bit_pixels(small):
+    nats = torch.tensor([0.0])  # density 1 on [0, 1]: 8 bits for each pixel
+    assert small.bits_per_dim(nats).item() == pytest.approx(8)
+
+
+def test_samples(small):
+    seven = small.sample(7, n=3, seed=4)
+    assert seven.shape == (3, 1, 28, 28) and seven.min() >= 0 and seven.max() <= 1
+    assert torch.equal(seven[:2], small.sample(7, n=2, seed=4))
+    assert not torch.equal(seven, small.sample(7, n=3, seed=5))
+    both = small.sample([1, 7], n=3, seed=4)
+    assert both.shape == (2, 3, 1, 28, 28)
+    assert torch.allclose(both[1], seven, atol=1 / 255)
+    assert torch.equal(seven, (seven * 255).round() / 255)
+
+
+def test_transfer_to_its_own_label_changes_nothing(small, images):
+    again = small.transfer(images, [4, 4], source=[4] * 5)
+    assert again.shape == (5, 2, 1, 28, 28)
+    assert torch.allclose(again, images[:, None].expand_as(again), atol=1e-6)
+    assert small.transfer(images[0, 0], range(10)).shape == (10, 1, 28, 28)
+
+
+def test_interpolation_ends_at_its_ends(small, images):
+    way = small.interpolate(images[0, 0], images[1, 0], steps=5)
+    assert way.shape == (5, 1, 28, 28)
+    assert torch.allclose(way[0], images[0], atol=1e-6)
+
+
+def test_classification_is_bayes_rule(small, images):
+    probabilities = small.classify(images)
+    assert torch.allclose(probabilities.sum(1), torch.ones(5), atol=1e-5)
+    nats = [small.log_prob(dequantized(images[:1]), small.condition(k)).item() for k in range(10)]
+    expected = torch.tensor(nats).softmax(0)
+    assert torch.allclose(small.classify(images[0, 0]), expected, atol=1e-4)
+
+
+def test_moving_along_directions(small, images):
+    z = small.latent(images, [0] * 5)
+    moved = small.moved(z, [0.5, -2])
+    difference = moved.flatten() - z.flatten()
+    assert torch.allclose(difference @ small.directions.T, torch.tensor([1.0, -2.0]), atol=1e-4)
+    assert math.isclose(difference[0].norm().item(), math.hypot(1, 2), rel_tol=1e-3)
+
+
+def test_folder_round_trip(small, tmp_path, images):
+    write_model(small, tmp_path, torch.float32)
+    again = read_model(tmp_path)
+    assert again.config == small.config
+    assert torch.equal(again.sample(3, seed=1), small.sample(3, seed=1))
+
+
+@pytest.mark.parametrize("label", [-1, 10, 2.5, "7", True, [], [3, 12], None])
+def test_bad_labels(small, label):
+    with pytest.raises(DigitError, match="0 to 9"):
+        small.sample(label)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((27, 28), np.uint8), "a digit is 28 x 28"),
+        (np.zeros((1, 3, 28, 28), np.uint8), "3 channels"),
+        (Image.new("RGB", (28, 28)), "mode RGB"),
+        (Image.new("L", (32, 32)), "a digit is 28 x 28"),
+        (np.full((28, 28), 200.0), "must lie in"),
+        (np.full((28, 28), np.nan), "must lie in"),
+    ],
+)
+def test_bad_images(small, image, message):
+    with pytest.raises(DigitError, match=message):
+        small.transfer(image, 3)
+
+
+@pytest.mark.parametrize("options", [{"n": 0}, {"temperature": -1}, {"seed": -2}])
+def test_bad_numbers(small, options):
+    with pytest.raises(CinnHubError):
+        small.sample(3, **options)
+
+
+def test_kinds_of_images():
+    array = np.arange(784, dtype=np.uint32).reshape(28, 28).astype(np.uint8)
+    same = [array, array / 255, torch.from_numpy(array), Image.fromarray(array)]
+    for image in same:
+        assert torch.allclose(read_digits(image), read_digits(array), atol=1e-6)
+    assert read_digits(same[:3]).shape == (3, 1, 28, 28)
+
+
+def test_sketches_are_prepared_as_mnist_was():
+    sketch = np.zeros((300, 200), np.uint8)
+    sketch[40:240, 120:150] = 255  # 200 high, far from the middle
+    digit = from_sketch(sketch)
+    rows, columns = np.flatnonzero(digit.any(1)), np.flatnonzero(digit.any(0))
+    assert 19 <= rows[-1] - rows[0] + 1 <= 21 and columns[-1] - columns[0] <= 4
+    mass = digit.astype(float) / digit.sum()
+    assert abs((mass.sum(1) * np.arange(28)).sum() - 13.5) < 0.3
+    assert abs((mass.sum(0) * np.arange(28)).sum() - 13.5) < 0.3
+    with pytest.raises(DigitError, match="Nothing is drawn"):
+        from_sketch(np.zeros((280, 280), np.uint8))
+
+
+def test_the_shipped_model_writes_and_reads(mnist):
+    """Its own digits are read as what they were meant to be, and transfers, too."""
+    written = mnist.sample(range(10), n=8, temperature=0.7, seed=0)
+    read = mnist.classify(written.flatten(0, 1)).argmax(1).view(10, 8)
+    assert (read == torch.arange(10)[:, None]).float().mean() > 0.9
+    seven = written[7, 0, 0]
+    assert mnist.transfer(seven, range(10)).shape == (10, 1, 28, 28)
+
+
+def test_the_shipped_model_is_exactly_invertible(mnist):
+    x = dequantized(mnist.sample(range(10), n=5, seed=3).flatten(0, 1))
+    condition = mnist.condition(range(10))
+    z, _ = mnist.encode(x, condition)
+    assert (mnist.decode(z, condition) - x).abs().max() < 1e-3
+    assert len(mnist.config.directions) == len(mnist.directions) == len(mnist.deviations) >= 3
