@@ -65,8 +65,10 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Between two Gaussians fitted to features (N, D) and (M, D); Heusel et al. 2017, eq. 6."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     apart = np.square(a.mean(0) - b.mean(0)).sum()
-    # tr (C_a C_b)^1/2 is the sum of the singular values of A B^T, where C = A^T A
-    spread_a, spread_b = ((x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (a, b))
+    # tr (C_a C_b)^1/2 is the sum of the singular values of A B^T, where C = A^T A; any A will do
+    spread_a, spread_b = (
+        np.linalg.qr((x - x.mean(0)) / np.sqrt(len(x) - 1), mode="r") for x in (a, b)
+    )
     common = np.linalg.svd(spread_a @ spread_b.T, compute_uv=False).sum()
     return float(apart + np.square(spread_a).sum() + np.square(spread_b).sum() - 2 * common)
 

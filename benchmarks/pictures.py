@@ -2,7 +2,8 @@
 
     python -m benchmarks.pictures
 
-Writes docs/colourings.jpg: one grey photo and eight colourings of it.
+Writes docs/colourings.jpg, one grey photo and eight colourings of it, and docs/digits.png, ten
+digits in ten hands.
 """
 
 from __future__ import annotations
@@ -30,10 +31,19 @@ def colourings() -> Image.Image:
     return contact_sheet(rows, fit_within(photo.size, 420))
 
 
+def digits() -> Image.Image:
+    """Rows of one label, columns of one hand, dark on white."""
+    written = cinn_hub.load("mnist", device="cpu").sample(range(10), n=10, temperature=0.8, seed=0)
+    page = written[:, :, 0].permute(0, 2, 1, 3).reshape(280, 280).numpy()
+    grey = Image.fromarray(np.round(255 * (1 - page)).astype(np.uint8))
+    return grey.resize((840, 840), Image.Resampling.BICUBIC)
+
+
 def main() -> None:
     folder = ROOT / "docs"
     folder.mkdir(exist_ok=True)
     colourings().save(folder / "colourings.jpg", quality=90)
+    digits().save(folder / "digits.png", optimize=True)
 
 
 if __name__ == "__main__":

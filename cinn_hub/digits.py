@@ -72,9 +72,9 @@ class DigitCINN(ConditionalINN):
     range [v, v + 1) / 256; `dequantized` and `quantized` go between it and pictures.
 
     Attributes:
-        directions: (K, 784) orthonormal, the principal directions of the latents of real digits,
-            strongest first; deviations: (K,) how far real digits go along each. What they change
-            is written in `config.directions`.
+        directions: (K, 784) orthonormal, the directions along which pictures change most, strongest
+            first; deviations: (K,) how far the latents of real digits go along each. What they
+            change is written in `config.directions`.
     """
 
     def __init__(self, config: DigitConfig) -> None:
@@ -219,7 +219,10 @@ class DigitCINN(ConditionalINN):
     def moved(self, z: Latent, amounts: Sequence[float]) -> Latent:
         """z moved along the principal directions, in standard deviations of real digits."""
         steps = torch.tensor(list(amounts), device=self.device) * self.deviations[: len(amounts)]
-        flat = z.flatten() + steps @ self.directions[: len(amounts)]
+        return self.latent_of(z.flatten() + steps @ self.directions[: len(amounts)])
+
+    def latent_of(self, flat: Tensor) -> Latent:
+        """The latent whose `flatten` is flat (N, 784)."""
         sizes = [math.prod(shape) for shape in self.latent_shapes.values()]
         parts = zip(flat.split(sizes, 1), self.latent_shapes.items(), strict=True)
         return Latent({name: part.unflatten(1, shape) for part, (name, shape) in parts})

@@ -31,7 +31,7 @@ def test_loading_a_folder(tmp_path, small_model):
     ("name", "message"),
     [
         ("imagnet", "There is no model and no folder 'imagnet'; did you mean 'imagenet'"),
-        ("nothing/like/it", "the names are imagenet"),
+        ("nothing/like/it", "the names are imagenet, mnist"),
         ("", "There is no model and no folder ''"),
     ],
 )

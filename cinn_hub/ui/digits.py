@@ -16,7 +16,7 @@ from cinn_hub.ui.errors import shown
 ALL = "all ten"
 PAD = 280  # pixels of the drawing pad
 ZOOM = 4  # of the digits on the page
-RANGE = 3.0  # standard deviations that a slider reaches
+RANGE = 4.0  # standard deviations that a slider reaches
 STEPS = 9
 SHARED = {"concurrency_id": "model"}
 
