@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from conftest import SMALL
+from helpers import SMALL
 from safetensors.torch import load_file, save_file
 
 from cinn_hub.checkpoints import read_model, write_model

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import color_picture
+from helpers import color_picture
 from PIL import Image
 
 from cinn_hub import __version__

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, color_picture
+from helpers import ROOT, color_picture
 from PIL import Image
 
 import cinn_hub

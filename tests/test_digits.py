@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import randomize
+from helpers import randomize
 from PIL import Image
 
 import cinn_hub

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from conftest import randomize
+from helpers import randomize
 
 from cinn_hub.flow import (
     ActNorm,

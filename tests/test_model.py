@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import SMALL, randomize
+from helpers import SMALL, randomize
 
 from cinn_hub.colorization import ColorizationCINN
 from cinn_hub.errors import CheckpointError, CinnHubError

@@ -5,7 +5,7 @@ import io
 import cv2
 import numpy as np
 import pytest
-from conftest import color_picture
+from helpers import color_picture
 from PIL import Image, ImageCms
 
 from cinn_hub import color, photos

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, SMALL, color_picture
+from helpers import ROOT, SMALL, color_picture
 from PIL import Image
 
 import cinn_hub

@@ -1,15 +1,13 @@
 """The Colorize tab in a real browser, against the app as `python app.py` starts it."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from helpers import ROOT
 from PIL import Image
 from playwright.sync_api import expect
 
 import cinn_hub
 
-ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "examples" / "photographer.jpg"
 WAIT = 120_000  # ms; generous, for slow machines
 
