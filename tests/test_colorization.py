@@ -136,17 +136,16 @@ def test_the_shipped_weights_give_different_colors(model, example):
 
 
 def test_true_colors_are_likelier_than_wrong_ones(model):
-    """Of a blue sky over green grass and the same upside down."""
-    rng = np.random.default_rng(0)
-    lab = np.zeros((256, 256, 3), np.float32)
-    lab[:128] = (75, -4, -22)
-    lab[128:] = (45, -22, 34)
-    lab[128:, :, 0] += rng.normal(0, 9, (128, 256))
-    lightness = torch.from_numpy(np.clip(lab[..., 0], 0, 100).copy())[None, None]
-    ab = torch.from_numpy(photos.squeeze(lab[..., 1:], 64)).permute(2, 0, 1)[None]
-    ab = ab + 0.5 * torch.randn(ab.shape, generator=torch.Generator().manual_seed(0))
-    condition = model.condition(lightness)
-    assert model.log_prob(ab, condition) > model.log_prob(ab.flip(2), condition)
+    """Of a photo with a clear sky: the sky in blue, and in the opposite colour."""
+    prepared = model.prepare(ROOT / "examples" / "photographer.jpg")
+    lightness = photos.squeeze(prepared.photo.lightness, 64)
+    sky = torch.from_numpy(lightness > 65)
+    sky[32:] = False  # what is bright below is the lawn
+    noise = 0.5 * torch.randn((1, 2, 64, 64), generator=torch.Generator().manual_seed(0))
+    blue = noise + torch.tensor([-3.0, -16.0]).view(1, 2, 1, 1) * sky
+    orange = noise - torch.tensor([-3.0, -16.0]).view(1, 2, 1, 1) * sky
+    log_prob = model.log_prob(torch.cat([blue, orange]), prepared.condition)
+    assert log_prob[0] > log_prob[1]
 
 
 @pytest.mark.parametrize("side", [128, 700, 4000])
