@@ -230,13 +230,17 @@ def mean_ab(places: list[str]) -> tuple[float, float]:
     return tuple(np.mean(means, 0).round(1).tolist())
 
 
+def grey_and_samples(lightness: np.ndarray, ab: np.ndarray) -> list[np.ndarray]:
+    """sRGB of L (256, 256) without colours, then with each of ab (n, 64, 64, 2)."""
+    return [with_ab(lightness, (0, 0)), *(paint(lightness, one) for one in ab)]
+
+
 def old_photos(model: ColorizationCINN, place: str, target: Path) -> None:
     """The contact sheet of photos that have no colours: grey, and eight samples."""
     sources = find_photos([place])[:SHEET_PHOTOS]
     lightness = np.stack([to_lab(middle_square(x.read()))[..., 0] for x in sources])
     samples = zip(lightness, sampled(model, lightness, model.temperature()), strict=True)
-    rows = [[with_ab(light, (0, 0)), *(paint(light, x) for x in ab)] for light, ab in samples]
-    write_sheet(rows, target)
+    write_sheet([grey_and_samples(light, ab) for light, ab in samples], target)
 
 
 def sheet(model: ColorizationCINN, held: Held, target: Path) -> None:
@@ -245,8 +249,8 @@ def sheet(model: ColorizationCINN, held: Held, target: Path) -> None:
     rows = []
     samples = sampled(model, held.lightness[chosen], model.temperature())
     for i, ab in zip(chosen, samples, strict=True):
-        grey = with_ab(held.lightness[i], (0, 0))
-        rows.append([grey, held.rgb[i], *(paint(held.lightness[i], one) for one in ab)])
+        grey, *colors = grey_and_samples(held.lightness[i], ab)
+        rows.append([grey, held.rgb[i], *colors])
     write_sheet(rows, target)
 
 

@@ -33,6 +33,7 @@ from cinn_hub.model import (
     Latent,
     Temperature,
     check_seed,
+    check_temperature,
     fresh_seed,
 )
 from cinn_hub.networks import ConditionNetwork, ConvSubnet, PriorNetwork
@@ -196,9 +197,8 @@ class ColorizationCINN(ConditionalINN):
 
     def temperature(self, scale: float = 1.0) -> dict[str, float]:
         """The default temperature of each level, times `scale`."""
-        return {
-            level: scale * self.config.temperature.get(level, 1.0) for level in self.latent_shapes
-        }
+        default = check_temperature(self.config.temperature, list(self.latent_shapes))
+        return {level: scale * value for level, value in default.items()}
 
     @torch.inference_mode()
     def prepare(self, photo: photos.PhotoLike | PreparedPhoto) -> PreparedPhoto:

@@ -164,10 +164,8 @@ class DigitCINN(ConditionalINN):
         Returns:
             (B, 1, 28, 28) in [0, 1]; of several images (N, B, 1, 28, 28). B is 1 for one label.
         """
-        images = read_digits(image)
-        z = self.latent(images, source)
-        target = self.condition(label)
-        pictures = [quantized(self.decode(row.repeated(len(target)), target)).float() for row in z]
+        z = self.latent(read_digits(image), source)
+        pictures = [self.write(row, label) for row in z]
         return pictures[0] if is_single(image) else torch.stack(pictures)
 
     @torch.inference_mode()

@@ -12,6 +12,7 @@ from torch import nn
 from cinn_hub.colorization import ColorizationConfig
 
 ROOT = Path(__file__).parent.parent
+WAIT = 120_000  # ms for a browser; generous, for slow machines
 
 SMALL = ColorizationConfig(
     image_size=64,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -184,7 +183,7 @@ def stages(lr: float, frozen_stages: int, shares: Mapping[str, float] = SHARES) 
 
 
 def parse_shares(text: str) -> dict[str, float]:
-    """ "condition=2,flow=1" -> {"condition": 2.0, "flow": 1.0}."""
+    """Reads "condition=2,flow=1" as {"condition": 2.0, "flow": 1.0}."""
     shares = {}
     for part in text.split(","):
         name, _, share = part.partition("=")
@@ -294,4 +293,4 @@ def main(options: argparse.Namespace) -> None:
     progress = trainer.run(batches, held_out)
     if trainer.accelerator.is_main_process:
         write_model(model, options.out)
-        (options.out / "training.json").write_text(json.dumps(vars(progress), indent=1) + "\n")
+        progress.write(options.out)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -133,11 +132,10 @@ def main(options: argparse.Namespace) -> None:
     batches = loader(images[seen], labels[seen], options.batch, shuffle=True)
     progress = trainer.run(batches, loader(images[held], labels[held], 1000, shuffle=False))
     if trainer.accelerator.is_main_process:
-        model.eval()
-        model.requires_grad_(False)
+        model.cpu().eval().requires_grad_(False)
         found = principal_directions(
             model, images[:DIRECTION_IMAGES], labels[:DIRECTION_IMAGES], len(model.directions)
         )
         model.directions, model.deviations = found
         write_model(model, options.out)
-        (options.out / "training.json").write_text(json.dumps(vars(progress), indent=1) + "\n")
+        progress.write(options.out)

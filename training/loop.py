@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import os
 import time
@@ -44,6 +45,11 @@ class Progress:
     pictures: int = 0
     total_seconds: float = 0.0
     history: list[dict[str, float | str]] = field(default_factory=list)
+
+    def write(self, folder: Path) -> None:
+        """As `training.json`, beside the weights."""
+        text = json.dumps(vars(self), indent=1) + "\n"
+        (folder / "training.json").write_text(text, "utf-8")
 
 
 class Trainer:

@@ -127,8 +127,8 @@ def build_sliders(model: DigitCINN) -> None:
         with gr.Column(scale=5, min_width=300):
             page = picture("All ten digits", "styled", lambda: run(0.4, 0, *[0.0] * len(names)))
             gr.Markdown(
-                "The strongest principal directions of the latents of real digits, in standard "
-                "deviations, named after what they do."
+                "The directions in the space of hands along which digits change most, in standard "
+                "deviations of real hands, named after what they do."
             )
 
     inputs = [temperature, seed, *sliders]
@@ -195,9 +195,7 @@ def model_drawing(model: DigitCINN) -> dict:
     """A digit from the model, on the pad: dark on white."""
     seed = fresh_seed()
     digit = model.sample(seed % 10, 1, 0.9, seed)[0, 0].numpy()
-    large = cv2.resize(digit, (PAD, PAD), interpolation=cv2.INTER_CUBIC)
-    paper = np.round(255 * (1 - large.clip(0, 1))).astype(np.uint8)
-    return on_pad(paper)
+    return on_pad(on_paper(digit, PAD // SIDE))
 
 
 def on_pad(paper: np.ndarray) -> dict:
@@ -209,6 +207,10 @@ def sheet(digits: Tensor) -> np.ndarray:
     """Rows of digits (R, N, 1, 28, 28) in [0, 1] as one picture, dark on white, (H, W) uint8."""
     rows, columns = digits.shape[:2]
     joined = digits[:, :, 0].permute(0, 2, 1, 3).reshape(rows * SIDE, columns * SIDE).cpu().numpy()
-    size = (joined.shape[1] * ZOOM, joined.shape[0] * ZOOM)
-    large = cv2.resize(joined, size, interpolation=cv2.INTER_CUBIC)
+    return on_paper(joined, ZOOM)
+
+
+def on_paper(light: np.ndarray, zoom: int) -> np.ndarray:
+    """Light on dark (H, W) in [0, 1] -> dark on white (zoom * H, zoom * W) uint8."""
+    large = cv2.resize(light, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
     return np.round(255 * (1 - large.clip(0, 1))).astype(np.uint8)

@@ -9,14 +9,13 @@ import time
 import urllib.request
 
 import pytest
-from helpers import ROOT
+from helpers import ROOT, WAIT
 from playwright.sync_api import sync_playwright
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-WAIT = 120_000  # ms; generous, for slow machines
 
 
 @pytest.fixture(scope="session")

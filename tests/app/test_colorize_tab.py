@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from helpers import ROOT
+from helpers import ROOT, WAIT
 from PIL import Image
 from playwright.sync_api import expect
 
 import cinn_hub
 
 EXAMPLE = ROOT / "examples" / "photographer.jpg"
-WAIT = 120_000  # ms; generous, for slow machines
 
 
 def upload(page, path):

@@ -5,12 +5,11 @@ import urllib.request
 
 import numpy as np
 import pytest
+from helpers import WAIT
 from PIL import Image
 from playwright.sync_api import expect
 
 import cinn_hub
-
-WAIT = 120_000  # ms; generous, for slow machines
 
 
 @pytest.fixture
