@@ -17,7 +17,7 @@ import cinn_hub
 from cinn_hub.networks import EfficientNetLite, SameConv
 from training.backbone import BATCH_NORM_TENSORS, fold
 from training.colorization import ColorBins, parse_shares, stages
-from training.photos import ColorPhotos, collate, find_photos
+from training.photos import ColorPhotos, collate, find_photos, perhaps_aged
 
 
 @pytest.fixture
@@ -137,3 +137,16 @@ def test_shares():
     for text in ("condition", "nothing=1", "flow=0", "flow=x"):
         with pytest.raises(Exception, match="is no stage with its share"):
             parse_shares(text)
+
+
+def test_aging_changes_lightness_alone_and_keeps_its_range(photos):
+    source = find_photos([photos])[:1]
+    torch.manual_seed(0)
+    plain = ColorPhotos(source, size=64, augment=False)[0][0][0].numpy()
+    aged = [perhaps_aged(plain, share=1.0) for _ in range(8)]
+    for picture in aged:
+        assert picture.dtype == np.float32 and picture.shape == plain.shape
+        assert picture.min() >= 0 and picture.max() <= 100
+        assert np.corrcoef(picture.ravel(), plain.ravel())[0, 1] > 0.5
+    assert np.std([picture.mean() for picture in aged]) > 1
+    assert perhaps_aged(plain, share=0.0) is plain

@@ -79,7 +79,7 @@ class ColorizationTask(nn.Module):
                 maps[grid][..., i::2, j::2], small[..., i::2, j::2]
             )
         if stage in ("flow", "together"):
-            condition = self.model.condition_of_maps(maps, lightness)
+            condition = self.model.condition_of_maps(dropped(maps), lightness)
             noisy = ab + self.model.config.noise * torch.randn_like(ab)
             by_level = level_nats(self.model, noisy, condition)
             loss = loss + torch.stack([nats.mean() for nats in by_level.values()]).mean()
@@ -113,6 +113,15 @@ class ColorizationTask(nn.Module):
         ratio = torch.cat(squares).sqrt().mean() / constant.sqrt().mean()
         figures["error / constant"] = ratio.item()
         return figures | {name: torch.cat(nats).mean().item() for name, nats in levels.items()}
+
+
+def dropped(maps: dict[int, Tensor], share: float = 0.3, side: int = 4) -> dict[int, Tensor]:
+    """The maps, with some values of the coarse ones dropped.
+
+    A coarse level has few values a photo to learn from: without this it soon knows the photos by
+    heart, and is far too sure of its colours on others.
+    """
+    return {s: F.dropout(x, share) if s <= side else x for s, x in maps.items()}
 
 
 def level_nats(model: ColorizationCINN, ab: Tensor, condition: Any) -> dict[str, Tensor]:
