@@ -64,7 +64,7 @@ class ColorPhotos(Dataset):
     Grey, toned and unreadable photos give None; `collate` drops them.
 
     Arguments:
-        augment: random crops of at least 65 % of each side, flips, and and L alone aged, four times in ten.
+        augment: random crops of at least 65 % of each side, flips, and L alone aged.
     """
 
     def __init__(self, sources: Sequence[Source], size: int = 256, augment: bool = True) -> None:
