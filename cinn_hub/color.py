@@ -12,6 +12,8 @@ STRIP = 1 << 20  # pixels worked on at once, to bound memory
 # How far linear light may lie outside [0, 1] and count as inside: OpenCV's own error in Lab, which
 # grows with the luminance Y. Without it some saturated 8-bit colours would be moved.
 TOLERANCE, TOLERANCE_PER_Y = 2e-5, 6e-3
+LEAST_CHROMA = 4.0  # mean chroma below which a picture counts as grey
+LEAST_SPREAD = 1.5  # deviation of ab from a curve over L, below which it counts as toned
 # linear sRGB of XYZ relative to the white point, and XYZ back: IEC 61966-2-1, D65
 RGB_OF_XYZ = np.array(
     [
@@ -107,6 +109,14 @@ def cube(t: np.ndarray) -> np.ndarray:
 def mean_chroma(ab: np.ndarray) -> float:
     """The mean distance from grey; ab is (H, W, 2)."""
     return float(np.hypot(ab[..., 0], ab[..., 1]).mean())
+
+
+def is_colored(lab: np.ndarray) -> bool:
+    """Whether Lab (h, w, 3) is neither grey nor toned, such as sepia: ab a function of L alone."""
+    lightness, ab = lab[..., 0].ravel() / 100, lab[..., 1:].reshape(-1, 2)
+    toning = np.stack([np.ones_like(lightness), lightness, lightness**2, lightness**3], 1)
+    rest = ab - toning @ np.linalg.lstsq(toning, ab, rcond=None)[0]
+    return bool(mean_chroma(lab[..., 1:]) >= LEAST_CHROMA and rest.std() >= LEAST_SPREAD)
 
 
 def colorfulness(rgb: np.ndarray) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from cinn_hub import photos
+from cinn_hub.color import fit_gamut, mean_chroma, to_lab
 from cinn_hub.config import Config
+from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.flow import (
     ActNorm,
     AffineCoupling,
@@ -27,6 +29,7 @@ from cinn_hub.flow import (
     Level,
     Split,
 )
+from cinn_hub.guidance import Hint, HintLike, guide, read_hints, spot_weights
 from cinn_hub.model import (
     Condition,
     ConditionalINN,
@@ -121,13 +124,35 @@ class Colorization:
         """The colouring at the photo's own size; its L is the photo's L. Kept once made."""
         return photos.render(self.photo, self.ab)
 
-    def save(self, path: str | Path) -> None:
+    @cached_property
+    def layer(self) -> Image.Image:
+        """The colours alone, at the photo's own size and one lightness: to be laid over the grey
+        photo in an image editor, in the mode "Color"."""
+        return photos.render_layer(self.photo, self.ab)
+
+    @property
+    def chroma(self) -> float:
+        """How colourful it is: the mean distance from grey, in ab units."""
+        return mean_chroma(self.ab)
+
+    def with_intensity(self, intensity: float) -> Colorization:
+        """The same colours, paler (below 1) or stronger (above)."""
+        if not 0 <= intensity <= 3:
+            raise CinnHubError(f"The intensity is {intensity:g}; it must be from 0 to 3.")
+        settings = {**self.settings, "intensity": f"{intensity:g}"}
+        return replace(self, ab=self.ab * np.float32(intensity), settings=settings)
+
+    def on(self, photo: photos.Photo) -> Colorization:
+        """The same colours on the same photo at another size."""
+        return replace(self, photo=photo)
+
+    def save(self, path: str | Path, quality: int = 95) -> None:
         """Writes the full-size picture with the photo's EXIF and the settings; see `photos.save`.
 
         Raises:
             PhotoError: the suffix is of no known format, or the folder cannot be written to.
         """
-        photos.save(self.image, path, settings=self.settings)
+        photos.save(self.image, path, settings=self.settings, quality=quality)
 
 
 class ColorizationCINN(ConditionalINN):
@@ -200,7 +225,7 @@ class ColorizationCINN(ConditionalINN):
         default = check_temperature(self.config.temperature, list(self.latent_shapes))
         return {level: scale * value for level, value in default.items()}
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def prepare(self, photo: photos.PhotoLike | PreparedPhoto) -> PreparedPhoto:
         """Reads the photo and runs the condition network, once for all that follows.
 
@@ -216,7 +241,7 @@ class ColorizationCINN(ConditionalINN):
         lightness = torch.from_numpy(small)[None, None].to(self.device)
         return PreparedPhoto(photo, self.condition(lightness))
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def colorize(
         self,
         photo: photos.PhotoLike | PreparedPhoto,
@@ -224,6 +249,7 @@ class ColorizationCINN(ConditionalINN):
         temperature: Temperature | None = None,
         seed: int | None = None,
         latent: Latent | None = None,
+        hints: Sequence[HintLike] = (),
     ) -> list[Colorization]:
         """n different colourings of one photo.
 
@@ -233,34 +259,176 @@ class ColorizationCINN(ConditionalINN):
             seed: the same seed gives the same colourings, sample i whatever n; a fresh one if not
                 given, to be found in `settings`.
             latent: decode these latents instead of drawing; n, temperature and seed are not used.
+            hints: (x, y, "#rrggbb"), pixels of the photo: every colouring gets about that colour
+                there, the rest follows as far as the model sees fit. See `guidance`.
 
         Raises:
             PhotoError: this is no photo that can be read.
-            CinnHubError: n, temperature or seed is out of range.
+            CinnHubError: n, temperature, seed or a hint is out of range.
         """
+        counted = "sample" if latent is None else None
         if latent is None:
-            seed = fresh_seed() if seed is None else check_seed(seed)
-            temperature = self.temperature() if temperature is None else temperature
-            latent = self.draw(n, temperature, seed)
-            settings = {"seed": str(seed), "temperature": describe_temperature(temperature)}
-        else:
-            settings = dict(latent.settings)
+            latent = self.drawn(n, temperature, seed)
         prepared = self.prepare(photo)
+        if hints:
+            latent = self.guided(prepared, latent, read_hints(hints, prepared.photo.size))
+        return self.results(prepared, latent, counted)
+
+    def drawn(self, n: int, temperature: Temperature | None, seed: int | None) -> Latent:
+        """`draw` with this model's default temperature, and with how it was drawn as settings."""
+        seed = fresh_seed() if seed is None else check_seed(seed)
+        temperature = self.temperature() if temperature is None else temperature
+        settings = {"seed": str(seed), "temperature": describe_temperature(temperature)}
+        return Latent(self.draw(n, temperature, seed).levels, settings)
+
+    def guided(self, prepared: PreparedPhoto, latent: Latent, hints: Sequence[Hint]) -> Latent:
+        """The latents near these whose colourings follow the hints."""
+        photo, latent = prepared.photo, latent.to(self.device)
+        spots = spot_weights(hints, photo.size, self.config.ab_size).to(self.device)
+        wanted = np.stack([hinted_ab(hint, photo) for hint in hints])
+
+        def decode(z: Tensor) -> Tensor:
+            return self.decode(latent.unflattened(z), prepared.condition)
+
+        z = guide(decode, latent.flatten(), spots, torch.from_numpy(wanted).to(self.device))
+        text = " ".join(f"{hint.x:g},{hint.y:g},{hint.color}" for hint in hints)
+        return Latent(latent.unflattened(z).levels, {**latent.settings, "hints": text})
+
+    @torch.no_grad()
+    def similar(
+        self,
+        photo: photos.PhotoLike | PreparedPhoto,
+        latent: Latent,
+        n: int = 8,
+        amount: float = 0.35,
+        seed: int | None = None,
+    ) -> list[Colorization]:
+        """n colourings near one: its latent, a part of it drawn anew each time.
+
+        amount: how much is new; 0 gives the same colouring n times, 1 n unrelated ones.
+        """
+        fresh = self.drawn(n, None, seed)
+        near = latent.to(self.device).repeated(n).renewed(fresh, amount)
+        settings = {"near": describe(latent.settings), "amount": f"{amount:g}", **fresh.settings}
+        return self.results(self.prepare(photo), Latent(near.levels, settings), "sample")
+
+    @torch.no_grad()
+    def explore(
+        self,
+        photo: photos.PhotoLike | PreparedPhoto,
+        side: int = 5,
+        temperature: Temperature | None = None,
+        seed: int | None = None,
+    ) -> list[Colorization]:
+        """A map of colourings, side x side, row by row: a plane through z along two drawn ones.
+
+        The middle is z = 0, the model's most typical colouring; the corners have the temperature.
+        """
+        if not 2 <= side <= 15:
+            raise CinnHubError(f"The side of the map is {side}; it must be from 2 to 15.")
+        axes = self.drawn(2, temperature, seed)
+        across, down = axes[0], axes[1]
+        places = np.linspace(-1, 1, side) * 0.5**0.5
+        cells = [(x, y) for y in places for x in places]
+
+        def plane(level: str) -> Tensor:
+            return torch.cat([x * across.levels[level] + y * down.levels[level] for x, y in cells])
+
+        latent = Latent({level: plane(level) for level in axes.levels}, axes.settings)
+        return self.results(self.prepare(photo), latent, "cell")
+
+    @torch.no_grad()
+    def interpolate(
+        self, photo: photos.PhotoLike | PreparedPhoto, a: Latent, b: Latent, steps: int = 9
+    ) -> list[Colorization]:
+        """The way from one colouring to another, both included, along a great circle in z."""
+        if steps < 2:
+            raise CinnHubError(f"There are {steps} steps; a way needs 2 or more.")
+        way = Latent.cat([a.slerp(b, i / (steps - 1)) for i in range(steps)])
+        settings = {"from": describe(a.settings), "to": describe(b.settings)}
+        return self.results(self.prepare(photo), Latent(way.levels, settings), "step")
+
+    @torch.no_grad()
+    def latent_of(self, photo: photos.PhotoLike | PreparedPhoto) -> Latent:
+        """The latent of a coloured photo's own colours, given its lightness.
+
+        Raises:
+            PhotoError: the photo is grey or toned.
+        """
+        prepared = self.prepare(photo)
+        ab = photos.squeezed_ab(prepared.photo, self.config.ab_size)
+        if not photos.is_colored(prepared.photo):
+            raise PhotoError(
+                f"{prepared.photo.name} has no colours that could be taken; choose a colour photo."
+            )
+        x = torch.from_numpy(ab).permute(2, 0, 1)[None].contiguous().to(self.device)
+        latent, _ = self.encode(x, prepared.condition)
+        return Latent(latent.levels, {"reference": prepared.photo.name})
+
+    @torch.no_grad()
+    def transfer(
+        self,
+        photo: photos.PhotoLike | PreparedPhoto | Latent,
+        onto: photos.PhotoLike | PreparedPhoto,
+        keep: float | Mapping[str, float] | None = None,
+        temperature: Temperature | None = None,
+        seed: int | None = 0,
+    ) -> Colorization:
+        """The colour mood of one photo on another: encode under one condition, decode under the
+        other (Ardizzone et al. 2019, sec. 4.2).
+
+        Arguments:
+            photo: a coloured photo, or its latent from `latent_of`.
+            onto: the photo to colour.
+            keep: how much of the reference's latent counts, from 0 to 1, one number or one a level;
+                the rest is drawn. If not given, most of the coarse levels, less and less of the
+                fine ones, whose places mean nothing on another photo. See `default_keep`.
+
+        Raises:
+            PhotoError: a photo cannot be read, or the first one has no colours.
+        """
+        keep = self.default_keep() if keep is None else keep
+        reference = photo if isinstance(photo, Latent) else self.latent_of(photo)
+        fresh = self.drawn(1, temperature, seed)
+        mixed = fresh.renewed(reference.to(self.device), keep)
+        settings = {**reference.settings, "keep": describe_temperature(keep), **fresh.settings}
+        return self.results(self.prepare(onto), Latent(mixed.levels, settings))[0]
+
+    def default_keep(self) -> dict[str, float]:
+        """How much of a reference `transfer` keeps at each level."""
+        coarse = {1: 0.9, 2: 0.9, 4: 0.7, 8: 0.4, 16: 0.2}
+        return {level_name(side): coarse.get(side, 0.0) for side in self.config.sides}
+
+    def results(
+        self, prepared: PreparedPhoto, latent: Latent, counted: str | None = None
+    ) -> list[Colorization]:
+        """The colourings of these latents; `counted` names an entry of settings to number them."""
         latent = latent.to(self.device)
         ab = self.decode(latent, prepared.condition)
         log_prob = self.log_prob(ab, prepared.condition)
         bits = self.bits_per_dim(log_prob).tolist()
         pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
-        results = []
+        found = []
         for i, (row, picture) in enumerate(zip(latent, pictures, strict=True)):
-            mine = {"model": self.name, **settings}
-            if "seed" in mine:
-                mine.setdefault("sample", str(i))
+            number = {counted: str(i)} if counted else {}
+            mine = {"model": self.name, **latent.settings, **number}
             row = Latent(row.levels, mine)
-            results.append(
+            found.append(
                 Colorization(prepared.photo, picture, row, log_prob[i].item(), bits[i], mine)
             )
-        return results
+        return found
+
+
+def hinted_ab(hint: Hint, photo: photos.Photo) -> np.ndarray:
+    """ab (2,) of the hint's colour, as far as it exists at the photo's lightness there."""
+    lab = to_lab(np.array([[hint.rgb]], np.uint8))
+    lab[..., 0] = photo.lightness[int(hint.y), int(hint.x)]
+    return fit_gamut(lab)[0, 0, 1:]
+
+
+def describe(settings: Mapping[str, str]) -> str:
+    """As text for metadata: "seed 7, sample 2"."""
+    return ", ".join(f"{key} {value}" for key, value in settings.items() if key != "model")
 
 
 def describe_temperature(temperature: Temperature) -> str:

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from cinn_hub.errors import CheckpointError, CinnHubError
 from cinn_hub.flow import Flow
 
+FEW_DIMENSIONS = 32  # of a level: below, norms of draws differ too much to be worth keeping
+
 Temperature = float | Mapping[str, float]
 """The scale of z: one number, or one for each level by name."""
 
@@ -128,16 +130,41 @@ class Latent:
     def slerp(self, other: Latent, t: float) -> Latent:
         """The point at t in [0, 1] on the great circle from this latent to the other, by level.
 
-        Between two draws from a Gaussian the straight line runs through its improbable middle;
-        the circle keeps the norm. Vectors of norm 0 are met on a straight line.
+        Between two draws from a Gaussian of many dimensions the straight line runs through its
+        improbable middle; the circle keeps the norm. Levels of few dimensions, and vectors of norm
+        0, are met on a straight line.
         """
-        return Latent(
-            {k: slerp(z, other.levels[k], t) for k, z in self.levels.items()}, dict(self.settings)
-        )
+        met = {}
+        for name, z in self.levels.items():
+            few = z[0].numel() < FEW_DIMENSIONS
+            met[name] = (torch.lerp if few else slerp)(z, other.levels[name], t)
+        return Latent(met, dict(self.settings))
+
+    def renewed(self, other: Latent, share: float | Mapping[str, float]) -> Latent:
+        """sqrt(1 - share^2) of this latent and `share` of the other: two draws make a new draw.
+
+        share: in [0, 1], one number or one a level; levels that are not named stay.
+        """
+        shares = share if isinstance(share, Mapping) else dict.fromkeys(self.levels, share)
+        if unknown := sorted(shares.keys() - self.levels.keys()):
+            raise CinnHubError(f"There are no levels {unknown}; they are {list(self.levels)}.")
+        if wrong := [value for value in shares.values() if not 0 <= value <= 1]:
+            raise CinnHubError(f"The share is {wrong[0]:g}; it must be from 0 to 1.")
+        mixed = dict(self.levels)
+        for name, value in shares.items():
+            kept = math.sqrt(1 - value**2)
+            mixed[name] = kept * self.levels[name] + value * other.levels[name]
+        return Latent(mixed, dict(self.settings))
 
     def flatten(self) -> Tensor:
         """(N, D), coarse first."""
         return torch.cat([z.flatten(1) for z in self.levels.values()], 1)
+
+    def unflattened(self, values: Tensor) -> Latent:
+        """The latent whose `flatten` gives `values` (N, D); this one lends its shapes."""
+        sizes = [z[0].numel() for z in self.levels.values()]
+        parts = zip(self.levels.items(), values.split(sizes, 1), strict=True)
+        return Latent({k: part.unflatten(1, z.shape[1:]) for (k, z), part in parts}, self.settings)
 
     def save(self, path: str | Path, **settings: str | int | float) -> None:
         """Writes safetensors, with the settings (model, seed, temperature ...) as metadata."""

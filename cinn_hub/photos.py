@@ -209,6 +209,18 @@ def from_array(array: np.ndarray) -> Photo:
     return from_rgb(np.ascontiguousarray(eight[..., :3]), alpha, None, "photo", False)
 
 
+def squeezed_ab(photo: Photo, side: int) -> np.ndarray:
+    """ab (side, side, 2) of the photo squeezed to a square; zero for a grey one."""
+    if photo.rgb is None:
+        return np.zeros((side, side, 2), np.float32)
+    return squeeze(color.to_lab(squeeze(photo.rgb, 4 * side))[..., 1:], side)
+
+
+def is_colored(photo: Photo) -> bool:
+    """Whether the photo has colours of its own: neither grey nor toned, as sepia is."""
+    return photo.rgb is not None and color.is_colored(color.to_lab(squeeze(photo.rgb, 64)))
+
+
 def squeeze(picture: np.ndarray, side: int) -> np.ndarray:
     """The whole picture as a square, whatever its aspect: (H, W[, C]) -> (side, side[, C])."""
     height, width = picture.shape[:2]
@@ -312,6 +324,17 @@ def render(photo: Photo, ab: np.ndarray) -> Image.Image:
     return image
 
 
+def render_layer(photo: Photo, ab: np.ndarray, lightness: float = 65.0) -> Image.Image:
+    """The colours alone at the photo's own size, all of one lightness, with the photo's alpha."""
+    enlargement = GuidedEnlargement.of(ab, photo.lightness)
+    rgb = np.empty((*photo.lightness.shape, 3), np.uint8)
+    for rows in color.strips(photo.lightness.shape):
+        colors = enlargement.rows(photo.lightness, rows)
+        flat = np.full((*colors.shape[:2], 1), lightness, np.float32)
+        rgb[rows] = color.to_rgb(np.concatenate([flat, colors], -1))
+    return with_alpha(rgb, photo.alpha)
+
+
 def render_preview(photo: Photo, ab: np.ndarray, long_side: int) -> Image.Image:
     """As `render`, shrunk to `long_side` pixels before anything is computed."""
     small = shrunk(photo, long_side)
@@ -358,11 +381,15 @@ SAVE_OPTIONS: dict[str, dict[str, object]] = {
 
 
 def save(
-    image: Image.Image, path: str | os.PathLike[str], settings: Mapping[str, str] | None = None
+    image: Image.Image,
+    path: str | os.PathLike[str],
+    settings: Mapping[str, str] | None = None,
+    quality: int = 95,
 ) -> None:
     """Writes PNG, JPEG, WebP or TIFF by the suffix, with the image's EXIF and profile.
 
-    A PNG also gets the settings as text. The file appears only when it is complete.
+    A PNG also gets the settings as text; `quality` is that of JPEG and WebP. The file appears only
+    when it is complete.
 
     Raises:
         PhotoError: another suffix, or a place that cannot be written to.
@@ -373,6 +400,8 @@ def save(
             f"{path.name} has no suffix that can be written; use {', '.join(SAVE_OPTIONS)}."
         )
     options = dict(SAVE_OPTIONS[path.suffix.lower()])
+    if "quality" in options:
+        options["quality"] = quality
     options |= {key: image.info[key] for key in ("exif", "icc_profile") if key in image.info}
     if options["format"] == "JPEG" and image.mode == "RGBA":
         white = Image.new("RGB", image.size, "white")

@@ -9,7 +9,7 @@ from helpers import SMALL, randomize
 
 from cinn_hub.colorization import ColorizationCINN
 from cinn_hub.errors import CheckpointError, CinnHubError
-from cinn_hub.model import Latent, sample_seed, slerp
+from cinn_hub.model import ConditionalINN, Latent, sample_seed, slerp
 
 SHAPES = {"1x1": (2, 1, 1), "2x2": (6, 1, 1), "4x4": (6, 2, 2)}
 

@@ -15,11 +15,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, WeightedRandomSampler, default_collate
 
-from cinn_hub.color import to_lab
+from cinn_hub.color import is_colored, to_lab
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
-LEAST_CHROMA = 4.0  # mean Lab chroma below which a photo counts as grey
-LEAST_SPREAD = 1.5  # deviation of ab from a curve over L, below which it counts as toned
 
 
 @dataclass(frozen=True)
@@ -126,14 +124,6 @@ def perhaps_aged(lightness: np.ndarray, share: float = 0.4) -> np.ndarray:
     if size > 0.5:
         noise = cv2.GaussianBlur(noise, (0, 0), 0.8) * 2.8  # back to a deviation of about 1
     return (aged + 5 * grain**2 * noise).clip(0, 100).astype(np.float32)
-
-
-def is_colored(lab: np.ndarray) -> bool:
-    """Whether Lab (h, w, 3) is neither grey nor toned, such as sepia: ab a function of L alone."""
-    lightness, ab = lab[..., 0].ravel() / 100, lab[..., 1:].reshape(-1, 2)
-    toning = np.stack([np.ones_like(lightness), lightness, lightness**2, lightness**3], 1)
-    rest = ab - toning @ np.linalg.lstsq(toning, ab, rcond=None)[0]
-    return bool(np.linalg.norm(ab, axis=1).mean() >= LEAST_CHROMA and rest.std() >= LEAST_SPREAD)
 
 
 def collate(items: list[tuple[Tensor, Tensor] | None]) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,145 @@
+"""Hints: find latents near the drawn ones whose colourings have chosen colours at chosen spots.
+
+With J the derivative of the spots' colours by z at z = 0, a drawn z moves to z + J^T y, and y is
+solved for. That is the likeliest change (the shortest one, in z) that a linear model knows of, so
+the rest of the picture follows as far as the flow believes that it belongs to the spots. The
+answers keep their differences elsewhere. For a linear flow and Gaussian doubt about the hints these
+are exact draws from the posterior ("randomize then optimize", Bardsley et al. 2014).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cinn_hub.errors import CinnHubError
+
+HintLike = tuple[float, float, str]
+
+DOUBT = 2.0  # standard deviation, in ab units, of a hint's colour
+REACH = 1  # cells around the hinted one that count as its spot
+STEPS = 10
+LONGEST_STEP = 1.5  # in z; farther away the linear model is not trusted
+CLOSE_ENOUGH = 1.5  # mean distance to the wanted colours, in ab units
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A colour at a place: x, y in pixels of the photo from its upper left, color "#rrggbb"."""
+
+    x: float
+    y: float
+    color: str
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        return tuple(bytes.fromhex(self.color[1:]))
+
+
+def read_hints(hints: Sequence[HintLike | Hint], size: tuple[int, int]) -> list[Hint]:
+    """The hints (x, y, "#rrggbb"), checked; size is the photo's (width, height).
+
+    Raises:
+        CinnHubError: a hint is no such triple, lies outside the photo, or names no colour.
+    """
+    return [read_hint(hint, size) for hint in hints]
+
+
+def read_hint(hint: HintLike | Hint, size: tuple[int, int]) -> Hint:
+    try:
+        x, y, color = (hint.x, hint.y, hint.color) if isinstance(hint, Hint) else hint
+        x, y, color = float(x), float(y), str(color)
+    except (TypeError, ValueError) as error:
+        raise CinnHubError(f'{hint!r} is no hint; expected (x, y, "#rrggbb").') from error
+    if not (0 <= x < size[0] and 0 <= y < size[1]):
+        raise CinnHubError(
+            f"The hint at ({x:g}, {y:g}) lies outside the photo of {size[0]} x {size[1]} pixels."
+        )
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", color):
+        raise CinnHubError(f'The hint\'s colour is {color!r}; expected "#rrggbb", as "#aa3311".')
+    return Hint(x, y, color)
+
+
+def spot_weights(hints: Sequence[Hint], size: tuple[int, int], side: int) -> Tensor:
+    """(K, side, side): the share of each cell of the squeezed picture in each hint's spot."""
+    weights = torch.zeros(len(hints), side, side)
+    for weight, hint in zip(weights, hints, strict=True):
+        row, column = int(hint.y / size[1] * side), int(hint.x / size[0] * side)
+        rows = slice(max(0, row - REACH), row + REACH + 1)
+        columns = slice(max(0, column - REACH), column + REACH + 1)
+        weight[rows, columns] = 1.0
+    return weights / weights.sum((1, 2), keepdim=True)
+
+
+def guide(decode: Callable[[Tensor], Tensor], z: Tensor, spots: Tensor, wanted: Tensor) -> Tensor:
+    """The latents near z whose pictures have the wanted colours at the spots.
+
+    Broyden's method in the few dimensions of y: one derivative, then only decoding.
+
+    Arguments:
+        decode: z (N, D) -> pictures (N, C, side, side), differentiable.
+        z: (N, D), the drawn latents.
+        spots: (K, side, side), weights that sum to 1 for each spot.
+        wanted: (K, C) colours.
+
+    Returns:
+        (N, D). Of each row's steps the best one counts.
+    """
+
+    def look(z: Tensor) -> Tensor:
+        return torch.einsum("nchw,khw->nkc", decode(z).float(), spots).flatten(1)
+
+    target = wanted.flatten()
+    jacobian = derivative(look, torch.zeros_like(z[:1]))  # (K * C, D)
+    doubt = DOUBT**2 * torch.eye(len(target), device=z.device)
+    inverse = torch.linalg.inv(jacobian @ jacobian.T + doubt).expand(len(z), -1, -1)
+    y = z.new_zeros(len(z), len(target))
+    with torch.no_grad():
+        missing = target - look(z)
+        residual, best, least = missing, z, distance(missing, wanted)
+        for _ in range(STEPS):
+            step = (inverse @ residual[..., None])[..., 0]
+            length = (step @ jacobian).norm(dim=1, keepdim=True)
+            step = step * (LONGEST_STEP / length.clamp_min(LONGEST_STEP))
+            y = y + step
+            moved = z + y @ jacobian
+            missing = target - look(moved)
+            before, residual = residual, missing - DOUBT**2 * y
+            inverse = broyden_update(inverse, step, before - residual)
+            far = distance(missing, wanted)
+            best = torch.where((far < least)[:, None], moved, best)
+            least = torch.minimum(far, least)
+            if least.max() < CLOSE_ENOUGH:
+                break
+    return best
+
+
+def derivative(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """d function(z) / dz as a matrix; z has one row."""
+    with torch.enable_grad():
+        z = z.detach().requires_grad_(True)
+        values = function(z)[0]
+        rows = torch.eye(len(values), device=z.device)
+        return torch.autograd.grad(values, z, rows, is_grads_batched=True)[0][:, 0]
+
+
+def broyden_update(inverse: Tensor, step: Tensor, change: Tensor) -> Tensor:
+    """Broyden's first method: the inverse derivative (N, M, M) after `step` made `change`, (N, M).
+
+    The update by Sherman and Morrison; none where it would divide by nothing.
+    """
+    mapped = (inverse @ change[..., None])[..., 0]
+    divisor = (step * mapped).sum(1)
+    usable = divisor.abs() > 1e-8 * step.square().sum(1) + 1e-12
+    rate = (step - mapped) / torch.where(usable, divisor, math.inf)[:, None]
+    return inverse + rate[..., None] * (step[:, None] @ inverse)
+
+
+def distance(missing: Tensor, wanted: Tensor) -> Tensor:
+    """The mean distance of the spots' colours to the wanted ones, (N,)."""
+    return missing.unflatten(1, wanted.shape).norm(dim=-1).mean(1)

@@ -1,0 +1,79 @@
+"""Hints: the spots get their colours, the rest follows, and bad hints get one sentence."""
+
+import numpy as np
+import pytest
+import torch
+
+from cinn_hub import guidance, photos
+from cinn_hub.errors import CinnHubError
+from cinn_hub.model import Latent
+
+
+def colors_at(result, hints):
+    spots = guidance.spot_weights(guidance.read_hints(hints, (96, 64)), (96, 64), 16).numpy()
+    return np.einsum("hwc,khw->kc", result.ab, spots)
+
+
+def test_colors_at_hints_come_nearer(small_model, photo):
+    hints = [(20, 20, "#bb5544"), (80, 50, "#4466aa")]
+    plain = small_model.colorize(photo, n=3, seed=1)
+    hinted = small_model.colorize(photo, n=3, seed=1, hints=hints)
+    read = photos.read(photo)
+    from cinn_hub.colorization import hinted_ab
+
+    wanted = np.stack([hinted_ab(guidance.Hint(*hint), read) for hint in hints])
+    for before, after in zip(plain, hinted, strict=True):
+        misses = [np.linalg.norm(colors_at(x, hints) - wanted, axis=1) for x in (before, after)]
+        assert misses[1].mean() < 3 and misses[1].mean() < 0.3 * misses[0].mean()
+        assert after.settings["hints"] == "20,20,#bb5544 80,50,#4466aa"
+    assert not np.allclose(hinted[0].ab, hinted[1].ab, atol=1)  # still different answers
+    again = small_model.colorize(photo, latent=hinted[1].latent)[0]
+    np.testing.assert_allclose(again.ab, hinted[1].ab, atol=1e-3)
+
+
+def test_a_linear_flow_gets_the_exact_posterior_mean():
+    """x = A z: from z = 0 the answer is A^T (A A^T + doubt)^-1 w, at once and at any distance."""
+    torch.manual_seed(0)
+    side, a = 4, 3 * torch.randn(32, 32) / 32**0.5
+    spots = torch.zeros(1, side, side)
+    spots[0, 1, 2] = 1
+    wanted = torch.tensor([[4.0, -3.0]])
+    z = guidance.guide(
+        lambda z: (z @ a.T).unflatten(1, (2, 4, 4)), torch.zeros(1, 32), spots, wanted
+    )
+    rows = a.unflatten(0, (2, 16))[:, 6]
+    gain = rows @ rows.T + guidance.DOUBT**2 * torch.eye(2)
+    torch.testing.assert_close(
+        z[0], rows.T @ torch.linalg.solve(gain, wanted[0]), atol=1e-3, rtol=0
+    )
+
+
+def test_no_step_makes_it_worse():
+    """On a function that no linear model fits, what is returned is never worse than the start."""
+    spots = torch.ones(1, 1, 1)
+    wanted = torch.tensor([[50.0]])
+    wild = lambda z: (30 * torch.sin(3 * z[:, :1]) + z[:, :1] ** 3)[..., None, None]  # noqa: E731
+    start = torch.linspace(-2, 2, 9)[:, None].repeat(1, 2)
+    end = guidance.guide(wild, start, spots, wanted)
+    assert ((wild(end) - 50).abs() <= (wild(start) - 50).abs() + 1e-4).all()
+
+
+@pytest.mark.parametrize(
+    ("hint", "sentence"),
+    [
+        ((96, 10, "#aa3311"), "lies outside the photo of 96 x 64 pixels"),
+        ((float("nan"), 10, "#aa3311"), "lies outside"),
+        ((5, 5, "red"), "The hint's colour is 'red'"),
+        ((5, 5), r'is no hint; expected \(x, y, "#rrggbb"\)'),
+    ],
+)
+def test_bad_hints(small_model, photo, hint, sentence):
+    with pytest.raises(CinnHubError, match=sentence):
+        small_model.colorize(photo, n=1, hints=[hint])
+
+
+def test_latents_unflatten(small_model):
+    z = small_model.draw(2, seed=0)
+    back = z.unflattened(z.flatten())
+    assert isinstance(back, Latent)
+    assert all(torch.equal(back.levels[name], level) for name, level in z.levels.items())

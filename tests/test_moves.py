@@ -1,0 +1,99 @@
+"""Transfer, interpolation, maps and variations of colourings, with a small random model."""
+
+import numpy as np
+import pytest
+import torch
+from helpers import color_picture
+
+from cinn_hub import photos
+from cinn_hub.errors import CinnHubError, PhotoError
+from cinn_hub.model import Latent
+
+
+@pytest.fixture
+def pair(small_model, photo):
+    return small_model.colorize(photo, n=2, seed=5)
+
+
+def test_a_photo_onto_itself_gives_its_own_colors_back(small_model):
+    picture = color_picture(200, 200)
+    same = small_model.transfer(picture, onto=picture, keep=1.0)
+    own = photos.squeezed_ab(photos.read(picture), 16)
+    np.testing.assert_allclose(same.ab, own, atol=1e-2)
+
+
+def test_what_is_not_kept_is_drawn(small_model, photo):
+    reference = small_model.latent_of(color_picture())
+    mixed = small_model.transfer(reference, onto=photo, keep={"1x1": 1, "4x4": 0.5}, seed=3)
+    fresh = small_model.draw(1, small_model.temperature(), seed=3)
+    z = mixed.latent.levels
+    assert torch.equal(z["1x1"], reference.levels["1x1"])
+    assert torch.equal(z["8x8"], fresh.levels["8x8"])
+    half = 0.75**0.5 * fresh.levels["4x4"] + 0.5 * reference.levels["4x4"]
+    torch.testing.assert_close(z["4x4"], half)
+    assert mixed.settings["keep"] == "1x1=1 4x4=0.5" and mixed.settings["seed"] == "3"
+
+
+def test_moods_need_colors(small_model, photo):
+    sepia = np.asarray(photo)[..., None] * np.array([0.9, 0.7, 0.5])
+    for grey in (photo, sepia.astype(np.uint8)):
+        with pytest.raises(PhotoError, match="has no colours that could be taken"):
+            small_model.transfer(grey, onto=photo)
+    with pytest.raises(CinnHubError, match="share is 2"):
+        small_model.transfer(color_picture(), onto=photo, keep=2)
+
+
+def test_a_way_meets_both_ends(small_model, photo, pair):
+    way = small_model.interpolate(photo, pair[0].latent, pair[1].latent, steps=5)
+    assert len(way) == 5
+    np.testing.assert_allclose(way[0].ab, pair[0].ab, atol=1e-3)
+    np.testing.assert_allclose(way[-1].ab, pair[1].ab, atol=1e-3)
+    assert not np.allclose(way[2].ab, (pair[0].ab + pair[1].ab) / 2, atol=1e-3)
+    with pytest.raises(CinnHubError, match="1 steps"):
+        small_model.interpolate(photo, pair[0].latent, pair[1].latent, steps=1)
+
+
+def test_a_map_has_the_typical_in_its_middle_and_the_temperature_at_its_corners(small_model, photo):
+    cells = small_model.explore(photo, side=3, temperature=0.8, seed=1)
+    assert len(cells) == 9
+    z = Latent.cat([cell.latent for cell in cells]).flatten()
+    assert z[4].abs().max() == 0
+    assert z[[0, 2, 6, 8]].std(1).numpy() == pytest.approx(0.8, abs=0.1)
+    torch.testing.assert_close(z[0], -z[8])
+    torch.testing.assert_close(z[0] + z[2], 2 * z[1])
+    again = small_model.colorize(photo, latent=cells[7].latent)[0]
+    np.testing.assert_allclose(again.ab, cells[7].ab, atol=1e-4)
+    assert again.settings == cells[7].settings
+    with pytest.raises(CinnHubError, match="side of the map is 1"):
+        small_model.explore(photo, side=1)
+
+
+def test_similar_ones_are_near_and_unrelated_ones_are_not(small_model, photo, pair):
+    def distances(amount):
+        found = small_model.similar(photo, pair[0].latent, n=3, amount=amount, seed=2)
+        z = Latent.cat([result.latent for result in found])
+        return (z.flatten() - pair[0].latent.flatten()).norm(dim=1), z.flatten().std()
+
+    near, spread = distances(0.3)
+    far, _ = distances(1.0)
+    assert near.min() > 0 and near.max() < 0.5 * far.min()
+    assert spread == pytest.approx(1, abs=0.1)  # still draws
+    assert distances(0.0)[0].max() == 0
+
+
+def test_intensity_scales_chroma(pair):
+    strong = pair[0].with_intensity(1.5)
+    np.testing.assert_allclose(strong.ab, 1.5 * pair[0].ab)
+    assert strong.chroma == pytest.approx(1.5 * pair[0].chroma)
+    assert strong.settings["intensity"] == "1.5"
+    assert np.ptp(np.asarray(pair[0].with_intensity(0).image).astype(int), axis=2).max() <= 1
+    with pytest.raises(CinnHubError, match="intensity is -1"):
+        pair[0].with_intensity(-1)
+
+
+def test_the_layer_has_the_colors_and_one_lightness(pair):
+    from cinn_hub.color import to_lab
+
+    lab = to_lab(np.asarray(pair[0].layer))
+    assert np.ptp(lab[..., 0]) < 2
+    assert np.abs(lab[..., 1:]).max() > 5
