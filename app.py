@@ -1,12 +1,16 @@
 """The Space and `python app.py`: builds the app and launches it."""
 
+import os
 from pathlib import Path
 
 import cinn_hub
 from cinn_hub.ui import blocks
 
 demo = blocks.build(
-    cinn_hub.load("imagenet"), cinn_hub.load("mnist"), Path(__file__).with_name("examples")
+    cinn_hub.load("imagenet"),
+    cinn_hub.load("mnist"),
+    examples=Path(__file__).with_name("examples"),
+    may_load="SPACE_ID" not in os.environ,  # in a Space, strangers share the disk
 )
 
 if __name__ == "__main__":

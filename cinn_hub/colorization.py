@@ -89,10 +89,18 @@ def level_name(side: int) -> str:
 
 @dataclass(frozen=True)
 class PreparedPhoto:
-    """A photo with its condition: everything that is computed once, however many samples follow."""
+    """A photo with its condition: everything that is computed once, however many samples follow.
+
+    size: (width, height) that the pixels of hints count in.
+    """
 
     photo: photos.Photo
     condition: Condition
+    size: tuple[int, int]
+
+    def shrunk(self, long_side: int) -> PreparedPhoto:
+        """The same, with the photo at `long_side` pixels or fewer: to be held in memory."""
+        return replace(self, photo=photos.shrunk(self.photo, long_side))
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +247,7 @@ class ColorizationCINN(ConditionalINN):
         photo = photos.read(photo)
         small = photos.squeeze(photo.lightness, self.config.image_size)
         lightness = torch.from_numpy(small)[None, None].to(self.device)
-        return PreparedPhoto(photo, self.condition(lightness))
+        return PreparedPhoto(photo, self.condition(lightness), photo.size)
 
     @torch.no_grad()
     def colorize(
@@ -271,7 +279,7 @@ class ColorizationCINN(ConditionalINN):
             latent = self.drawn(n, temperature, seed)
         prepared = self.prepare(photo)
         if hints:
-            latent = self.guided(prepared, latent, read_hints(hints, prepared.photo.size))
+            latent = self.guided(prepared, latent, read_hints(hints, prepared.size))
         return self.results(prepared, latent, counted)
 
     def drawn(self, n: int, temperature: Temperature | None, seed: int | None) -> Latent:
@@ -283,14 +291,17 @@ class ColorizationCINN(ConditionalINN):
 
     def guided(self, prepared: PreparedPhoto, latent: Latent, hints: Sequence[Hint]) -> Latent:
         """The latents near these whose colourings follow the hints."""
-        photo, latent = prepared.photo, latent.to(self.device)
-        spots = spot_weights(hints, photo.size, self.config.ab_size).to(self.device)
-        wanted = np.stack([hinted_ab(hint, photo) for hint in hints])
+        latent, side = latent.to(self.device), self.config.ab_size
+        spots = spot_weights(hints, prepared.size, side)
+        lightness = photos.squeeze(prepared.photo.lightness, side)
+        at_spots = np.einsum("khw,hw->k", spots.numpy(), lightness)
+        wanted = np.stack([hinted_ab(*pair) for pair in zip(hints, at_spots, strict=True)])
 
         def decode(z: Tensor) -> Tensor:
             return self.decode(latent.unflattened(z), prepared.condition)
 
-        z = guide(decode, latent.flatten(), spots, torch.from_numpy(wanted).to(self.device))
+        colors = torch.from_numpy(wanted).to(self.device)
+        z = guide(decode, latent.flatten(), spots.to(self.device), colors)
         text = " ".join(f"{hint.x:g},{hint.y:g},{hint.color}" for hint in hints)
         return Latent(latent.unflattened(z).levels, {**latent.settings, "hints": text})
 
@@ -419,10 +430,10 @@ class ColorizationCINN(ConditionalINN):
         return found
 
 
-def hinted_ab(hint: Hint, photo: photos.Photo) -> np.ndarray:
+def hinted_ab(hint: Hint, lightness: float) -> np.ndarray:
     """ab (2,) of the hint's colour, as far as it exists at the photo's lightness there."""
     lab = to_lab(np.array([[hint.rgb]], np.uint8))
-    lab[..., 0] = photo.lightness[int(hint.y), int(hint.x)]
+    lab[..., 0] = lightness
     return fit_gamut(lab)[0, 0, 1:]
 
 

@@ -358,6 +358,7 @@ def shrunk(photo: Photo, long_side: int) -> Photo:
         photo.small[long_side] = Photo(
             cv2.resize(photo.lightness, size, interpolation=cv2.INTER_AREA),
             alpha=None if alpha is None else cv2.resize(alpha, size, interpolation=cv2.INTER_AREA),
+            name=photo.name,
         )
     return photo.small[long_side]
 

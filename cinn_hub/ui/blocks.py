@@ -8,7 +8,8 @@ import gradio as gr
 
 from cinn_hub.colorization import ColorizationCINN
 from cinn_hub.digits import DigitCINN
-from cinn_hub.ui import colorize, digits
+from cinn_hub.ui import colorize, digits, explore, hints, models, transfer
+from cinn_hub.ui.hints import PALETTE
 
 STYLE = Path(__file__).with_name("style.css")
 
@@ -28,20 +29,38 @@ runs this app and is deleted after an hour.
 
 
 def build(
-    model: ColorizationCINN, digit_model: DigitCINN, examples: Path | None = None
+    model: ColorizationCINN,
+    digit_model: DigitCINN,
+    examples: Path | None = None,
+    may_load: bool = True,
 ) -> gr.Blocks:
-    """The app around two loaded models; `examples` is a folder of photos to try."""
+    """The app around two loaded models.
+
+    Arguments:
+        examples: a folder of photos to try, with a folder `moods` of colour photos in it.
+        may_load: whether visitors may load other models.
+    """
+    shelf = models.Shelf(model)
     with gr.Blocks(
         title="cinn_hub: many colours for one photo",
         delete_cache=(3600, 3600),
         analytics_enabled=False,
         fill_width=False,
     ) as demo:
+        chosen = gr.State(model.name)  # the model that this visitor uses
         gr.HTML(HEADER)
         with gr.Tab("Colorize"):
-            colorize.build(model, examples)
+            colorize.build(shelf, chosen, examples)
+        with gr.Tab("Explore"):
+            explore.build(shelf, chosen, examples)
+        with gr.Tab("Transfer"):
+            transfer.build(shelf, chosen, examples)
+        with gr.Tab("Hints"):
+            hints.build(shelf, chosen, examples)
         with gr.Tab("Digits"):
             digits.build(digit_model)
+        with gr.Tab("Models"):
+            models.build(shelf, chosen, may_load)
         gr.Markdown(FOOTER, elem_classes="footer")
     demo.queue(max_size=32, default_concurrency_limit=1)
     return demo
@@ -51,12 +70,17 @@ def launch(demo: gr.Blocks, **options) -> None:
     """Starts the server; `options` go to Gradio's `launch`."""
     demo.launch(
         theme=theme(),
-        css_paths=STYLE,
+        css=STYLE.read_text("utf-8") + swatch_style(),
         max_file_size="60mb",
         run_history=False,
         footer_links=["api"],
         **options,
     )
+
+
+def swatch_style() -> str:
+    """The colours of the Hints tab's palette."""
+    return "\n".join(f"#swatch-{x[1:]} {{ background: {x}; }}" for x in PALETTE)
 
 
 def theme() -> gr.themes.Base:

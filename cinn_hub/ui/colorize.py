@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import gradio as gr
 
-from cinn_hub.colorization import Colorization, ColorizationCINN
-from cinn_hub.errors import PhotoError
+from cinn_hub.colorization import Colorization
 from cinn_hub.model import fresh_seed
-from cinn_hub.photos import render_grey_preview
 from cinn_hub.ui.errors import shown
-from cinn_hub.ui.photo_input import photo_input
+from cinn_hub.ui.models import Shelf
+from cinn_hub.ui.photo_input import example_photos, photo_input
+from cinn_hub.ui.session import Session, checked, code_to_colorize, temperature_code
+from cinn_hub.ui.viewer import PROGRESS, Viewer
 
-GALLERY_SIZE = 640  # pixels on the longer side
-COMPARE_SIZE = 1280
-STATE_SECONDS = 3600
-
-PROGRESS = gr.Progress()  # as a default argument, Gradio fills it in for each call
-CLICK_DOWNLOAD = "() => document.querySelector('#full-size').click()"
+NEARNESS = 0.35  # how much of the latent is new in "more like this"
 
 
-def build(model: ColorizationCINN, examples: Path | None = None) -> None:
+def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
     """Adds the tab's components and handlers to the Blocks that are open."""
-    results = gr.State([], time_to_live=STATE_SECONDS)
-    picked = gr.State(0)
+    defaults = shelf.own.temperature()
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            photo = photo_input(
-                label="Your photo",
-                height=320,
-                elem_id="photo",
-                alt_text="the photo to colour",
-            )
+            photo = photo_input(label="Your photo", height=320, elem_id="photo")
             go = gr.Button("Colour it", variant="primary", size="lg", elem_id="go")
-            again = gr.Button("Other colours", elem_id="again")
+            with gr.Row():
+                surprise = gr.Button("Surprise me", min_width=120, elem_id="again")
+                near = gr.Button("More like this", min_width=120, elem_id="near")
             with gr.Accordion("Settings", open=False):
                 n = gr.Slider(1, 16, 8, step=1, label="How many answers")
                 temperature = gr.Slider(
@@ -53,104 +44,82 @@ def build(model: ColorizationCINN, examples: Path | None = None) -> None:
                     label="Seed",
                     info="The same seed gives the same colours again.",
                 )
+                with gr.Accordion("Coarse mood, fine detail", open=False):
+                    gr.Markdown(
+                        "The temperature of each resolution: 1x1 is the mood of the whole photo, "
+                        "64x64 its finest detail."
+                    )
+                    levels = [
+                        gr.Slider(0, 2, value, step=0.05, label=level)
+                        for level, value in defaults.items()
+                    ]
             if examples:
                 gr.Examples(
                     example_photos(examples), photo, label="Or try one of these", elem_id="examples"
                 )
         with gr.Column(scale=5, min_width=320):
-            gallery = gr.Gallery(
-                label="Pick one",
-                columns=4,
-                object_fit="cover",
-                allow_preview=False,
-                format="png",
-                interactive=False,
-                buttons=[],
-                elem_id="answers",
-                height="auto",
-            )
-            note = gr.Markdown(
-                "The colourings appear here; click one to see it large.", elem_id="note"
-            )
-            compare = gr.ImageSlider(
-                label="Before and after",
-                format="png",
-                interactive=False,
-                buttons=["fullscreen"],
-                max_height=640,
-                elem_id="compare",
-            )
-            save = gr.Button("Download at full size (PNG)", interactive=False, elem_id="download")
-            full_size = gr.DownloadButton(visible="hidden", elem_id="full-size")
+            viewer = Viewer("colorize", hint="The colourings appear here; click one to see it.")
 
     @shown
-    def run(path: str | None, n: int, temperature: float, seed: int, progress=PROGRESS):
-        if not path:
-            raise PhotoError("There is no photo yet; upload one or pick an example.")
+    def run(
+        path: str | None,
+        n: int,
+        temperature: float,
+        seed: int,
+        *by_level: float,
+        progress=PROGRESS,
+    ):
+        """Several colourings of one photo: previews, the first one large, and code.
+
+        The same seed gives the same colours; /colorize_save gives one of them at full size.
+        """
+        *by_level, name = by_level
         progress(0.1, desc="Looking at the photo")
-        prepared = model.prepare(path)
+        model = shelf.get(name)
+        session = Session.open(path, model)
         progress(0.4, desc="Drawing colours")
-        found = model.colorize(prepared, int(n), model.temperature(temperature), int(seed or 0))
+        asked = dict(zip(defaults, by_level, strict=True))
+        scaled = {k: temperature * asked.get(k, v) for k, v in model.temperature().items()}
+        results = model.colorize(session.prepared, int(n), scaled, int(seed or 0))
         progress(0.8, desc="Painting the previews")
-        previews = [
-            (result.preview(GALLERY_SIZE), caption(i, result)) for i, result in enumerate(found)
-        ]
-        return (
-            found,
-            0,
-            gr.Gallery(previews, selected_index=0),
-            before_and_after(found[0]),
-            describe(found[0]),
-            gr.Button(interactive=True),
+        call = (
+            f"model.colorize({session.name!r}, n={int(n)}, seed={int(seed or 0)}, "
+            f"temperature={temperature_code(scaled)})"
+        )
+        return viewer.shown(
+            session.holding(results, code_to_colorize(session, call), bits(results))
         )
 
     @shown
-    def show(found: list[Colorization], event: gr.SelectData):
-        result = found[event.index]
-        return event.index, before_and_after(result), describe(result)
+    def run_near(session: Session | None, index: int, n: int, name: str, progress=PROGRESS):
+        """Colourings near one of the answers."""
+        session, index, seed = checked(session), int(index), fresh_seed()
+        progress(0.3, desc="Drawing colours")
+        picked = session.results[index]
+        model = shelf.get(session.model)
+        results = model.similar(session.prepared, picked.latent, int(n), NEARNESS, seed)
+        code = (
+            f"{session.code}near = results[{index}].latent\n"
+            f"results = model.similar({session.name!r}, near, n={int(n)}, "
+            f"amount={NEARNESS}, seed={seed})\n"
+        )
+        return viewer.shown(session.holding(results, code, bits(results)))
 
-    @shown
-    def write_full_size(found: list[Colorization], index: int):
-        if not found:
-            raise PhotoError("These results are gone after an hour; colour the photo again.")
-        folder = Path(tempfile.mkdtemp(prefix="cinn-hub-"))
-        path = folder / f"{Path(found[index].photo.name).stem}_color{index + 1}.png"
-        found[index].save(path)
-        return str(path)
-
-    inputs = [photo, n, temperature, seed]
-    outputs = [results, picked, gallery, compare, note, save]
-    shared = {"concurrency_id": "model", "show_progress_on": [gallery]}
-    gr.on([go.click, photo.upload], run, inputs, outputs, api_name="colorize", **shared)
-    again.click(fresh_seed, None, seed, api_visibility="private").then(
-        run, inputs, outputs, api_visibility="private", **shared
+    inputs = [photo, n, temperature, seed, *levels, chosen]
+    how = {"concurrency_id": "model", "show_progress_on": [viewer.gallery]}
+    gr.on([go.click, photo.upload], run, inputs, viewer.outputs, api_name="colorize", **how)
+    surprise.click(fresh_seed, None, seed, api_visibility="private").then(
+        run, inputs, viewer.outputs, api_visibility="private", **how
     )
-    gallery.select(show, results, [picked, compare, note], api_visibility="private")
-    save.click(
-        write_full_size,
-        [results, picked],
-        full_size,
-        api_visibility="private",
-        concurrency_id="model",
-    ).success(None, js=CLICK_DOWNLOAD, api_visibility="private")
-
-
-def example_photos(folder: Path) -> list[list[str]]:
-    return [[str(path)] for path in sorted(folder.glob("*.jpg"))]
-
-
-def before_and_after(result: Colorization):
-    return render_grey_preview(result.photo, COMPARE_SIZE), result.preview(COMPARE_SIZE)
-
-
-def caption(index: int, result: Colorization) -> str:
-    return f"{index + 1} · {result.bits_per_dim:.2f} bits"
-
-
-def describe(result: Colorization) -> str:
-    width, height = result.photo.size
-    return (
-        f"Number {int(result.settings['sample']) + 1}: {result.bits_per_dim:.3f} bits per "
-        f"dimension (less is likelier), seed {result.settings['seed']}. "
-        f"Full size: {width} × {height}."
+    near.click(
+        run_near,
+        [viewer.session, viewer.picked, n, chosen],
+        viewer.outputs,
+        api_name="colorize_similar",
+        **how,
     )
+
+
+def bits(results: list[Colorization]) -> list[str]:
+    """Captions: the number and how likely it is."""
+    return [f"{i} · {result.bits_per_dim:.2f} bits" for i, result in enumerate(results, 1)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -18,11 +20,21 @@ def shown(handler: Callable[..., Any]) -> Callable[..., Any]:
     outputs: what was there still holds.)
     """
 
-    @wraps(handler)
-    def wrapper(*arguments: Any, **options: Any) -> Any:
+    @contextmanager
+    def told() -> Iterator[None]:
         try:
-            return handler(*arguments, **options)
+            yield
         except CinnHubError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    return wrapper
+    @wraps(handler)
+    def once(*arguments: Any, **options: Any) -> Any:
+        with told():
+            return handler(*arguments, **options)
+
+    @wraps(handler)
+    def in_steps(*arguments: Any, **options: Any) -> Iterator[Any]:
+        with told():
+            yield from handler(*arguments, **options)
+
+    return in_steps if inspect.isgeneratorfunction(handler) else once

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import gradio as gr
 from gradio.data_classes import ImageData
 
@@ -18,6 +20,8 @@ def photo_input(**options) -> gr.Image:
         image_mode=None,
         format="png",
         sources=["upload", "clipboard"],
+        buttons=[],
+        alt_text="the photo that was chosen",
         **options,
     )
     opened = image.preprocess
@@ -28,3 +32,8 @@ def photo_input(**options) -> gr.Image:
 
     image.preprocess = preprocess
     return image
+
+
+def example_photos(folder: Path) -> list[list[str]]:
+    """The photos of a folder, as `gr.Examples` wants them."""
+    return [[str(path)] for path in sorted(folder.glob("*.jpg"))]

@@ -1,0 +1,75 @@
+"""Pictures one after the other, written as a film."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from cinn_hub.errors import CinnHubError
+
+SUFFIXES = (".webp", ".gif", ".mp4")
+
+
+def write_animation(
+    frames: Sequence[Image.Image], path: str | Path, seconds: float = 3.0, back: bool = True
+) -> None:
+    """Writes an animated WebP or GIF that repeats, or an MP4, by the suffix.
+
+    Arguments:
+        frames: RGB pictures of one size, 2 or more.
+        seconds: from the first to the last.
+        back: whether the frames run back, too, so that the repetition has no jump.
+
+    Raises:
+        CinnHubError: another suffix, too few frames, or no codec or place to write to.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise CinnHubError(
+            f"{path.name} is no film that can be written; use {', '.join(SUFFIXES)}."
+        )
+    if len(frames) < 2:
+        raise CinnHubError(f"A film needs 2 frames or more; there are {len(frames)}.")
+    pictures = [frame.convert("RGB") for frame in frames]
+    if back:
+        pictures += pictures[-2:0:-1]
+    each = max(20, round(1000 * seconds / (len(frames) - 1)))  # milliseconds
+    handle, unfinished = None, None
+    try:
+        handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=path.suffix.lower())
+        os.close(handle)
+        if path.suffix.lower() == ".mp4":
+            write_mp4(pictures, unfinished, 1000 / each)
+        else:
+            write_repeating(pictures, unfinished, each)
+        os.chmod(unfinished, 0o644)
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise CinnHubError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        if unfinished and os.path.exists(unfinished):
+            os.unlink(unfinished)
+
+
+def write_repeating(pictures: Sequence[Image.Image], path: str, milliseconds: int) -> None:
+    options = {"quality": 85} if path.endswith(".webp") else {}
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, **options
+    )
+
+
+def write_mp4(pictures: Sequence[Image.Image], path: str, rate: float) -> None:
+    """MPEG-4, at even sizes, as the codec wants them."""
+    width, height = (side // 2 * 2 for side in pictures[0].size)
+    video = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), rate, (width, height))
+    if not video.isOpened():
+        raise CinnHubError("This OpenCV has no codec for MP4; choose WebP or GIF.")
+    for picture in pictures:
+        video.write(np.ascontiguousarray(np.asarray(picture)[:height, :width, ::-1]))
+    video.release()

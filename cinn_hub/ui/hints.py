@@ -1,0 +1,228 @@
+"""The Hints tab: click a spot, choose its colour, and all answers respect it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import gradio as gr
+import numpy as np
+
+from cinn_hub.errors import CinnHubError, PhotoError
+from cinn_hub.photos import render_grey_preview
+from cinn_hub.ui.colorize import bits
+from cinn_hub.ui.errors import shown
+from cinn_hub.ui.models import Shelf
+from cinn_hub.ui.photo_input import example_photos, photo_input
+from cinn_hub.ui.session import COMPARE_SIZE, KEPT_SECONDS, Session, code_to_colorize
+from cinn_hub.ui.viewer import PROGRESS, Viewer
+
+PALETTE = ["#aa3311", "#d98b4a", "#e8c9a0", "#d6b437", "#5a8f3c", "#2f6f6a", "#4a7fc1", "#7a4a9c"]
+NEAR = 0.02  # of the longer side: a click so near to a hint takes it away
+
+Spots = list[tuple[float, float, str]]
+
+
+def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
+    """Adds the tab's components and handlers to the Blocks that are open."""
+    opened = gr.State(None, time_to_live=KEPT_SECONDS)  # a Session without answers
+    spots = gr.State([])
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            photo = photo_input(label="Your photo", height=220, elem_id="hints-photo")
+            color = gr.ColorPicker(PALETTE[0], label="Colour", elem_id="hint-color")
+            with gr.Row(elem_classes="palette"):
+                swatches = [
+                    gr.Button("", min_width=28, elem_id=f"swatch-{swatch[1:]}", size="sm")
+                    for swatch in PALETTE
+                ]
+            with gr.Row():
+                undo = gr.Button("Undo", min_width=90, elem_id="undo")
+                clear = gr.Button("Remove all", min_width=90, elem_id="clear")
+            with gr.Accordion("Settings", open=False):
+                n = gr.Slider(1, 8, 4, step=1, label="How many answers")
+                seed = gr.Number(0, precision=0, minimum=0, label="Seed")
+                text = gr.Textbox(
+                    "",
+                    label="Hints",
+                    info="x y #colour, one a line, in pixels of the photo.",
+                    lines=3,
+                    elem_id="hints-text",
+                )
+                go = gr.Button("Colour it", elem_id="hints-go")
+            if examples:
+                gr.Examples(example_photos(examples), photo, label="Or try one of these")
+        with gr.Column(scale=5, min_width=320):
+            canvas = gr.Image(
+                label="Choose a colour, then click where it belongs; click a hint to remove it",
+                format="png",
+                interactive=False,
+                buttons=[],
+                elem_id="canvas",
+                alt_text="the photo with its hints",
+            )
+            viewer = Viewer("hints", hint="The answers appear here.")
+
+    @shown
+    def start(path: str | None, name: str, progress=PROGRESS):
+        progress(0.2, desc="Looking at the photo")
+        session = Session.open(path, shelf.get(name))
+        return session, [], marked(session, []), ""
+
+    def colorings(session: Session, hints: Spots, n: int, seed: int) -> list:
+        model = shelf.get(session.model)
+        results = model.colorize(session.prepared, int(n), seed=int(seed or 0), hints=hints)
+        listed = ", ".join(f"({x:g}, {y:g}, {color!r})" for x, y, color in hints)
+        call = (
+            f"model.colorize({session.name!r}, n={int(n)}, seed={int(seed or 0)}, hints=[{listed}])"
+        )
+        code = code_to_colorize(session, call)
+        return viewer.shown(session.holding(results, code, bits(results)))
+
+    @shown
+    def click(
+        session: Session | None,
+        hints: Spots,
+        color: str,
+        n: int,
+        seed: int,
+        event: gr.SelectData,
+        progress=PROGRESS,
+    ):
+        if session is None:
+            raise PhotoError("There is no photo yet; upload one or pick an example.")
+        hints = toggled(hints, *photo_pixels(session, event.index), hexadecimal(color), session)
+        progress(0.3, desc="Following the hints")
+        yield hints, marked(session, hints), as_text(hints), *[gr.skip()] * len(viewer.outputs)
+        yield hints, gr.skip(), gr.skip(), *colorings(session, hints, n, seed)
+
+    @shown
+    def fewer(session: Session | None, hints: Spots, n: int, seed: int):
+        hints = hints[:-1]
+        if session is None:
+            return hints, gr.skip(), "", *[gr.skip()] * len(viewer.outputs)
+        shown_hints = hints, marked(session, hints), as_text(hints)
+        return *shown_hints, *colorings(session, hints, n, seed)
+
+    @shown
+    def none(session: Session | None, n: int, seed: int):
+        return fewer.__wrapped__(session, [], n, seed)
+
+    @shown
+    def run(path: str | None, text: str, n: int, seed: int, name: str, progress=PROGRESS):
+        """Colourings with chosen colours at chosen spots.
+
+        The hints are lines of "x y #rrggbb", in pixels of the photo.
+        """
+        hints = from_text(text)
+        progress(0.1, desc="Looking at the photo")
+        session = Session.open(path, shelf.get(name))
+        progress(0.4, desc="Following the hints")
+        answers = colorings(session, hints, n, seed)
+        return session, hints, marked(session, hints), *answers
+
+    how = {"concurrency_id": "model"}
+    # a new photo, uploaded or an example, starts without hints
+    photo.change(
+        start,
+        [photo, chosen],
+        [opened, spots, canvas, text],
+        api_visibility="private",
+        show_progress_on=canvas,
+        **how,
+    )
+    shared = [canvas, text, *viewer.outputs]
+    canvas.select(
+        click,
+        [opened, spots, color, n, seed],
+        [spots, *shared],
+        api_visibility="private",
+        show_progress_on=viewer.gallery,
+        **how,
+    )
+    undo.click(
+        fewer,
+        [opened, spots, n, seed],
+        [spots, *shared],
+        api_visibility="private",
+        show_progress_on=viewer.gallery,
+        **how,
+    )
+    clear.click(
+        none,
+        [opened, n, seed],
+        [spots, *shared],
+        api_visibility="private",
+        show_progress_on=viewer.gallery,
+        **how,
+    )
+    go.click(
+        run,
+        [photo, text, n, seed, chosen],
+        [opened, spots, canvas, *viewer.outputs],
+        api_name="hints",
+        show_progress_on=viewer.gallery,
+        **how,
+    )
+    for swatch, button in zip(PALETTE, swatches, strict=True):
+        button.click(
+            lambda swatch=swatch: swatch, None, color, api_visibility="private", queue=False
+        )
+
+
+def toggled(hints: Spots, x: float, y: float, color: str, session: Session) -> Spots:
+    """The hints with a new one, or without the one that was clicked on."""
+    reach = NEAR * max(session.prepared.size)
+    rest = [hint for hint in hints if np.hypot(hint[0] - x, hint[1] - y) > reach]
+    return rest if len(rest) < len(hints) else [*hints, (x, y, color)]
+
+
+def photo_pixels(session: Session, place: tuple[int, int]) -> tuple[float, float]:
+    """Pixels of what is shown -> pixels of the photo."""
+    scale = session.prepared.size[0] / session.prepared.photo.size[0]
+    last = (side - 1 for side in session.prepared.size)
+    x, y = (min(round((at + 0.5) * scale), end) for at, end in zip(place, last, strict=True))
+    return x, y
+
+
+def marked(session: Session, hints: Spots) -> np.ndarray:
+    """The grey photo with a ring of its colour at each hint."""
+    picture = np.array(render_grey_preview(session.prepared.photo, COMPARE_SIZE).convert("RGB"))
+    scale = session.prepared.photo.size[0] / session.prepared.size[0]
+    radius = max(6, round(0.012 * max(picture.shape)))
+    for x, y, color in hints:
+        place = round(x * scale), round(y * scale)
+        rgb = tuple(bytes.fromhex(color[1:]))
+        cv2.circle(picture, place, radius, (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(picture, place, radius - 2, rgb, -1, cv2.LINE_AA)
+    return picture
+
+
+def hexadecimal(color: str) -> str:
+    """What a colour picker gives, "#rrggbb" or "rgba(r, g, b, a)", as "#rrggbb"."""
+    if not color.startswith("rgb"):
+        return color
+    red, green, blue = (float(x) for x in re.findall(r"[\d.]+", color)[:3])
+    return f"#{round(red):02x}{round(green):02x}{round(blue):02x}"
+
+
+def as_text(hints: Spots) -> str:
+    return "\n".join(f"{x:g} {y:g} {color}" for x, y, color in hints)
+
+
+def from_text(text: str) -> Spots:
+    """Reads what `as_text` writes.
+
+    Raises:
+        CinnHubError: a line is no hint.
+    """
+    hints = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        parts = line.split()
+        try:
+            x, y, color = float(parts[0]), float(parts[1]), parts[2]
+        except (ValueError, IndexError) as error:
+            raise CinnHubError(f'{line!r} is no hint; expected "x y #rrggbb".') from error
+        hints.append((x, y, color))
+    return hints
