@@ -54,9 +54,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                         for level, value in defaults.items()
                     ]
             if examples:
-                gr.Examples(
-                    example_photos(examples), photo, label="Or try one of these", elem_id="examples"
-                )
+                tried = example_photos(examples, photo, "Or try one of these", "examples")
         with gr.Column(scale=5, min_width=320):
             viewer = Viewer("colorize", hint="The colourings appear here; click one to see it.")
 
@@ -111,6 +109,8 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
     surprise.click(fresh_seed, None, seed, api_visibility="private").then(
         run, inputs, viewer.outputs, api_visibility="private", **how
     )
+    if examples:
+        tried.load_input_event.then(run, inputs, viewer.outputs, api_visibility="private", **how)
     near.click(
         run_near,
         [viewer.session, viewer.picked, n, chosen],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import gradio as gr
 import numpy as np
@@ -54,7 +52,7 @@ def build_writing(model: DigitCINN) -> None:
             write = gr.Button("Write", variant="primary", elem_id="write")
             again = gr.Button("Other hands")
         with gr.Column(scale=5, min_width=300):
-            page = picture("Each column is one hand", "written", lambda: run(ALL, 10, 0.8, 0))
+            page = picture("Each column is one hand", "written", run(ALL, 10, 0.8, 0))
 
     inputs = [digit, n, temperature, seed]
     write.click(run, inputs, page, api_name="digits_sample", **SHARED)
@@ -125,7 +123,7 @@ def build_sliders(model: DigitCINN) -> None:
             )
             seed = gr.Number(0, precision=0, minimum=0, label="Seed")
         with gr.Column(scale=5, min_width=300):
-            page = picture("All ten digits", "styled", lambda: run(0.4, 0, *[0.0] * len(names)))
+            page = picture("All ten digits", "styled", run(0.4, 0, *[0.0] * len(names)))
             gr.Markdown(
                 "The directions in the space of hands along which digits change most, in standard "
                 "deviations of real hands, named after what they do."
@@ -144,7 +142,7 @@ def build_sliders(model: DigitCINN) -> None:
     )
 
 
-def picture(label: str, elem_id: str, value: Callable[[], np.ndarray] | None = None) -> gr.Image:
+def picture(label: str, elem_id: str, value: np.ndarray | None = None) -> gr.Image:
     return gr.Image(
         value,
         label=label,

@@ -47,13 +47,20 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                 )
                 seed = gr.Number(0, precision=0, minimum=0, label="Seed")
             if examples:
-                gr.Examples(example_photos(examples), photo, label="Or try one of these")
+                tried = example_photos(examples, photo, "Or try one of these", "explore-examples")
         with gr.Column(scale=5, min_width=320):
             viewer = Viewer(
-                "explore", columns=SIDE, thumbnail=280, hint="Click a cell to see it large."
+                "explore",
+                columns=SIDE,
+                thumbnail=280,
+                hint="The map appears here; click a cell to see it large.",
+                sortable=False,
             )
-            with gr.Group(visible=False) as walk:
-                gr.Markdown("**From A to B**: pick a cell, take it as A; pick another as B.")
+            with gr.Column(visible=False) as walk:
+                gr.Markdown(
+                    "### From A to B\nPick a cell of the map and take it as A, another as B; "
+                    "cells are counted row by row."
+                )
                 with gr.Row():
                     take_a = gr.Button("Take as A", min_width=100, elem_id="take-a")
                     take_b = gr.Button("Take as B", min_width=100, elem_id="take-b")
@@ -69,6 +76,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                     interactive=False,
                     buttons=["fullscreen"],
                     show_label=False,
+                    visible=False,
                     elem_id="between",
                     alt_text="a colouring on the way from A to B",
                 )
@@ -85,14 +93,17 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         """A map of 5 x 5 colourings, row by row: previews, and the middle one large."""
         progress(0.1, desc="Looking at the photo")
         session = explored(shelf, path, temperature, seed, name, progress)
-        return *viewer.shown(session, SIDE * SIDE // 2), gr.Group(visible=True), 0, None
+        middle = SIDE * SIDE // 2
+        hidden = gr.Image(None, visible=False)
+        return *viewer.shown(session, middle), gr.Column(visible=True), 0, hidden
 
     @shown
     def show_place(session: Session | None, a: int, b: int, t: float):
         latents = ends(checked(session), a, b)
         model = shelf.get(session.model)
         way = latents[0].slerp(latents[1], t)
-        return model.colorize(session.prepared, latent=way)[0].preview(COMPARE_SIZE)
+        seen = model.colorize(session.prepared, latent=way)[0].preview(COMPARE_SIZE)
+        return gr.Image(seen, visible=True)
 
     @shown
     def write_film(
@@ -142,6 +153,10 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
     again.click(fresh_seed, None, seed, api_visibility="private").then(
         run, inputs, outputs, api_visibility="private", show_progress_on=viewer.gallery, **how
     )
+    if examples:
+        tried.load_input_event.then(
+            run, inputs, outputs, api_visibility="private", show_progress_on=viewer.gallery, **how
+        )
     for button, number in ((take_a, a), (take_b, b)):
         button.click(
             lambda index: index + 1, viewer.picked, number, api_visibility="private", queue=False

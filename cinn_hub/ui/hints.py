@@ -52,7 +52,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                 )
                 go = gr.Button("Colour it", elem_id="hints-go")
             if examples:
-                gr.Examples(example_photos(examples), photo, label="Or try one of these")
+                example_photos(examples, photo, "Or try one of these", "hints-examples")
         with gr.Column(scale=5, min_width=320):
             canvas = gr.Image(
                 label="Choose a colour, then click where it belongs; click a hint to remove it",

@@ -34,6 +34,10 @@ def photo_input(**options) -> gr.Image:
     return image
 
 
-def example_photos(folder: Path) -> list[list[str]]:
-    """The photos of a folder, as `gr.Examples` wants them."""
-    return [[str(path)] for path in sorted(folder.glob("*.jpg"))]
+def example_photos(folder: Path, photo: gr.Image, label: str, elem_id: str) -> gr.Examples:
+    """The photos of a folder, to click on instead of uploading one.
+
+    Its `load_input_event` is done when a clicked one is in `photo`.
+    """
+    paths = [[str(path)] for path in sorted(folder.glob("*.jpg"))]
+    return gr.Examples(paths, photo, label=label, elem_id=elem_id, api_visibility="private")

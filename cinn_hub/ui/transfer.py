@@ -24,8 +24,8 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
             )
             references = gr.Gallery(
                 label="Moods: colour photos",
-                columns=3,
-                height=190,
+                columns=4,
+                height=170,
                 type="filepath",
                 format="png",
                 interactive=True,
@@ -51,11 +51,12 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                 gr.Examples(
                     [[moods]],
                     references,
-                    label="Four moods to try",
+                    label="Moods to try",
+                    api_visibility="private",
                     elem_id="example-moods",
                     example_labels=["coffee, a rocket, a cat, a portrait"],
                 )
-                gr.Examples(example_photos(examples), photo, label="On one of these")
+                example_photos(examples, photo, "On one of these", "transfer-examples")
         with gr.Column(scale=5, min_width=320):
             viewer = Viewer("transfer", hint="One colouring for each mood appears here.")
 

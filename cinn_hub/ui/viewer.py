@@ -36,24 +36,31 @@ class Viewer:
         columns: of the gallery.
         thumbnail: pixels on the longer side of each picture in it.
         hint: what is said where there are no answers yet.
+        sortable: whether the order means nothing, so that people may choose another.
     """
 
     def __init__(
-        self, key: str, columns: int = 4, thumbnail: int = THUMBNAIL_SIZE, hint: str = ""
+        self,
+        key: str,
+        columns: int = 4,
+        thumbnail: int = THUMBNAIL_SIZE,
+        hint: str = "",
+        sortable: bool = True,
     ) -> None:
-        self.key, self.thumbnail = key, thumbnail
+        self.key, self.thumbnail, self.sortable = key, thumbnail, sortable
         self.session = gr.State(None, time_to_live=KEPT_SECONDS)
-        self.order = gr.State(AS_DRAWN)
         self.sort = gr.Radio(
             [AS_DRAWN, LIKELIEST, COLORFUL],
             value=AS_DRAWN,
             label="Order",
             show_label=False,
+            container=False,
             visible=False,
             elem_id=f"{key}-sort",
         )
         self.gallery = gr.Gallery(
             label="Pick one",
+            show_label=False,
             columns=columns,
             object_fit="cover",
             allow_preview=False,
@@ -123,7 +130,7 @@ class Viewer:
             before_and_after(session, picked, 1.0),
             code_to_save(session, picked, 1.0),
             gr.Column(visible=True),
-            gr.Radio(visible=len(session.results) > 1, value=AS_DRAWN),
+            gr.Radio(visible=self.sortable and len(session.results) > 1, value=AS_DRAWN),
             100,
         ]
 
