@@ -12,6 +12,7 @@ from cinn_hub.ui import colorize, digits, explore, hints, models, transfer
 from cinn_hub.ui.hints import PALETTE
 
 STYLE = Path(__file__).with_name("style.css")
+ALT_TEXTS = Path(__file__).with_name("alt_texts.js")
 
 HEADER = """
 <div class="header">
@@ -70,6 +71,7 @@ def launch(demo: gr.Blocks, **options) -> None:
     """Starts the server; `options` go to Gradio's `launch`."""
     demo.launch(
         theme=theme(),
+        js=ALT_TEXTS.read_text("utf-8"),
         css=STYLE.read_text("utf-8") + swatch_style(),
         max_file_size="60mb",
         run_history=False,
