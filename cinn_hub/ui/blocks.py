@@ -82,7 +82,7 @@ def launch(demo: gr.Blocks, **options) -> None:
 
 def swatch_style() -> str:
     """The colours of the Hints tab's palette."""
-    return "\n".join(f"#swatch-{x[1:]} {{ background: {x}; }}" for x in PALETTE)
+    return "\n".join(f"#swatch-{name} {{ background: {c}; }}" for name, c in PALETTE.items())
 
 
 def theme() -> gr.themes.Base:

@@ -18,7 +18,16 @@ from cinn_hub.ui.photo_input import example_photos, photo_input
 from cinn_hub.ui.session import COMPARE_SIZE, KEPT_SECONDS, Session, code_to_colorize
 from cinn_hub.ui.viewer import PROGRESS, Viewer
 
-PALETTE = ["#aa3311", "#d98b4a", "#e8c9a0", "#d6b437", "#5a8f3c", "#2f6f6a", "#4a7fc1", "#7a4a9c"]
+PALETTE = {
+    "brick": "#aa3311",
+    "copper": "#d98b4a",
+    "skin": "#e8c9a0",
+    "straw": "#d6b437",
+    "grass": "#5a8f3c",
+    "sea": "#2f6f6a",
+    "sky": "#4a7fc1",
+    "violet": "#7a4a9c",
+}
 NEAR = 0.02  # of the longer side: a click so near to a hint takes it away
 
 Spots = list[tuple[float, float, str]]
@@ -31,11 +40,11 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             photo = photo_input(label="Your photo", height=220, elem_id="hints-photo")
-            color = gr.ColorPicker(PALETTE[0], label="Colour", elem_id="hint-color")
+            color = gr.ColorPicker(PALETTE["brick"], label="Colour", elem_id="hint-color")
             with gr.Row(elem_classes="palette"):
                 swatches = [
-                    gr.Button("", min_width=28, elem_id=f"swatch-{swatch[1:]}", size="sm")
-                    for swatch in PALETTE
+                    gr.Button(name, min_width=28, elem_id=f"swatch-{name}", size="sm")
+                    for name in PALETTE
                 ]
             with gr.Row():
                 undo = gr.Button("Undo", min_width=90, elem_id="undo")
@@ -54,8 +63,10 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
             if examples:
                 example_photos(examples, photo, "Or try one of these", "hints-examples")
         with gr.Column(scale=5, min_width=320):
+            gr.Markdown("Choose a colour, then click where it belongs; click a hint to remove it.")
             canvas = gr.Image(
-                label="Choose a colour, then click where it belongs; click a hint to remove it",
+                label="Hints",
+                show_label=False,
                 format="png",
                 interactive=False,
                 buttons=[],
@@ -165,7 +176,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         show_progress_on=viewer.gallery,
         **how,
     )
-    for swatch, button in zip(PALETTE, swatches, strict=True):
+    for swatch, button in zip(PALETTE.values(), swatches, strict=True):
         button.click(
             lambda swatch=swatch: swatch, None, color, api_visibility="private", queue=False
         )

@@ -52,7 +52,8 @@ def test_a_map_is_drawn_walked_and_filmed(page, photo, tmp_path):
     name = save_download(page, "#film", tmp_path / "film.webp")
     assert name == "cat_1_to_5.webp"
     film = Image.open(tmp_path / "film.webp")
-    assert film.n_frames == 46 and film.size == (320, 213)  # 24 there and 22 back
+    assert film.size == (320, 213)
+    assert 36 <= film.n_frames <= 46  # 24 there and 22 back; equal neighbours become one
 
 
 def test_moods_are_carried_over(page, photo, tmp_path):
@@ -89,7 +90,7 @@ def test_a_hint_is_set_undone_and_removed(page, photo, tmp_path):
     canvas = page.locator("#canvas img")
     expect(canvas).to_be_visible(timeout=WAIT)
     page.wait_for_timeout(500)
-    page.click("#swatch-4a7fc1")
+    page.click("#swatch-sky")
     page.wait_for_timeout(500)
     box = canvas.bounding_box()
     spots = [(0.25, 0.4), (0.7, 0.6)]
@@ -97,7 +98,7 @@ def test_a_hint_is_set_undone_and_removed(page, photo, tmp_path):
     note, code = page.locator("#hints-note"), page.locator("#hints-code")
 
     def click(x, y):
-        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        canvas.click(position={"x": x * box["width"], "y": y * box["height"]})
 
     click(*spots[0])
     expect(answers).to_have_count(4, timeout=WAIT)
