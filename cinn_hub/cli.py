@@ -1,14 +1,42 @@
-"""`cinn-hub colorize|list`: the four moves from the command line."""
+"""`cinn-hub ...`: the four moves from the command line, one subcommand each."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cinn_hub
 from cinn_hub.errors import CinnHubError, PhotoError
+
+if TYPE_CHECKING:
+    from cinn_hub.colorization import Colorization, ColorizationCINN
+
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif"}
+
+
+class SomeFailed(Exception):
+    """Some photos of many could not be coloured; each has been named already."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A photo, and the folder and stem of what is made of it.
+
+    found: whether it was found in a folder, not named: then what is there already is kept.
+    """
+
+    photo: Path
+    folder: Path
+    stem: str
+    found: bool
+
+    def target(self, ending: str) -> Path:
+        return self.folder / f"{self.stem}_{ending}"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,33 +47,199 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     colorize = commands.add_parser("colorize", help="colour photos, several answers each")
-    colorize.add_argument("photos", nargs="+", type=Path, help="photos of any common format")
+    add_photos(colorize)
     colorize.add_argument("-n", type=int, default=8, help="answers for each photo (default 8)")
-    colorize.add_argument("-o", "--out", type=Path, default=Path("."), help="folder to write to")
     colorize.add_argument("-t", "--temperature", type=float, help="0: safest; 1: most diverse")
-    colorize.add_argument("-s", "--seed", type=int, help="the same seed gives the same colours")
-    colorize.add_argument("-m", "--model", default="imagenet", help="name or folder of a model")
-    colorize.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
-    colorize.add_argument("--format", choices=["png", "jpg"], default="png", help="of the pictures")
+    colorize.add_argument(
+        "--hint",
+        action="append",
+        default=[],
+        type=hint,
+        metavar="X,Y,#RRGGBB",
+        help="the colour at a pixel of the photo; may be repeated",
+    )
     colorize.set_defaults(run=run_colorize)
+
+    transfer = commands.add_parser("transfer", help="the colour mood of one photo on others")
+    transfer.add_argument("reference", type=Path, help="a colour photo, whose mood is taken")
+    add_photos(transfer)
+    transfer.add_argument(
+        "--keep", type=float, help="how much of the mood counts, 0 to 1 (default: by resolution)"
+    )
+    transfer.set_defaults(run=run_transfer)
+
+    interpolate = commands.add_parser("interpolate", help="the way between two colourings, as film")
+    add_photos(interpolate, formats=("webp", "gif", "mp4", "png", "jpg"))
+    interpolate.add_argument("-t", "--temperature", type=float, help="0: safest; 1: most diverse")
+    interpolate.add_argument("--steps", type=int, default=24, help="frames (default 24)")
+    interpolate.add_argument("--from", dest="a", type=int, default=1, help="answer A (default 1)")
+    interpolate.add_argument("--to", dest="b", type=int, default=2, help="answer B (default 2)")
+    interpolate.add_argument(
+        "--size", type=int, default=1280, help="longer side of films in pixels (default 1280)"
+    )
+    interpolate.set_defaults(run=run_interpolate)
 
     models = commands.add_parser("list", help="the models that are known by name")
     models.set_defaults(run=run_list)
     return parser
 
 
+def add_photos(
+    parser: argparse.ArgumentParser, formats: Sequence[str] = ("png", "jpg", "tif", "webp")
+) -> None:
+    """What all commands on photos have."""
+    parser.add_argument("photos", nargs="+", type=Path, help="photos, or folders of them")
+    parser.add_argument("-o", "--out", type=Path, default=Path("."), help="folder to write to")
+    parser.add_argument("-s", "--seed", type=int, help="the same seed gives the same colours")
+    parser.add_argument("-m", "--model", default="imagenet", help="name or folder of a model")
+    parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
+    parser.add_argument("--format", choices=formats, default=formats[0], help="of what is written")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="also photos in folders whose results are there"
+    )
+
+
+def hint(text: str) -> tuple[float, float, str]:
+    x, y, color = text.split(",")
+    return float(x), float(y), color
+
+
 def run_colorize(options: argparse.Namespace) -> None:
-    missing = next((path for path in options.photos if not path.is_file()), None)
-    if missing:
-        raise PhotoError(f"There is no photo {missing}; check the path.")
+    model = load(options)
+
+    def endings() -> list[str]:
+        return [f"color{i}.{options.format}" for i in range(1, options.n + 1)]
+
+    def work(job: Job) -> Iterable[str]:
+        results = model.colorize(
+            job.photo, options.n, options.temperature, options.seed, hints=options.hint
+        )
+        for ending, result in zip(endings(), results, strict=True):
+            yield written(result, job.target(ending))
+
+    run_all(options, endings(), work)
+
+
+def run_transfer(options: argparse.Namespace) -> None:
+    model = load(options)
+    mood = model.latent_of(options.reference)
+    ending = f"{options.reference.stem}.{options.format}"
+    seed = 0 if options.seed is None else options.seed
+
+    def work(job: Job) -> Iterable[str]:
+        result = model.transfer(mood, onto=job.photo, keep=options.keep, seed=seed)
+        yield written(result, job.target(ending))
+
+    run_all(options, [ending], work)
+
+
+def run_interpolate(options: argparse.Namespace) -> None:
+    from cinn_hub.animation import write_animation
+
+    for name, number in (("--from", options.a), ("--to", options.b)):
+        if number < 1:
+            raise CinnHubError(f"{name} is {number}; answers are counted from 1.")
+    model = load(options)
+    film = options.format in ("webp", "gif", "mp4")
+    name = f"{options.a}_to_{options.b}"
+    endings = [f"{name}.{options.format}"]
+    if not film:
+        endings = [f"{name}_{i:03d}.{options.format}" for i in range(1, options.steps + 1)]
+
+    def work(job: Job) -> Iterable[str]:
+        prepared = model.prepare(job.photo)
+        drawn = model.drawn(max(options.a, options.b), options.temperature, options.seed)
+        a, b = drawn[options.a - 1], drawn[options.b - 1]
+        way = model.interpolate(prepared, a, b, options.steps)
+        if film:
+            write_animation([frame.preview(options.size) for frame in way], job.target(endings[0]))
+            yield f"{job.target(endings[0])}  seed {drawn.settings['seed']}"
+        else:
+            for ending, frame in zip(endings, way, strict=True):
+                yield written(frame, job.target(ending))
+
+    run_all(options, endings, work)
+
+
+def run_list(options: argparse.Namespace) -> None:
+    for entry in cinn_hub.list_models():
+        where = "bundled" if entry.folder else "not bundled"
+        print(f"{entry.name:<12}{entry.task:<14}{where:<13}{entry.summary} ({entry.license})")
+
+
+def load(options: argparse.Namespace) -> ColorizationCINN:
+    """The model, once it is clear that there are photos."""
+    from cinn_hub.colorization import ColorizationCINN
+
+    options.jobs = find_jobs(options.photos, options.out)
     model = cinn_hub.load(options.model, options.device)
-    make_folder(options.out)
-    for path in options.photos:
-        results = model.colorize(path, options.n, options.temperature, options.seed)
-        for i, result in enumerate(results, 1):
-            target = options.out / f"{path.stem}_color{i}.{options.format}"
-            result.save(target)
-            print(f"{target}  {result.bits_per_dim:.3f} bits/dim  seed {result.settings['seed']}")
+    if not isinstance(model, ColorizationCINN):
+        raise CinnHubError(f"The model {options.model} does not colour photos.")
+    return model
+
+
+def find_jobs(photos: Sequence[Path], out: Path) -> list[Job]:
+    """The photos, and those in the folders (recursively, in folders like theirs under `out`).
+
+    Raises:
+        PhotoError: a path is missing, or there is no photo at all.
+    """
+    found: list[tuple[Path, Path, bool]] = []
+    for path in photos:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES)
+            found += [(p, out / p.parent.relative_to(path), True) for p in inside if p.is_file()]
+        elif path.is_file():
+            found.append((path, out, False))
+        else:
+            raise PhotoError(f"There is no photo {path}; check the path.")
+    if not found:
+        raise PhotoError(f"There are no photos in {', '.join(map(str, photos))}.")
+    names = Counter((folder, photo.stem) for photo, folder, _ in found)
+    return [
+        Job(photo, folder, photo.stem if names[folder, photo.stem] == 1 else photo.name, is_found)
+        for photo, folder, is_found in found
+    ]
+
+
+def run_all(options: argparse.Namespace, endings: Sequence[str], work) -> None:
+    """Does the work on every photo, but for those of folders that are done already.
+
+    A single photo that fails fails the command; of many, each that fails is named in a line, and
+    the others are done.
+    """
+    from tqdm import tqdm
+
+    jobs, failed = options.jobs, 0
+    to_do = [
+        job
+        for job in jobs
+        if options.overwrite
+        or not job.found
+        or not all(job.target(ending).exists() for ending in endings)
+    ]
+    if len(to_do) < len(jobs):
+        print(f"{len(jobs) - len(to_do)} of {len(jobs)} photos are done already.", file=sys.stderr)
+    bar = tqdm(to_do, unit="photo", disable=None if len(jobs) > 1 else True)
+    for job in bar:
+        make_folder(job.folder)
+        try:
+            for line in work(job):
+                bar.write(line, file=sys.stdout)
+        except PhotoError as error:
+            if len(jobs) == 1:
+                raise
+            failed += 1
+            bar.write(f"cinn-hub: {job.photo}: {error}", file=sys.stderr)
+    if failed:
+        raise SomeFailed
+
+
+def written(result: Colorization, target: Path) -> str:
+    """Writes the picture; what there is to say of it."""
+    result.save(target)
+    seed = f"  seed {result.settings['seed']}" if "seed" in result.settings else ""
+    return f"{target}  {result.bits_per_dim:.3f} bits/dim{seed}"
 
 
 def make_folder(folder: Path) -> None:
@@ -55,20 +249,21 @@ def make_folder(folder: Path) -> None:
         raise CinnHubError(f"The folder {folder} cannot be made: {error.strerror}.") from error
 
 
-def run_list(options: argparse.Namespace) -> None:
-    for entry in cinn_hub.list_models():
-        where = "bundled" if entry.folder else "not bundled"
-        print(f"{entry.name:<12}{entry.task:<14}{where:<13}{entry.summary} ({entry.license})")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; a `CinnHubError` is one sentence on stderr and the exit code 2."""
+    """Runs one command.
+
+    Returns:
+        0; 1 if some of many photos failed; 2 after one sentence on stderr, if nothing could be
+        done.
+    """
     options = build_parser().parse_args(arguments)
     try:
         options.run(options)
     except CinnHubError as error:
         print(f"cinn-hub: {error}", file=sys.stderr)
         return 2
+    except SomeFailed:
+        return 1
     return 0
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from helpers import color_picture
-from PIL import Image
+from PIL import Image, ImageCms
 
 from cinn_hub import __version__
 from cinn_hub.checkpoints import write_model
@@ -70,6 +70,87 @@ def test_bad_input_is_one_sentence(run, arguments, sentence):
     assert code == 2
     assert output.err.startswith("cinn-hub: ") and sentence in output.err
     assert output.err.count("\n") == 1 and output.out == ""
+
+
+def test_folders_are_searched_resumed_and_failures_named(run, folder):
+    album = folder / "album"
+    (album / "1944" / "may").mkdir(parents=True)
+    for name in ("a.png", "1944/a.png", "1944/may/b.jpg"):
+        color_picture(60, 40).convert("L").save(album / name)
+    (album / "1944" / "a.jpg").write_bytes((album / "a.png").read_bytes())
+    (album / "bad.jpg").write_text("<html>")
+    (album / "notes.txt").write_text("no photo")
+    command = ("colorize", album, "-n", 2, "-o", "out", "-m", "model", "-s", 1)
+    code, output = run(*command)
+    assert code == 1
+    failures = [line for line in output.err.splitlines() if line.startswith("cinn-hub: ")]
+    assert len(failures) == 1 and "album/bad.jpg: bad.jpg is no picture" in failures[0]
+    written = {str(p.relative_to(folder / "out")) for p in (folder / "out").rglob("*.png")}
+    stems = ("a", "1944/a.png", "1944/a.jpg", "1944/may/b")  # two of one stem keep their suffixes
+    assert written == {f"{stem}_color{i}.png" for stem in stems for i in (1, 2)}
+
+    (folder / "out" / "a_color2.png").unlink()
+    before = (folder / "out" / "1944" / "may" / "b_color1.png").stat().st_mtime_ns
+    code, output = run(*command)
+    assert code == 1 and "3 of 5 photos are done already." in output.err
+    assert (folder / "out" / "a_color2.png").exists()
+    assert (folder / "out" / "1944" / "may" / "b_color1.png").stat().st_mtime_ns == before
+    run(*command, "--overwrite")
+    assert (folder / "out" / "1944" / "may" / "b_color1.png").stat().st_mtime_ns > before
+
+
+def test_exif_and_profile_are_kept(run, folder):
+    picture = color_picture(60, 40)
+    exif = picture.getexif()
+    exif[0x010E] = "grandma, 1944"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture.save(folder / "album.jpg", exif=exif, icc_profile=profile)
+    code, _ = run("colorize", "album.jpg", "-n", 1, "--format", "jpg", "-m", "model")
+    result = Image.open(folder / "album_color1.jpg")
+    assert code == 0 and result.getexif()[0x010E] == "grandma, 1944" and result.info["icc_profile"]
+
+
+def test_hints_on_the_command_line(run, folder):
+    arguments = ("colorize", "grandma.png", "-n", 1, "-s", 3, "-m", "model", "-o")
+    assert run(*arguments, "plain")[0] == 0
+    assert run(*arguments, "hinted", "--hint", "40,30,#bb5544")[0] == 0
+    plain, hinted = (
+        Image.open(folder / name / "grandma_color1.png") for name in ("plain", "hinted")
+    )
+    assert not np.array_equal(plain, hinted)
+    assert hinted.text["cinn_hub:hints"] == "40,30,#bb5544"
+    code, output = run(*arguments, "far", "--hint", "400,30,#bb5544")
+    assert code == 2 and "lies outside the photo" in output.err
+
+
+def test_transfer(run, folder, small_model):
+    color_picture(80, 80, seed=3).save(folder / "sunset.jpg", quality=95)
+    code, output = run("transfer", "sunset.jpg", "grandma.png", "-m", "model", "-o", "out")
+    assert code == 0 and "grandma_sunset.png" in output.out
+    written = np.asarray(Image.open(folder / "out" / "grandma_sunset.png")).astype(int)
+    expected = small_model.transfer(folder / "sunset.jpg", onto=folder / "grandma.png")
+    assert np.abs(written - np.asarray(expected.image)).max() <= 3  # weights were rounded to fp16
+    code, output = run("transfer", "grandma.png", "sunset.jpg", "-m", "model")
+    assert code == 2 and "grandma.png has no colours" in output.err
+
+
+def test_interpolate(run, folder):
+    arguments = ("interpolate", "grandma.png", "-m", "model", "-s", 1, "--steps", 4)
+    code, output = run(*arguments)
+    assert code == 0 and "grandma_1_to_2.webp" in output.out and "seed 1" in output.out
+    film = Image.open(folder / "grandma_1_to_2.webp")
+    assert film.n_frames == 6 and film.size == (90, 60)
+    code, output = run(*arguments, "--format", "png", "--to", "3")
+    assert code == 0
+    frames = [folder / f"grandma_1_to_3_{i:03d}.png" for i in (1, 2, 3, 4)]
+    run("colorize", "grandma.png", "-n", 3, "-s", 1, "-m", "model")
+    for frame, answer in ((frames[0], 1), (frames[3], 3)):
+        difference = np.asarray(Image.open(frame)).astype(int) - Image.open(
+            folder / f"grandma_color{answer}.png"
+        )
+        assert np.abs(difference).max() <= 1
+    code, output = run(*arguments, "--from", "0")
+    assert code == 2 and "--from is 0" in output.err
 
 
 def test_list_and_version(run, capsys):
