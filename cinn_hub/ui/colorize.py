@@ -19,10 +19,9 @@ NEARNESS = 0.35  # how much of the latent is new in "more like this"
 
 def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
     """Adds the tab's components and handlers to the Blocks that are open."""
-    defaults = shelf.own.temperature()
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            photo = photo_input(label="Your photo", height=320, elem_id="photo")
+            upload = photo_input(label="Your photo", height=320, elem_id="photo")
             go = gr.Button("Colour it", variant="primary", size="lg", elem_id="go")
             with gr.Row():
                 surprise = gr.Button("Surprise me", min_width=120, elem_id="again")
@@ -49,35 +48,37 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                         "The temperature of each resolution: 1x1 is the mood of the whole photo, "
                         "64x64 its finest detail."
                     )
-                    levels = [
-                        gr.Slider(0, 2, value, step=0.05, label=level)
-                        for level, value in defaults.items()
-                    ]
+                    levels = {
+                        f"temperature_{level}": gr.Slider(0, 2, value, step=0.05, label=level)
+                        for level, value in shelf.own.temperature().items()
+                    }
             if examples:
-                tried = example_photos(examples, photo, "Or try one of these", "examples")
+                tried = example_photos(examples, upload, "Or try one of these", "examples")
         with gr.Column(scale=5, min_width=320):
             viewer = Viewer("colorize", hint="The colourings appear here; click one to see it.")
 
     @shown
     def run(
-        path: str | None,
+        photo: str | None,
         n: int,
         temperature: float,
         seed: int,
-        *by_level: float,
+        name: str,
         progress=PROGRESS,
+        **by_level: float,
     ):
         """Several colourings of one photo: previews, the first one large, and code.
 
         The same seed gives the same colours; /colorize_save gives one of them at full size.
         """
-        *by_level, name = by_level
         progress(0.1, desc="Looking at the photo")
         model = shelf.get(name)
-        session = Session.open(path, model)
+        session = Session.open(photo, model)
         progress(0.4, desc="Drawing colours")
-        asked = dict(zip(defaults, by_level, strict=True))
-        scaled = {k: temperature * asked.get(k, v) for k, v in model.temperature().items()}
+        scaled = {
+            level: temperature * by_level.get(f"temperature_{level}", default)
+            for level, default in model.temperature().items()
+        }
         results = model.colorize(session.prepared, int(n), scaled, int(seed or 0))
         progress(0.8, desc="Painting the previews")
         call = (
@@ -89,7 +90,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         )
 
     @shown
-    def run_near(session: Session | None, index: int, n: int, name: str, progress=PROGRESS):
+    def run_near(session: Session | None, index: int, n: int, progress=PROGRESS):
         """Colourings near one of the answers."""
         session, index, seed = checked(session), int(index), fresh_seed()
         progress(0.3, desc="Drawing colours")
@@ -103,21 +104,31 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         )
         return viewer.shown(session.holding(results, code, bits(results)))
 
-    inputs = [photo, n, temperature, seed, *levels, chosen]
+    inputs = [upload, n, temperature, seed, chosen]
     how = {"concurrency_id": "model", "show_progress_on": [viewer.gallery]}
-    gr.on([go.click, photo.upload], run, inputs, viewer.outputs, api_name="colorize", **how)
-    surprise.click(fresh_seed, None, seed, api_visibility="private").then(
-        run, inputs, viewer.outputs, api_visibility="private", **how
+    drawing = {"inputs_kwargs": levels, **how}
+    drawn = gr.on(
+        [go.click, upload.upload], run, inputs, viewer.outputs, api_name="colorize", **drawing
     )
-    if examples:
-        tried.load_input_event.then(run, inputs, viewer.outputs, api_visibility="private", **how)
-    near.click(
+    surprised = surprise.click(fresh_seed, None, seed, api_visibility="private").then(
+        run, inputs, viewer.outputs, api_visibility="private", **drawing
+    )
+    varied = near.click(
         run_near,
-        [viewer.session, viewer.picked, n, chosen],
+        [viewer.session, viewer.picked, n],
         viewer.outputs,
         api_name="colorize_similar",
         **how,
     )
+    events = [drawn, surprised, varied]
+    if examples:
+        events.append(
+            tried.load_input_event.then(
+                run, inputs, viewer.outputs, api_visibility="private", **drawing
+            )
+        )
+    for event in events:
+        viewer.follow(event)
 
 
 def bits(results: list[Colorization]) -> list[str]:

@@ -38,7 +38,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                 "A map through the space of colourings: two random directions, the most typical "
                 "answer in the middle, bolder ones towards the corners."
             )
-            photo = photo_input(label="Your photo", height=240, elem_id="explore-photo")
+            upload = photo_input(label="Your photo", height=240, elem_id="explore-photo")
             go = gr.Button("Draw the map", variant="primary", elem_id="explore-go")
             again = gr.Button("Another map", elem_id="explore-again")
             with gr.Accordion("Settings", open=False):
@@ -47,7 +47,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                 )
                 seed = gr.Number(0, precision=0, minimum=0, label="Seed")
             if examples:
-                tried = example_photos(examples, photo, "Or try one of these", "explore-examples")
+                tried = example_photos(examples, upload, "Or try one of these", "explore-examples")
         with gr.Column(scale=5, min_width=320):
             viewer = Viewer(
                 "explore",
@@ -89,13 +89,11 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                 film_file = gr.DownloadButton(visible="hidden", elem_id="film-file")
 
     @shown
-    def run(path: str | None, temperature: float, seed: int, name: str, progress=PROGRESS):
+    def run(photo: str | None, temperature: float, seed: int, name: str, progress=PROGRESS):
         """A map of 5 x 5 colourings, row by row: previews, and the middle one large."""
         progress(0.1, desc="Looking at the photo")
-        session = explored(shelf, path, temperature, seed, name, progress)
-        middle = SIDE * SIDE // 2
-        hidden = gr.Image(None, visible=False)
-        return *viewer.shown(session, middle), gr.Column(visible=True), 0, hidden
+        session = explored(shelf, photo, temperature, seed, name, progress)
+        return viewer.shown(session, SIDE * SIDE // 2)
 
     @shown
     def show_place(session: Session | None, a: int, b: int, t: float):
@@ -123,7 +121,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
 
     @shown
     def interpolate(
-        path: str | None,
+        photo: str | None,
         temperature: float,
         seed: int,
         a: int,
@@ -134,28 +132,35 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         progress=PROGRESS,
     ) -> str:
         """A film from cell A to cell B (1 to 25) of the map of this temperature and seed."""
-        session = explored(shelf, path, temperature, seed, name, progress)
+        session = explored(shelf, photo, temperature, seed, name, progress)
         *_, (film, _) = write_film(session, a, b, frames, kind, progress)
         return film
 
     how = {"concurrency_id": "model"}
-    inputs = [photo, temperature, seed, chosen]
-    outputs = [*viewer.outputs, walk, place, between]
-    gr.on(
-        [go.click, photo.upload],
-        run,
-        inputs,
-        outputs,
-        api_name="explore",
-        show_progress_on=viewer.gallery,
-        **how,
-    )
-    again.click(fresh_seed, None, seed, api_visibility="private").then(
-        run, inputs, outputs, api_visibility="private", show_progress_on=viewer.gallery, **how
-    )
+    inputs = [upload, temperature, seed, chosen]
+    painting = {"show_progress_on": viewer.gallery, **how}
+    events = [
+        gr.on(
+            [go.click, upload.upload], run, inputs, viewer.outputs, api_name="explore", **painting
+        ),
+        again.click(fresh_seed, None, seed, api_visibility="private").then(
+            run, inputs, viewer.outputs, api_visibility="private", **painting
+        ),
+    ]
     if examples:
-        tried.load_input_event.then(
-            run, inputs, outputs, api_visibility="private", show_progress_on=viewer.gallery, **how
+        events.append(
+            tried.load_input_event.then(
+                run, inputs, viewer.outputs, api_visibility="private", **painting
+            )
+        )
+    for event in events:
+        viewer.follow(event)
+        event.success(
+            lambda: (gr.Column(visible=True), 0, gr.Image(None, visible=False)),
+            None,
+            [walk, place, between],
+            queue=False,
+            api_visibility="private",
         )
     for button, number in ((take_a, a), (take_b, b)):
         button.click(
@@ -182,7 +187,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
     )
     gr.Button(visible=False).click(  # for clients of the API, who need not have drawn a map
         interpolate,
-        [photo, temperature, seed, a, b, frames, kind, chosen],
+        [upload, temperature, seed, a, b, frames, kind, chosen],
         film_file,
         api_name="interpolate",
         **how,
@@ -199,11 +204,11 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
 
 
 def explored(
-    shelf: Shelf, path: str | None, temperature: float, seed: int, name: str, progress: gr.Progress
+    shelf: Shelf, photo: str | None, temperature: float, seed: int, name: str, progress: gr.Progress
 ) -> Session:
     """The photo with its map."""
     model = shelf.get(name)
-    session = Session.open(path, model)
+    session = Session.open(photo, model)
     scaled = model.temperature(temperature)
     progress(0.3, desc="Drawing the map")
     results = model.explore(session.prepared, SIDE, scaled, int(seed or 0))

@@ -39,7 +39,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
     spots = gr.State([])
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            photo = photo_input(label="Your photo", height=220, elem_id="hints-photo")
+            upload = photo_input(label="Your photo", height=220, elem_id="hints-photo")
             color = gr.ColorPicker(PALETTE["brick"], label="Colour", elem_id="hint-color")
             with gr.Row(elem_classes="palette"):
                 swatches = [
@@ -49,7 +49,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
             with gr.Row():
                 undo = gr.Button("Undo", min_width=90, elem_id="undo")
                 clear = gr.Button("Remove all", min_width=90, elem_id="clear")
-            with gr.Accordion("Settings", open=False):
+            with gr.Accordion("Settings", open=False, elem_id="hints-settings"):
                 n = gr.Slider(1, 8, 4, step=1, label="How many answers")
                 seed = gr.Number(0, precision=0, minimum=0, label="Seed")
                 text = gr.Textbox(
@@ -61,7 +61,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                 )
                 go = gr.Button("Colour it", elem_id="hints-go")
             if examples:
-                example_photos(examples, photo, "Or try one of these", "hints-examples")
+                example_photos(examples, upload, "Or try one of these", "hints-examples")
         with gr.Column(scale=5, min_width=320):
             gr.Markdown("Choose a colour, then click where it belongs; click a hint to remove it.")
             canvas = gr.Image(
@@ -76,10 +76,14 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
             viewer = Viewer("hints", hint="The answers appear here.")
 
     @shown
-    def start(path: str | None, name: str, progress=PROGRESS):
+    def start(photo: str | None, name: str, progress=PROGRESS):
+        if not photo:
+            return None, [], None, ""
         progress(0.2, desc="Looking at the photo")
-        session = Session.open(path, shelf.get(name))
+        session = Session.open(photo, shelf.get(name))
         return session, [], marked(session, []), ""
+
+    unchanged = [gr.skip()] * len(viewer.outputs)
 
     def colorings(session: Session, hints: Spots, n: int, seed: int) -> list:
         model = shelf.get(session.model)
@@ -91,95 +95,89 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         code = code_to_colorize(session, call)
         return viewer.shown(session.holding(results, code, bits(results)))
 
+    def follow(session: Session | None, hints: Spots, n: int, seed: int, progress: gr.Progress):
+        """The marks at once, then the answers."""
+        yield hints, marked(opened_photo(session), hints), as_text(hints), *unchanged
+        progress(0.3, desc="Following the hints")
+        yield hints, gr.skip(), gr.skip(), *colorings(session, hints, n, seed)
+
     @shown
     def click(
         session: Session | None,
         hints: Spots,
-        color: str,
         n: int,
         seed: int,
+        color: str,
         event: gr.SelectData,
         progress=PROGRESS,
     ):
-        if session is None:
-            raise PhotoError("There is no photo yet; upload one or pick an example.")
-        hints = toggled(hints, *photo_pixels(session, event.index), hexadecimal(color), session)
-        progress(0.3, desc="Following the hints")
-        yield hints, marked(session, hints), as_text(hints), *[gr.skip()] * len(viewer.outputs)
-        yield hints, gr.skip(), gr.skip(), *colorings(session, hints, n, seed)
+        place = photo_pixels(opened_photo(session), event.index)
+        hints = toggled(hints, *place, hexadecimal(color), session)
+        yield from follow(session, hints, n, seed, progress)
 
     @shown
-    def fewer(session: Session | None, hints: Spots, n: int, seed: int):
-        hints = hints[:-1]
-        if session is None:
-            return hints, gr.skip(), "", *[gr.skip()] * len(viewer.outputs)
-        shown_hints = hints, marked(session, hints), as_text(hints)
-        return *shown_hints, *colorings(session, hints, n, seed)
+    def take_last(session: Session | None, hints: Spots, n: int, seed: int, progress=PROGRESS):
+        yield from follow(session, hints[:-1], n, seed, progress)
 
     @shown
-    def none(session: Session | None, n: int, seed: int):
-        return fewer.__wrapped__(session, [], n, seed)
+    def take_all(session: Session | None, hints: Spots, n: int, seed: int, progress=PROGRESS):
+        yield from follow(session, [], n, seed, progress)
 
     @shown
-    def run(path: str | None, text: str, n: int, seed: int, name: str, progress=PROGRESS):
+    def run(photo: str | None, hints: str, n: int, seed: int, name: str, progress=PROGRESS):
         """Colourings with chosen colours at chosen spots.
 
         The hints are lines of "x y #rrggbb", in pixels of the photo.
         """
-        hints = from_text(text)
+        spots = from_text(hints)
         progress(0.1, desc="Looking at the photo")
-        session = Session.open(path, shelf.get(name))
+        session = Session.open(photo, shelf.get(name))
         progress(0.4, desc="Following the hints")
-        answers = colorings(session, hints, n, seed)
-        return session, hints, marked(session, hints), *answers
+        answers = colorings(session, spots, n, seed)
+        return session, spots, marked(session, spots), *answers
 
     how = {"concurrency_id": "model"}
     # a new photo, uploaded or an example, starts without hints
-    photo.change(
+    upload.change(
         start,
-        [photo, chosen],
+        [upload, chosen],
         [opened, spots, canvas, text],
         api_visibility="private",
         show_progress_on=canvas,
         **how,
     )
     shared = [canvas, text, *viewer.outputs]
-    canvas.select(
-        click,
-        [opened, spots, color, n, seed],
-        [spots, *shared],
-        api_visibility="private",
-        show_progress_on=viewer.gallery,
-        **how,
-    )
-    undo.click(
-        fewer,
-        [opened, spots, n, seed],
-        [spots, *shared],
-        api_visibility="private",
-        show_progress_on=viewer.gallery,
-        **how,
-    )
-    clear.click(
-        none,
-        [opened, n, seed],
-        [spots, *shared],
-        api_visibility="private",
-        show_progress_on=viewer.gallery,
-        **how,
-    )
-    go.click(
-        run,
-        [photo, text, n, seed, chosen],
-        [opened, spots, canvas, *viewer.outputs],
-        api_name="hints",
-        show_progress_on=viewer.gallery,
-        **how,
+    following = {"show_progress_on": viewer.gallery, **how}
+    held = [opened, spots, n, seed]
+    clicks = [
+        (canvas.select, click, [*held, color]),
+        (undo.click, take_last, held),
+        (clear.click, take_all, held),
+    ]
+    for event, handler, inputs in clicks:
+        viewer.follow(
+            event(handler, inputs, [spots, *shared], api_visibility="private", **following)
+        )
+    viewer.follow(
+        go.click(
+            run,
+            [upload, text, n, seed, chosen],
+            [opened, spots, canvas, *viewer.outputs],
+            api_name="hints",
+            **following,
+        )
     )
     for swatch, button in zip(PALETTE.values(), swatches, strict=True):
         button.click(
             lambda swatch=swatch: swatch, None, color, api_visibility="private", queue=False
         )
+
+
+def opened_photo(session: Session | None) -> Session:
+    """The session, or one sentence if there is none."""
+    if session is None:
+        raise PhotoError("There is no photo yet; upload one or pick an example.")
+    return session
 
 
 def toggled(hints: Spots, x: float, y: float, color: str, session: Session) -> Spots:
@@ -193,7 +191,7 @@ def photo_pixels(session: Session, place: tuple[int, int]) -> tuple[float, float
     """Pixels of what is shown -> pixels of the photo."""
     scale = session.prepared.size[0] / session.prepared.photo.size[0]
     last = (side - 1 for side in session.prepared.size)
-    x, y = (min(round((at + 0.5) * scale), end) for at, end in zip(place, last, strict=True))
+    x, y = (min(int((at + 0.5) * scale), end) for at, end in zip(place, last, strict=True))
     return x, y
 
 

@@ -33,7 +33,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                 buttons=[],
                 elem_id="references",
             )
-            photo = photo_input(label="Photo to colour", height=240, elem_id="transfer-photo")
+            upload = photo_input(label="Photo to colour", height=240, elem_id="transfer-photo")
             go = gr.Button("Carry the moods over", variant="primary", elem_id="transfer-go")
             swap = gr.Button("Swap photo and mood", elem_id="swap")
             with gr.Accordion("Settings", open=False):
@@ -41,10 +41,10 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                     "How much of the mood counts at each resolution, from the whole photo (1x1) "
                     "to its finest detail (64x64); the rest is drawn."
                 )
-                keep = [
-                    gr.Slider(0, 1, value, step=0.05, label=level)
+                keep = {
+                    f"keep_{level}": gr.Slider(0, 1, value, step=0.05, label=level)
                     for level, value in shelf.own.default_keep().items()
-                ]
+                }
                 seed = gr.Number(0, precision=0, minimum=0, label="Seed")
             if examples:
                 moods = [str(path) for path in sorted((examples / "moods").glob("*.jpg"))]
@@ -56,27 +56,29 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                     elem_id="example-moods",
                     example_labels=["coffee, a rocket, a cat, a portrait"],
                 )
-                example_photos(examples, photo, "On one of these", "transfer-examples")
+                example_photos(examples, upload, "On one of these", "transfer-examples")
         with gr.Column(scale=5, min_width=320):
             viewer = Viewer("transfer", hint="One colouring for each mood appears here.")
 
     @shown
     def run(
-        path: str | None,
+        photo: str | None,
         references: list[tuple[str, str | None]] | None,
         seed: int,
-        *by_level: float,
+        name: str,
         progress=PROGRESS,
+        **by_level: float,
     ):
         """The colour moods of some photos on another photo: previews, one a reference."""
-        *by_level, name = by_level
         if not references:
             raise PhotoError("There is no mood yet; add one or more colour photos.")
         model = shelf.get(name)
         progress(0.1, desc="Looking at the photo")
-        session = Session.open(path, model)
-        asked = dict(zip(shelf.own.default_keep(), by_level, strict=True))
-        kept = {k: asked.get(k, v) for k, v in model.default_keep().items()}
+        session = Session.open(photo, model)
+        kept = {
+            level: by_level.get(f"keep_{level}", default)
+            for level, default in model.default_keep().items()
+        }
         results, names = [], []
         for i, (reference, _) in enumerate(references):
             progress((i + 1, len(references) + 1), desc="Carrying moods over")
@@ -92,25 +94,27 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         return viewer.shown(session.holding(results, code, [Path(n).stem for n in names]))
 
     @shown
-    def exchange(path: str | None, references: list[tuple[str, str | None]] | None):
-        if not path or not references:
+    def exchange(photo: str | None, references: list[tuple[str, str | None]] | None):
+        if not photo or not references:
             raise PhotoError("Swapping needs a photo and a mood.")
         (first, _), *rest = references
-        return first, [path, *[reference for reference, _ in rest]]
+        return first, [photo, *[reference for reference, _ in rest]]
 
-    inputs = [photo, references, seed, *keep, chosen]
-    go.click(
+    inputs = [upload, references, seed, chosen]
+    carried = go.click(
         run,
         inputs,
         viewer.outputs,
+        inputs_kwargs=keep,
         api_name="transfer",
         concurrency_id="model",
         show_progress_on=viewer.gallery,
     )
+    viewer.follow(carried)
     swap.click(
         exchange,
-        [photo, references],
-        [photo, references],
+        [upload, references],
+        [upload, references],
         api_visibility="private",
         queue=False,
     )

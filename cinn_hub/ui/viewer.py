@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
+from PIL.Image import Image
 
 from cinn_hub.errors import CinnHubError
 from cinn_hub.photos import render_grey_preview
@@ -71,7 +73,7 @@ class Viewer:
             elem_id=f"{key}-answers",
             elem_classes=["answers", f"columns-{columns}"],
         )
-        self.note = gr.Markdown(hint, elem_id=f"{key}-note", elem_classes="note")
+        self.note = gr.Markdown(hint, label="About it", elem_id=f"{key}-note", elem_classes="note")
         self.picked = gr.Number(0, label="Index", precision=0, visible=False)
         with gr.Column(visible=False) as self.details:
             self.compare = gr.ImageSlider(
@@ -103,6 +105,7 @@ class Viewer:
                 self.code = gr.Code(
                     language="python",
                     interactive=False,
+                    label="Python",
                     show_label=False,
                     show_line_numbers=False,
                     buttons=["copy"],
@@ -111,8 +114,8 @@ class Viewer:
                 )
         self.file = gr.DownloadButton(visible="hidden", elem_id=f"{key}-file")
         self.outputs = [
-            *(self.session, self.picked, self.gallery, self.note, self.compare, self.code),
-            *(self.details, self.sort, self.intensity),
+            *(self.session, self.picked, self.gallery),
+            *(self.note, self.compare, self.code),
         ]
         self.connect()
 
@@ -120,25 +123,39 @@ class Viewer:
         return gr.Button(text, variant=variant, min_width=120, elem_id=f"{self.key}-{name}")
 
     def shown(self, session: Session, picked: int = 0) -> list[Any]:
-        """Values for `outputs`: a new session with one of its answers picked."""
-        positions = range(len(session.results))
+        """Values for `outputs`, plain ones for clients of the API: one of the answers is picked."""
         return [
             session,
             picked,
-            self.filled_gallery(session, positions, picked),
+            self.thumbnails(session, range(len(session.results))),
             describe(session, picked),
             before_and_after(session, picked, 1.0),
             code_to_save(session, picked, 1.0),
-            gr.Column(visible=True),
-            gr.Radio(visible=self.sortable and len(session.results) > 1, value=AS_DRAWN),
-            100,
         ]
 
-    def filled_gallery(self, session: Session, order: range | list[int], picked: int) -> gr.Gallery:
-        pictures = [
-            (session.results[i].preview(self.thumbnail), session.captions[i]) for i in order
-        ]
-        return gr.Gallery(pictures, selected_index=list(order).index(picked))
+    def thumbnails(self, session: Session, order: Sequence[int]) -> list[tuple[Image, str]]:
+        return [(session.results[i].preview(self.thumbnail), session.captions[i]) for i in order]
+
+    def follow(self, event: Dependency) -> None:
+        """After an event with `outputs`: opens what was closed, marks the picked answer."""
+
+        def reveal(session: Session | None, picked: int):
+            several = session is not None and len(session.results) > 1
+            return (
+                gr.Gallery(selected_index=int(picked)),
+                gr.Column(visible=session is not None),
+                gr.Radio(visible=self.sortable and several, value=AS_DRAWN),
+                100,
+            )
+
+        event.success(
+            reveal,
+            [self.session, self.picked],
+            [self.gallery, self.details, self.sort, self.intensity],
+            show_progress="hidden",
+            queue=False,
+            api_visibility="private",
+        )
 
     def connect(self) -> None:
         """The handlers that are the same in every tab."""
@@ -156,7 +173,8 @@ class Viewer:
 
         @shown
         def rearrange(session: Session, sort: str, index: int):
-            return self.filled_gallery(session, ordered(checked(session), sort), int(index))
+            order = ordered(checked(session), sort)
+            return gr.Gallery(self.thumbnails(session, order), selected_index=order.index(index))
 
         self.sort.input(rearrange, [self.session, self.sort, self.picked], self.gallery, **private)
 

@@ -122,11 +122,12 @@ def test_a_hint_is_set_undone_and_removed(page, photo, tmp_path):
 
 def test_hints_before_a_photo(page):
     open_tab(page, "Hints")
-    page.get_by_role("button", name="Settings").last.click()
-    page.click("#undo")
-    page.click("#clear")
-    page.wait_for_timeout(500)
-    assert page.locator("#hints-answers button img").count() == 0
+    for button in ("#undo", "#clear", "#hints-go"):
+        if button == "#hints-go":
+            page.locator("#hints-settings button").first.click()
+        page.click(button)
+        expect(page.get_by_text("There is no photo yet")).to_be_visible(timeout=WAIT)
+        page.locator(".toast-close").first.click()
 
 
 def test_another_model_is_loaded(page, tmp_path, small_model, photo):

@@ -1,0 +1,218 @@
+"""Every named endpoint through `gradio_client`, strange photos, and many visitors at once."""
+
+import io
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from helpers import ROOT, color_picture
+from PIL import Image
+
+import cinn_hub
+from cinn_hub import photos
+from cinn_hub.color import to_lab
+from cinn_hub.model import Latent
+
+EXAMPLES = ROOT / "examples"
+CAT = handle_file(str(EXAMPLES / "cat.jpg"))
+
+
+@pytest.fixture
+def client(address):
+    return Client(address, verbose=False)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return cinn_hub.load("imagenet")
+
+
+def same(path, expected, limit=2):
+    return np.abs(np.asarray(Image.open(path)).astype(int) - np.asarray(expected)).max() <= limit
+
+
+def test_every_endpoint_has_a_name_and_a_description(client):
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    saved = {
+        f"/{tab}_{what}"
+        for tab in ("colorize", "explore", "transfer", "hints")
+        for what in ("save", "save_all", "save_layer", "save_latent")
+    }
+    moves = {"/colorize", "/colorize_similar", "/explore", "/interpolate", "/transfer", "/hints"}
+    digits = {f"/digits_{name}" for name in ("sample", "transfer", "interpolate", "style")}
+    assert endpoints.keys() == saved | moves | digits | {"/load_model"}
+    assert all(endpoint["description"] for endpoint in endpoints.values())
+    parameters = [p["parameter_name"] for p in endpoints["/colorize"]["parameters"]]
+    assert parameters[:5] == ["photo", "n", "temperature", "seed", "temperature_1x1"]
+
+
+def test_colorize_and_its_files(client, model):
+    index, answers, note, (grey, colored), code, *_ = client.predict(
+        CAT, n=3, seed=4, api_name="/colorize"
+    )
+    results = model.colorize(EXAMPLES / "cat.jpg", n=3, seed=4)
+    assert index == 0 and len(answers) == 3 and "seed=4" in code
+    assert f"{results[0].bits_per_dim:.3f} bits" in note
+    assert same(answers[2]["image"], results[2].preview(640))
+    assert same(colored, results[0].preview(1280))
+    assert np.ptp(np.asarray(Image.open(grey)).astype(int), axis=2).max() <= 1
+    path = client.predict(index=1, intensity=50, kind="TIFF", api_name="/colorize_save")
+    assert Image.open(path).format == "TIFF"
+    assert same(path, results[1].with_intensity(0.5).image)
+    archive = client.predict(kind="PNG", api_name="/colorize_save_all")
+    with zipfile.ZipFile(archive) as opened:
+        names = opened.namelist()
+        assert names == [f"cat_color{i}.png" for i in (1, 2, 3)]
+        assert same(io.BytesIO(opened.read(names[1])), results[1].image)
+    assert same(client.predict(index=1, api_name="/colorize_save_layer"), results[1].layer)
+    z = Latent.load(client.predict(index=1, api_name="/colorize_save_latent"))
+    assert same(answers[1]["image"], model.colorize(EXAMPLES / "cat.jpg", latent=z)[0].preview(640))
+    with pytest.raises(AppError, match="There is no answer 7; there are 3"):
+        client.predict(index=7, api_name="/colorize_save")
+    near = client.predict(index=1, n=2, api_name="/colorize_similar")
+    assert len(near[1]) == 2 and "model.similar" in near[4]
+
+
+def test_a_temperature_for_each_level(client, model):
+    mood = {f"temperature_{level}": 0 for level in model.latent_shapes} | {"temperature_1x1": 1}
+    answers = client.predict(CAT, n=1, seed=4, **mood, api_name="/colorize")[1]
+    levels = dict.fromkeys(model.latent_shapes, 0.0) | {"1x1": 1.0}
+    expected = model.colorize(EXAMPLES / "cat.jpg", n=1, seed=4, temperature=levels)
+    assert same(answers[0]["image"], expected[0].preview(640))
+
+
+def test_explore_and_interpolate(client, model):
+    answers = client.predict(CAT, temperature=1, seed=2, api_name="/explore")[1]
+    results = model.explore(EXAMPLES / "cat.jpg", 5, model.temperature(), seed=2)
+    assert len(answers) == 25 and same(answers[3]["image"], results[3].preview(280))
+    fresh = Client(client.src, verbose=False)  # has drawn no map
+    film = fresh.predict(
+        CAT, temperature=1, seed=2, a=1, b=4, frames=5, kind="GIF", api_name="/interpolate"
+    )
+    opened = Image.open(film)
+    assert opened.format == "GIF" and opened.n_frames == 8
+    opened.seek(4)
+    difference = np.asarray(opened.convert("RGB")).astype(int) - results[3].preview(640)
+    assert np.abs(difference).mean() < 8  # 256 colours
+    with pytest.raises(AppError, match="no cell 26"):
+        fresh.predict(CAT, b=26, api_name="/interpolate")
+
+
+def test_transfer(client, model):
+    reference = EXAMPLES / "moods" / "coffee.jpg"
+    references = [{"image": handle_file(str(reference)), "caption": None}]
+    answers = client.predict(CAT, references, keep_4x4=0, api_name="/transfer")[1]
+    keep = model.default_keep() | {"4x4": 0}
+    expected = model.transfer(reference, onto=EXAMPLES / "cat.jpg", keep=keep, seed=0)
+    assert same(answers[0]["image"], expected.preview(640))
+    with pytest.raises(AppError, match="There is no mood yet"):
+        client.predict(CAT, [], api_name="/transfer")
+
+
+def test_hints(client, model):
+    canvas, _, answers, *_ = client.predict(
+        CAT, hints="100 120 #4a7fc1\n300 200 #5a8f3c", n=2, seed=1, api_name="/hints"
+    )
+    hints = [(100, 120, "#4a7fc1"), (300, 200, "#5a8f3c")]
+    expected = model.colorize(EXAMPLES / "cat.jpg", n=2, seed=1, hints=hints)
+    assert same(answers[1]["image"], expected[1].preview(640), limit=3)
+    assert tuple(np.asarray(Image.open(canvas))[120, 100]) == (0x4A, 0x7F, 0xC1)
+    with pytest.raises(AppError, match="'red' is no hint"):
+        client.predict(CAT, hints="red", api_name="/hints")
+
+
+def test_digits_and_models(client, tmp_path, small_model):
+    from cinn_hub.checkpoints import write_model
+
+    assert Image.open(client.predict(digit="3", n=4, api_name="/digits_sample")).size == (448, 112)
+    assert Image.open(client.predict(0.4, 0, api_name="/digits_style")).size[0] == 560
+    write_model(small_model, tmp_path / "tiny")
+    assert "In use: **" in client.predict(str(tmp_path / "tiny"), api_name="/load_model")[0]
+    code = client.predict(CAT, n=1, api_name="/colorize")[4]
+    assert "tiny" in code
+    with pytest.raises(AppError, match="does not colour photos"):
+        client.predict("mnist", api_name="/load_model")
+
+
+def strange_photos(folder):
+    """Path, size and the L that is to come back, made of one picture each."""
+    picture = color_picture(300, 200)
+    grey = np.asarray(picture.convert("L"))
+    deep = folder / "deep.tif"
+    Image.fromarray((grey.astype(np.uint16) << 8) + 77).save(deep)
+    cmyk = folder / "press.jpg"
+    picture.convert("CMYK").save(cmyk, quality=98)
+    palette = folder / "palette.png"
+    with_alpha = picture.quantize(64)
+    with_alpha.info["transparency"] = 3
+    with_alpha.save(palette, transparency=3)
+    portrait = folder / "portrait.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn a quarter to the right
+    picture.save(portrait, exif=exif, quality=98)
+    return {deep: (300, 200), cmyk: (300, 200), palette: (300, 200), portrait: (200, 300)}
+
+
+def test_strange_photos_come_back_at_their_size_with_their_lightness(client, tmp_path):
+    for path, size in strange_photos(tmp_path).items():
+        client.predict(handle_file(str(path)), n=1, api_name="/colorize")
+        result = Image.open(client.predict(index=0, api_name="/colorize_save"))
+        assert result.size == size, path.name
+        wanted = photos.read(path).lightness
+        lightness = to_lab(np.asarray(result.convert("RGB")))[..., 0]
+        assert np.abs(lightness - wanted).max() < 1, path.name
+        assert (result.mode == "RGBA") == (path.name == "palette.png")
+
+
+def test_a_photo_of_48_megapixels(client, tmp_path):
+    large = tmp_path / "large.jpg"
+    color_picture(800, 600).resize((8000, 6000)).convert("L").save(large, quality=90)
+    client.predict(handle_file(str(large)), n=1, api_name="/colorize")
+    path = client.predict(index=0, kind="JPEG", quality=98, api_name="/colorize_save")
+    result = Image.open(path)
+    assert result.size == (8000, 6000)
+    part = (3000, 2000, 3400, 2300)
+    wanted = to_lab(np.asarray(Image.open(large).crop(part).convert("RGB")))[..., 0]
+    assert np.abs(to_lab(np.asarray(result.crop(part)))[..., 0] - wanted).mean() < 1
+
+
+def test_what_is_no_photo_gets_a_sentence_and_the_app_goes_on(client, tmp_path):
+    bomb = tmp_path / "bomb.png"
+    Image.new("1", (20_000, 20_000)).save(bomb)
+    page = tmp_path / "page.jpg"
+    page.write_text("<!doctype html><title>404</title>")
+    drawing = tmp_path / "drawing.svg"
+    drawing.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    half = tmp_path / "half.jpg"
+    half.write_bytes((EXAMPLES / "cat.jpg").read_bytes()[:5000])
+    for path, sentence in (
+        (bomb, "megapixels"),
+        (page, "is no picture that can be read"),
+        (drawing, "is no picture that can be read"),
+        (half, "is damaged or incomplete"),
+    ):
+        with pytest.raises(AppError, match=sentence):
+            client.predict(handle_file(str(path)), api_name="/colorize")
+    with pytest.raises(AppError, match="There are no colourings yet"):
+        client.predict(index=0, api_name="/colorize_save")
+    assert len(client.predict(CAT, n=1, api_name="/colorize")[1]) == 1
+
+
+def test_ten_people_at_once_are_queued_and_each_gets_their_own_photo(address, tmp_path):
+    def visit(i):
+        path = tmp_path / f"visitor{i}.png"
+        color_picture(90 + i, 60, seed=i).convert("L").save(path)
+        client = Client(address, verbose=False)
+        client.predict(handle_file(str(path)), n=1, seed=i, api_name="/colorize")
+        result = Image.open(client.predict(index=0, api_name="/colorize_save"))
+        lightness = to_lab(np.asarray(result))[..., 0]
+        return (
+            result.size == (90 + i, 60)
+            and np.abs(lightness - photos.read(path).lightness).max() < 1
+        )
+
+    with ThreadPoolExecutor(10) as pool:
+        assert all(pool.map(visit, range(10)))
