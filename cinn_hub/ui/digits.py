@@ -38,6 +38,7 @@ def build(model: DigitCINN) -> None:
 def build_writing(model: DigitCINN) -> None:
     @shown
     def run(digit: str, n: int, temperature: float, seed: int) -> np.ndarray:
+        """Digits that the model writes: one row a label, one column a hand."""
         labels = range(10) if digit == ALL else [int(digit)]
         return sheet(model.sample(labels, int(n), temperature, int(seed or 0)))
 
@@ -73,6 +74,7 @@ def build_transfer(model: DigitCINN) -> None:
 
     @shown
     def run(drawing: dict | None) -> tuple[np.ndarray, dict[str, float]]:
+        """All ten digits in the hand of a drawn one, and what the model reads in it."""
         digit = from_sketch(ink(drawing))
         probabilities = model.classify(digit)
         written = model.transfer(digit, range(10), int(probabilities.argmax()))
@@ -96,6 +98,7 @@ def build_interpolation(model: DigitCINN) -> None:
 
     @shown
     def run(drawing_a: dict | None, drawing_b: dict | None, digit: str) -> np.ndarray:
+        """One digit, written by the hands between those of two drawn digits."""
         ends = [from_sketch(ink(drawing)) for drawing in (drawing_a, drawing_b)]
         label = int(digit) if digit.isdigit() else None
         return sheet(model.interpolate(*ends, label, STEPS)[None])
@@ -107,11 +110,14 @@ def build_interpolation(model: DigitCINN) -> None:
 
 def build_sliders(model: DigitCINN) -> None:
     @shown
-    def run(temperature: float, seed: int, *amounts: float) -> np.ndarray:
+    def run(temperature: float, seed: int, **amounts: float) -> np.ndarray:
+        """All ten digits in a hand that is moved along named directions, in deviations."""
         z = model.draw(1, temperature, int(seed or 0))
-        return sheet(model.write(model.moved(z, amounts), range(10)).unflatten(0, (2, 5)))
+        moved = model.moved(z, [amounts[key] for key in keys])
+        return sheet(model.write(moved, range(10)).unflatten(0, (2, 5)))
 
     names = model.config.directions
+    keys = [name.replace(" ", "_") for name in names]
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             sliders = [
@@ -123,18 +129,19 @@ def build_sliders(model: DigitCINN) -> None:
             )
             seed = gr.Number(0, precision=0, minimum=0, label="Seed")
         with gr.Column(scale=5, min_width=300):
-            page = picture("All ten digits", "styled", run(0.4, 0, *[0.0] * len(names)))
+            page = picture("All ten digits", "styled", run(0.4, 0, **dict.fromkeys(keys, 0.0)))
             gr.Markdown(
                 "The directions in the space of hands along which digits change most, in standard "
                 "deviations of real hands, named after what they do."
             )
 
-    inputs = [temperature, seed, *sliders]
+    inputs = [temperature, seed]
     gr.on(
-        [component.change for component in inputs],
+        [component.change for component in (*inputs, *sliders)],
         run,
         inputs,
         page,
+        inputs_kwargs=dict(zip(keys, sliders, strict=True)),
         api_name="digits_style",
         trigger_mode="always_last",
         show_progress="hidden",

@@ -50,7 +50,7 @@ def build(shelf: Shelf, chosen: gr.State, may_load: bool) -> None:
         chosen: holds the name of the model that this visitor uses.
         may_load: whether visitors may load other models; not where strangers share the machine.
     """
-    status = gr.Markdown(in_use(shelf.own), elem_id="model-in-use")
+    status = gr.Markdown(in_use(shelf.own), label="Model", elem_id="model-in-use")
     if may_load:
         with gr.Row(equal_height=True):
             name = gr.Textbox(
@@ -61,7 +61,7 @@ def build(shelf: Shelf, chosen: gr.State, may_load: bool) -> None:
                 elem_id="model-name",
             )
             load = gr.Button("Load", variant="primary", scale=1, elem_id="model-load")
-    card = gr.Markdown(card_of(shelf.own.name), elem_id="model-card")
+    card = gr.Markdown(card_of(shelf.own.name), label="Card", elem_id="model-card")
     if not may_load:
         return
 
