@@ -167,3 +167,16 @@ def test_nothing_is_wider_than_the_page_and_pictures_have_names(page, photo, wid
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     nameless = page.locator("img:visible:not([alt]), img:visible[alt='']")
     assert nameless.count() == 0
+
+
+def test_the_page_asks_no_other_server(browser, address):
+    page = browser.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    page.wait_for_selector("#go")
+    open_tab(page, "Models")
+    page.wait_for_timeout(1000)
+    page.close()
+    local = (address, "data:", "blob:")
+    assert asked and [url for url in asked if not url.startswith(local)] == []
