@@ -15,6 +15,7 @@ from cinn_hub.errors import CinnHubError, PhotoError
 
 if TYPE_CHECKING:
     from cinn_hub.colorization import Colorization, ColorizationCINN
+    from cinn_hub.publishing import Bundle
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif"}
 
@@ -81,6 +82,15 @@ def build_parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("list", help="the models that are known by name")
     models.set_defaults(run=run_list)
+
+    push = commands.add_parser("push", help="publish a model folder on the Hugging Face Hub")
+    push.add_argument("folder", type=Path, help="config.json, model.safetensors and README.md")
+    add_publishing(push)
+    push.set_defaults(run=run_push)
+
+    space = commands.add_parser("space", help="publish the app as a Hugging Face Space")
+    add_publishing(space)
+    space.set_defaults(run=run_space)
     return parser
 
 
@@ -91,12 +101,21 @@ def add_photos(
     parser.add_argument("photos", nargs="+", type=Path, help="photos, or folders of them")
     parser.add_argument("-o", "--out", type=Path, default=Path("."), help="folder to write to")
     parser.add_argument("-s", "--seed", type=int, help="the same seed gives the same colours")
-    parser.add_argument("-m", "--model", default="imagenet", help="name or folder of a model")
+    parser.add_argument(
+        "-m", "--model", default="imagenet", help="name, folder or user/repo of a model"
+    )
     parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
     parser.add_argument("--format", choices=formats, default=formats[0], help="of what is written")
     parser.add_argument(
         "--overwrite", action="store_true", help="also photos in folders whose results are there"
     )
+
+
+def add_publishing(parser: argparse.ArgumentParser) -> None:
+    """What all commands that publish have."""
+    parser.add_argument("repo", help="user/name")
+    parser.add_argument("--private", action="store_true", help="for you and your organisation")
+    parser.add_argument("--dry-run", action="store_true", help="list what would be sent")
 
 
 def hint(text: str) -> tuple[float, float, str]:
@@ -163,8 +182,30 @@ def run_interpolate(options: argparse.Namespace) -> None:
 
 def run_list(options: argparse.Namespace) -> None:
     for entry in cinn_hub.list_models():
-        where = "bundled" if entry.folder else "not bundled"
-        print(f"{entry.name:<12}{entry.task:<14}{where:<13}{entry.summary} ({entry.license})")
+        print(f"{entry.name}: {entry.summary}")
+        print(f"    {entry.task}, {entry.size / 1e6:.1f} MB, {entry.source}, {entry.license}")
+
+
+def run_push(options: argparse.Namespace) -> None:
+    from cinn_hub.publishing import model_bundle
+
+    send(options, model_bundle(options.folder), "model", f"{options.folder.name}, a cinn_hub model")
+
+
+def run_space(options: argparse.Namespace) -> None:
+    from cinn_hub.publishing import space_bundle
+
+    send(options, space_bundle(), "space", f"The app of cinn_hub {cinn_hub.__version__}")
+
+
+def send(options: argparse.Namespace, bundle: Bundle, repo_type: str, message: str) -> None:
+    """Publishes the files, or lists them."""
+    from cinn_hub.publishing import listing, publish
+
+    if options.dry_run:
+        print(listing(bundle))
+    else:
+        print(publish(bundle, options.repo, repo_type, options.private, message))
 
 
 def load(options: argparse.Namespace) -> ColorizationCINN:

@@ -216,7 +216,9 @@ class ColorizationCINN(ConditionalINN):
 
     def condition(self, lightness: Tensor) -> Condition:
         """L (B, 1, image_size, image_size) in [0, 100] -> the maps that each level is given."""
-        return self.condition_of_maps(self.condition_network(lightness), lightness)
+        lightness = lightness.to(self.dtype)
+        with self.arithmetic():
+            return self.condition_of_maps(self.condition_network(lightness), lightness)
 
     def condition_of_maps(self, maps: dict[int, Tensor], lightness: Tensor) -> Condition:
         """The condition network's maps, each with L's own mean and details at that grid."""

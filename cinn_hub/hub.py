@@ -1,37 +1,58 @@
-"""Names -> model folders: the registry of models, and `load`."""
+"""Names -> model folders: the registry, the Hugging Face Hub and its cache; and `load`."""
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cinn_hub.errors import CinnHubError, UnknownModelError
+from cinn_hub.errors import CheckpointError, CinnHubError, OfflineError, UnknownModelError
 
 if TYPE_CHECKING:
+    import torch
+
     from cinn_hub.model import ConditionalINN
 
 PACKAGE = Path(__file__).resolve().parent
 BUNDLES = (PACKAGE / "weights", PACKAGE.parent / "weights")  # installed; a clone
 DEVICES = ("cpu", "cuda", "mps")
+FILES = ("config.json", "model.safetensors", "README.md")  # of a model; the last is optional
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+ANSWER_SECONDS = 3.0  # that the Hub has to say what is new, before the cache is used
 
 
 @dataclass(frozen=True)
 class RegistryEntry:
-    """What is known of a model by its name."""
+    """What is known of a model by its name.
+
+    repo, revision: where it is on the Hub; sha256: of its weights, whoever delivers them.
+    """
 
     name: str
     task: str
     summary: str
     license: str
+    repo: str
+    revision: str
+    sha256: str
+    size: int  # of the weights, in bytes
 
     @property
     def folder(self) -> Path | None:
         """The bundled model folder, None where the model is not bundled."""
         folders = (bundle / self.name for bundle in BUNDLES)
         return next((f for f in folders if (f / "config.json").exists()), None)
+
+    @property
+    def source(self) -> str:
+        """Where `load` takes it from."""
+        return "bundled" if self.folder else f"{self.repo}@{self.revision}"
 
 
 REGISTRY = (
@@ -40,12 +61,20 @@ REGISTRY = (
         task="colorization",
         summary="colours for any photo: things, animals, people, food, rooms, landscapes",
         license="research use: see the terms of the training photos on the model card",
+        repo="cinn-hub/imagenet",
+        revision="v0.1.0",
+        sha256="7bc8cd9b68c28ec8f3ce02db9864b23d718f994e1ad181462f405bdcf1e65184",
+        size=21_527_487,
     ),
     RegistryEntry(
         name="mnist",
         task="digits",
         summary="handwritten digits of a chosen label, and any handwriting in all ten",
         license="CC BY-SA 3.0, as MNIST",
+        repo="cinn-hub/mnist",
+        revision="v0.1.0",
+        sha256="499d8cb8f94de3a41f4da076c44d65f8b3de9fba98313cd70ff9751d799adf9d",
+        size=10_652_474,
     ),
 )
 
@@ -55,38 +84,178 @@ def list_models() -> list[RegistryEntry]:
     return list(REGISTRY)
 
 
-def load(name: str | os.PathLike[str] = "imagenet", device: str | None = None) -> ConditionalINN:
-    """The trained model of that name or in that folder, ready to use.
+def load(
+    name: str | os.PathLike[str] = "imagenet",
+    device: str | None = None,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    dtype: torch.dtype | None = None,
+) -> ConditionalINN:
+    """The trained model of that name, ready to use.
 
     Arguments:
-        name: a name of `list_models()`, or the path of a model folder.
+        name: a name of `list_models()`, the path of a model folder, or "user/repo" or
+            "user/repo@revision" of the Hugging Face Hub.
         device: "cpu", "cuda" (or "cuda:1"), "mps"; the best there is if not given.
+        revision: branch, tag or commit of the Hub repository.
+        token: for private repositories; the one of `hf auth login` if not given.
+        cache_dir: where downloads are kept; the Hub's own cache if not given.
+        dtype: float32 if not given; float64; or bfloat16 or float16 for the arithmetic of the
+            networks inside, while the values that are inverted stay float32.
 
     Raises:
-        UnknownModelError: there is no such name and no such folder.
-        CheckpointError: the folder's files are missing, damaged or of another version.
+        UnknownModelError: there is no such name, folder or repository.
+        OfflineError: it has to be downloaded, and the Hub cannot be reached.
+        CheckpointError: the model's files are missing, damaged or of another version.
     """
-    folder = find_folder(name)
+    folder = find_folder(name, revision, token, cache_dir)
     from cinn_hub.checkpoints import read_model  # here, so that `cinn-hub --help` needs no torch
 
     where = choose_device(device)
     model = read_model(folder)
     model.name = os.fspath(name)
-    return model.to(where)
+    return model.in_dtype(dtype).to(where)
 
 
-def find_folder(name: str | os.PathLike[str]) -> Path:
-    """The folder of a registry name, or the folder that the name is the path of."""
+def find_folder(
+    name: str | os.PathLike[str],
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> Path:
+    """The folder of a model, downloaded if it has to be: see `load`.
+
+    A name of the registry is its bundled folder, or else the pinned revision of its repository,
+    whose weights must have the hash that the registry knows.
+    """
     text = os.fspath(name)
     entry = next((entry for entry in REGISTRY if entry.name == text), None)
-    if entry and entry.folder:
-        return entry.folder
+    if entry and revision is None:
+        if entry.folder:
+            return entry.folder
+        folder = download(entry.repo, entry.revision, token, cache_dir)
+        check_hash(folder / "model.safetensors", entry.sha256)
+        return folder
+    if entry:
+        return download(entry.repo, revision, token, cache_dir)
     if text and Path(text).is_dir():
         return Path(text)
+    repo, _, at = text.partition("@")
+    if REPO_ID.fullmatch(repo):
+        if at and revision and at != revision:
+            raise UnknownModelError(
+                f"{text!r} names a revision, and so does revision={revision!r}."
+            )
+        return download(repo, at or revision, token, cache_dir)
     known = [entry.name for entry in REGISTRY]
     near = difflib.get_close_matches(text, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"the names are {', '.join(known)}."
+    names = f"the names are {', '.join(known)}, or user/repo of the Hugging Face Hub."
+    hint = f"did you mean {near[0]!r}?" if near else names
     raise UnknownModelError(f"There is no model and no folder {text!r}; {hint}")
+
+
+def download(
+    repo: str,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> Path:
+    """The folder of a repository's model in the cache, brought up to date if the Hub answers.
+
+    A commit that is in the cache is taken from there without asking.
+
+    Raises:
+        UnknownModelError: the Hub knows no such repository or revision, or wants a token for it.
+        CheckpointError: the repository holds no model of ours.
+        OfflineError: it is not in the cache, and the Hub cannot be reached.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_OFFLINE
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+    from huggingface_hub.utils import httpx
+
+    revision = revision or "main"
+    cached = cached_folder(repo, revision, cache_dir)
+    if cached and (COMMIT.fullmatch(revision) or HF_HUB_OFFLINE):
+        return cached
+    target = f"{repo}@{revision}"
+    place = Path(cache_dir or HF_HUB_CACHE)
+    unreachable = OfflineError(
+        f"{target} is not in the cache {place}, and the Hub cannot be reached; "
+        "load a folder that has its config.json and model.safetensors, or try again later."
+    )
+    if HF_HUB_OFFLINE:
+        raise unreachable
+    try:
+        info = HfApi(token=token).model_info(repo, revision=revision, timeout=ANSWER_SECONDS)
+        check_files(repo, [file.rfilename for file in info.siblings or []])
+        if cached and cached.name == info.sha:
+            return cached
+        return Path(
+            snapshot_download(
+                repo, revision=revision, token=token, cache_dir=cache_dir, allow_patterns=FILES
+            )
+        )
+    except GatedRepoError as error:
+        raise UnknownModelError(
+            f"{repo} is gated: ask for access on its page, then log in with `hf auth login`."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise UnknownModelError(
+            f"The Hub has no repository {repo}, or it is private: then pass token=... or log in "
+            "with `hf auth login`."
+        ) from error
+    except RevisionNotFoundError as error:
+        raise UnknownModelError(f"{repo} has no revision {revision!r} on the Hub.") from error
+    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+        if cached:
+            return cached
+        raise unreachable from error
+
+
+def cached_folder(
+    repo: str, revision: str, cache_dir: str | os.PathLike[str] | None
+) -> Path | None:
+    """The snapshot in the cache, if it is whole."""
+    from huggingface_hub import try_to_load_from_cache
+
+    places = [
+        try_to_load_from_cache(repo, file, cache_dir=cache_dir, revision=revision)
+        for file in FILES[:2]
+    ]
+    whole = all(isinstance(place, str) and Path(place).exists() for place in places)
+    return Path(places[0]).parent if whole else None
+
+
+def check_files(repo: str, files: list[str]) -> None:
+    """Refuses a repository whose weights are missing or pickles."""
+    if "model.safetensors" not in files:
+        if pickles := [file for file in files if file.endswith(PICKLES)]:
+            raise CheckpointError(
+                f"{repo} has only pickles ({pickles[0]}), which can run any code and are not read; "
+                "https://huggingface.co/spaces/safetensors/convert makes safetensors of them."
+            )
+        raise CheckpointError(f"{repo} has no model.safetensors, so it is no model of cinn_hub.")
+    if "config.json" not in files:
+        raise CheckpointError(f"{repo} has no config.json, so it is no model of cinn_hub.")
+
+
+def check_hash(path: Path, sha256: str) -> None:
+    """Refuses weights that are not those that the registry knows."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise CheckpointError(
+            f"{path} has the SHA-256 {found[:12]}..., but the registry knows {sha256[:12]}...; "
+            "delete it and load again, or update cinn_hub."
+        )
 
 
 def choose_device(device: str | None) -> str:

@@ -155,7 +155,11 @@ def test_interpolate(run, folder):
 
 def test_list_and_version(run, capsys):
     code, output = run("list")
-    assert code == 0 and output.out.startswith("imagenet    colorization  bundled")
+    assert (
+        code == 0
+        and output.out.startswith("imagenet: colours")
+        and "21.5 MB, bundled" in output.out
+    )
     with pytest.raises(SystemExit):
         main(["--version"])
     assert capsys.readouterr().out.strip() == __version__
