@@ -1,16 +1,20 @@
-# make demo: the app on http://127.0.0.1:7860    make test: all tests    make lint    make clean
+# make demo: the app on http://127.0.0.1:7860    make test: all tests    make test-space    make lint    make clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 BROWSERS := chromium chromium-browser google-chrome
 
-.PHONY: demo test lint clean browser
+.PHONY: demo test test-space lint clean browser
 
 demo: .venv/demo
 	$(BIN)/python app.py
 
 test: .venv/dev browser
 	$(BIN)/python -m pytest
+
+# The Space's files alone, with requirements installed anew: minutes, and gigabytes for a while.
+test-space: .venv/dev
+	$(BIN)/python -m pytest -m space
 
 lint: .venv/dev
 	$(BIN)/ruff check

@@ -101,9 +101,7 @@ def add_photos(
     parser.add_argument("photos", nargs="+", type=Path, help="photos, or folders of them")
     parser.add_argument("-o", "--out", type=Path, default=Path("."), help="folder to write to")
     parser.add_argument("-s", "--seed", type=int, help="the same seed gives the same colours")
-    parser.add_argument(
-        "-m", "--model", default="imagenet", help="name, folder or user/repo of a model"
-    )
+    parser.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
     parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
     parser.add_argument("--format", choices=formats, default=formats[0], help="of what is written")
     parser.add_argument(

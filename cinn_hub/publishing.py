@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from huggingface_hub import HfApi, ModelCard, ModelCardData, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import httpx
+from yaml import YAMLError
 
 from cinn_hub.errors import CheckpointError, CinnHubError, OfflineError
 from cinn_hub.hub import FILES, PACKAGE, list_models
@@ -40,10 +41,14 @@ def model_bundle(folder: Path) -> Bundle:
         raise CheckpointError(
             f"{folder} has no README.md; write the model's card: data, terms, figures, failures."
         )
+    text = card_path.read_text("utf-8")
+    if not text.startswith("---\n"):
+        raise CheckpointError(f"{card_path} lacks metadata: YAML between two lines of ---.")
     try:
-        data = ModelCard.load(card_path).data.to_dict()
-    except ValueError as error:
-        raise CheckpointError(f"{card_path} has metadata that is no YAML: {error}.") from error
+        data = ModelCard(text).data.to_dict()
+    except (ValueError, YAMLError) as error:
+        said = str(error).splitlines()[0]
+        raise CheckpointError(f"{card_path} has metadata that is no YAML ({said}).") from error
     if missing := [key for key in WANTED_METADATA if not data.get(key)]:
         raise CheckpointError(f"{card_path} lacks {', '.join(missing)} in its metadata.")
     return {name: folder / name for name in (*FILES, "training.json") if (folder / name).exists()}

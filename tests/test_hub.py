@@ -1,9 +1,12 @@
 """Names, folders and devices; and that importing the package is light."""
 
+import hashlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
 from helpers import ROOT
 
 import cinn_hub
@@ -16,7 +19,35 @@ def test_the_registry_is_bundled():
         assert (entry.folder / "model.safetensors").stat().st_size < 24e6
         card = (entry.folder / "README.md").read_text()
         assert "## Data" in card and "--minutes" in card
-        assert entry.license
+        assert entry.license and entry.source == "bundled"
+
+
+def test_the_registry_knows_the_weights():
+    for entry in cinn_hub.list_models():
+        weights = entry.folder / "model.safetensors"
+        assert weights.stat().st_size == entry.size
+        assert hashlib.sha256(weights.read_bytes()).hexdigest() == entry.sha256
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_networks_in_half_precision_give_nearly_the_same_colors(dtype):
+    photo = ROOT / "examples" / "cat.jpg"
+    exact = cinn_hub.load("imagenet", "cpu").colorize(photo, n=1, seed=1)[0].ab
+    model = cinn_hub.load("imagenet", "cpu", dtype=dtype)
+    found = model.colorize(photo, n=1, seed=1)[0]
+    assert 0 < np.abs(found.ab - exact).mean() < 1
+    assert np.isfinite(found.log_prob)
+
+
+def test_double_precision():
+    model = cinn_hub.load("mnist", "cpu", dtype=torch.float64)
+    assert model.dtype == torch.float64
+    pictures = model.sample(range(10), n=2, seed=1)
+    single = cinn_hub.load("mnist", "cpu").sample(range(10), n=2, seed=1)
+    assert (pictures.float() - single).abs().max() < 0.02
+    assert model.classify(pictures[4, 0]).argmax() == 4
+    with pytest.raises(CinnHubError, match="dtype is torch.int8"):
+        cinn_hub.load("mnist", dtype=torch.int8)
 
 
 def test_loading_a_folder(tmp_path, small_model):

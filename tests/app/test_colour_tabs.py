@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import code_on, drag, run_code, save_download, upload
+from browsing import code_on, drag, run_code, save_download, upload
 from helpers import ROOT, WAIT
 from PIL import Image
 from playwright.sync_api import expect

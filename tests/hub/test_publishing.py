@@ -1,0 +1,145 @@
+"""Models and the app, sent to a Hub on the loopback and loaded back from there."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from helpers import ROOT, SMALL
+from hub_client import CARD, environment_of
+from hub_server import TOKEN, Repo
+from huggingface_hub import ModelCard
+
+import cinn_hub
+from cinn_hub import publishing
+from cinn_hub.checkpoints import read_model, write_model
+from cinn_hub.errors import CheckpointError
+
+
+@pytest.fixture
+def folder(tmp_path, model_files):
+    place = tmp_path / "my-model"
+    place.mkdir()
+    for name, content in model_files.items():
+        (place / name).write_bytes(content)
+    (place / "notes.txt").write_text("private")
+    return place
+
+
+@pytest.fixture
+def run(hub, tmp_path):
+    def run(*arguments, token=TOKEN):
+        command = [sys.executable, "-m", "cinn_hub.cli", *map(str, arguments)]
+        tokens = {"HF_TOKEN": token} if token else {}
+        environment = environment_of(hub.address, tmp_path / "home", **tokens)
+        return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+    return run
+
+
+def test_a_folder_is_pushed_and_loaded_back(hub, run, folder, load, model_files):
+    done = run("push", folder, "user/mine")
+    assert done.returncode == 0, done.stderr
+    assert "user/mine" in done.stdout
+    repo = hub.repos["user/mine"]
+    assert repo.commits[repo.refs["main"]] == model_files  # and not notes.txt
+    assert not repo.private
+    assert load("user/mine")["value"] == ["user/mine", *load("user/tiny")["value"][1:]]
+    assert run("push", folder, "user/hidden", "--private").returncode == 0
+    assert hub.repos["user/hidden"].private
+
+
+def test_a_dry_run_sends_nothing(hub, run, folder):
+    done = run("push", folder, "user/mine", "--dry-run", token=None)
+    assert done.returncode == 0 and hub.asked == []
+    lines = done.stdout.splitlines()
+    assert [line.split()[-1] for line in lines[:-1]] == [
+        "config.json",
+        "model.safetensors",
+        "README.md",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda f: (f / "README.md").unlink(), "has no README.md; write the model's card"),
+        (lambda f: (f / "README.md").write_text("# no metadata"), "lacks metadata"),
+        (lambda f: (f / "README.md").write_text("---\na: [\n---\n"), "no YAML"),
+        (lambda f: (f / "README.md").write_text("---\na: 1\n---\n"), "lacks library_name"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"x" * 99), "is damaged"),
+        (lambda f: (f / "config.json").unlink(), "has no config.json"),
+    ],
+)
+def test_what_is_not_whole_is_not_sent(hub, run, folder, change, sentence):
+    change(folder)
+    done = run("push", folder, "user/mine")
+    assert done.returncode == 2 and sentence in done.stderr
+    assert done.stderr.count("\n") == 1 and hub.asked == []
+
+
+def test_who_may_not_publish(hub, run, folder):
+    assert "Publishing needs a token" in run("push", folder, "user/mine", token=None).stderr
+    done = run("push", folder, "user/mine", token="hf_wrong")
+    assert done.returncode == 2 and "The Hub refused user/mine" in done.stderr
+    assert "no name of a repository" in run("push", folder, "a/b/c").stderr
+    hub.fault = lambda method, path: ("cut", 0)
+
+
+def test_the_mixin_saves_and_pushes(hub, client, tmp_path, folder, load):
+    answer = client.run(
+        "import os, huggingface_hub\n"
+        f"model = cinn_hub.load({str(folder)!r})\n"
+        f"model.save_pretrained({str(tmp_path / 'saved')!r})\n"
+        f"value = str(model.push_to_hub('user/mixed', token={TOKEN!r}))"
+    )
+    assert "user/mixed" in answer["value"], answer
+    assert load("user/mixed")["value"][1:] == load("user/tiny")["value"][1:]
+    assert read_model(tmp_path / "saved").config == SMALL
+    card = ModelCard.load(tmp_path / "saved" / "README.md")
+    assert card.data.library_name == "cinn_hub" and "## Data and terms" in card.text
+
+
+def test_the_shipped_cards_have_metadata_that_the_library_takes():
+    for entry in cinn_hub.list_models():
+        card = ModelCard.load(entry.folder / "README.md")
+        assert card.data.library_name == "cinn_hub" and card.data.license
+        assert card.data.datasets and card.data.tags
+        assert len(card.data.eval_results) >= 2, entry.name
+        for result in card.data.eval_results:
+            assert isinstance(result.metric_value, float) and result.dataset_name
+        again = yaml.safe_load(card.data.to_yaml())
+        assert again["model-index"][0]["results"]
+        assert publishing.model_bundle(entry.folder)
+
+
+def test_a_card_is_not_overwritten(tmp_path, small_model):
+    write_model(small_model, tmp_path)
+    (tmp_path / "README.md").write_text(CARD)
+    small_model.save_pretrained(tmp_path)
+    assert (tmp_path / "README.md").read_text() == CARD
+    assert json.loads((tmp_path / "config.json").read_text())["architecture"] == "ColorizationCINN"
+
+
+def test_the_app_is_sent_whole(hub, run):
+    listed = run("space", "user/demo", "--dry-run", token=None)
+    names = [line.split(maxsplit=1)[1] for line in listed.stdout.splitlines()[:-1]]
+    for needed in ("app.py", "requirements.txt", "cinn_hub/ui/style.css", "examples/cat.jpg"):
+        assert needed in names
+    assert not any(part in name for name in names for part in ("tests", "training", ".git", "pyc"))
+    hub.repos["user/demo"] = Repo()
+    done = run("space", "user/demo")
+    assert done.returncode == 0, done.stderr
+    repo = hub.repos["user/demo"]
+    sent = repo.commits[repo.refs["main"]]
+    assert sent.keys() == set(names)
+    assert sent["app.py"] == (ROOT / "app.py").read_bytes()
+    front = yaml.safe_load(sent["README.md"].decode().split("---")[1])
+    pinned = dict(line.split("==") for line in sent["requirements.txt"].decode().split())
+    assert front["sdk_version"] == pinned["gradio"] and front["app_file"] == "app.py"
+
+
+def test_nothing_broken_is_published(tmp_path):
+    with pytest.raises(CheckpointError, match="no config.json"):
+        publishing.model_bundle(tmp_path)

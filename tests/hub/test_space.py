@@ -1,0 +1,64 @@
+"""The app's bundle alone, in an environment made of its own requirements: it starts and colours.
+
+Installs PyTorch and Gradio anew, so it is not among the quick tests: `make test-space`.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import venv
+
+import pytest
+from gradio_client import Client, handle_file
+from helpers import ROOT
+from PIL import Image
+
+pytestmark = pytest.mark.space
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    """What `cinn-hub space --dry-run` lists, copied."""
+    command = [sys.executable, "-m", "cinn_hub.cli", "space", "user/demo", "--dry-run"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for line in listed.splitlines()[:-1]:
+        name = line.split(maxsplit=1)[1]
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def test_the_bundle_starts_and_colours(bundle):
+    venv.create(bundle / ".venv", with_pip=True)
+    python = bundle / ".venv" / "bin" / "python"
+    install = [python, "-m", "pip", "install", "-q", "-r", "requirements.txt"]
+    subprocess.run(install, cwd=bundle, check=True, timeout=1500)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment = {**kept, "GRADIO_SERVER_PORT": str(port), "SPACE_ID": "user/demo"}
+    app = subprocess.Popen([python, "app.py"], cwd=bundle, env=environment)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(address, timeout=2).close()
+                break
+            except OSError:
+                assert app.poll() is None, "the app stopped"
+                time.sleep(0.3)
+        client = Client(address, verbose=False)
+        photo = handle_file(str(bundle / "examples" / "cat.jpg"))
+        assert len(client.predict(photo, n=2, api_name="/colorize")[1]) == 2
+        result = Image.open(client.predict(index=1, api_name="/colorize_save"))
+        assert result.size == Image.open(bundle / "examples" / "cat.jpg").size
+        names = client.view_api(return_format="dict")["named_endpoints"]
+        assert "/load_model" not in names  # strangers share the machine
+    finally:
+        app.terminate()
+        app.wait(20)
