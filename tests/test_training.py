@@ -15,6 +15,7 @@ from PIL import Image
 
 import cinn_hub
 from cinn_hub.networks import EfficientNetLite, SameConv
+from cinn_hub.publishing import model_bundle
 from training.backbone import BATCH_NORM_TENSORS, fold
 from training.colorization import ColorBins, parse_shares, stages
 from training.photos import ColorPhotos, collate, find_photos, perhaps_aged
@@ -70,6 +71,8 @@ def test_a_killed_training_goes_on(tmp_path, photos):
     for name, x in model.state_dict().items():  # only the flow was trained
         if name.startswith("condition_network"):
             assert torch.equal(x, after[name])
+    sent = model_bundle(tmp_path / "more")  # it could be pushed as it is
+    assert sent.keys() == {"config.json", "model.safetensors", "README.md", "training.json"}
 
 
 def test_only_photos_with_colors_count(tmp_path, photos):

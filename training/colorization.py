@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import cinn_hub
-from cinn_hub.checkpoints import write_model
 from cinn_hub.colorization import ColorizationCINN, ColorizationConfig
 from cinn_hub.config import read_json
 from training.backbone import load_pretrained
@@ -301,5 +300,5 @@ def main(options: argparse.Namespace) -> None:
     )
     progress = trainer.run(batches, held_out)
     if trainer.accelerator.is_main_process:
-        write_model(model, options.out)
+        model.save_pretrained(options.out)  # with a card to be filled in, if there is none
         progress.write(options.out)

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import cinn_hub
-from cinn_hub.checkpoints import write_model
 from cinn_hub.config import read_json
 from cinn_hub.digits import LABELS, SIDE, STEPS, DigitCINN, DigitConfig, dequantized
 from training.loop import Stage, Trainer
@@ -137,5 +136,5 @@ def main(options: argparse.Namespace) -> None:
             model, images[:DIRECTION_IMAGES], labels[:DIRECTION_IMAGES], len(model.directions)
         )
         model.directions, model.deviations = found
-        write_model(model, options.out)
+        model.save_pretrained(options.out)
         progress.write(options.out)
