@@ -16,6 +16,7 @@ from PIL import Image
 import cinn_hub
 from cinn_hub.networks import EfficientNetLite, SameConv
 from cinn_hub.publishing import model_bundle
+from training.average import mean
 from training.backbone import BATCH_NORM_TENSORS, fold
 from training.colorization import ColorBins, parse_shares, stages
 from training.photos import ColorPhotos, collate, find_photos, perhaps_aged
@@ -63,6 +64,14 @@ def test_a_killed_training_goes_on(tmp_path, photos):
     ]
     bits = [entry["bits per dim"] for entry in log["history"] if "bits per dim" in entry]
     assert bits[-1] < bits[0]
+
+    third = tmp_path / "third.training" / "checkpoint.pt"  # goes on from a mean of checkpoints
+    average = [sys.executable, "-m", "training.average", str(checkpoint), str(checkpoint)]
+    subprocess.run([*average, "--out", str(third)], cwd=ROOT, check=True)
+    again = command(tmp_path, photos, "--init", str(tmp_path / "model"), "--stages", "flow=1")
+    again[again.index("--out") + 1] = str(tmp_path / "third")
+    done = subprocess.run(again, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert "Resuming at stage 1 of 1 after 0.0 minutes" in done.stdout
 
     more = command(tmp_path, photos, "--init", str(tmp_path / "model"), "--stages", "flow=1")
     more[more.index("--out") + 1] = str(tmp_path / "more")
@@ -153,3 +162,13 @@ def test_aging_changes_lightness_alone_and_keeps_its_range(photos):
         assert np.corrcoef(picture.ravel(), plain.ravel())[0, 1] > 0.5
     assert np.std([picture.mean() for picture in aged]) > 1
     assert perhaps_aged(plain, share=0.0) is plain
+
+
+def test_means_of_weights():
+    first = {"model.flow.a": torch.zeros(2), "bins.b": torch.zeros(1), "n": torch.tensor(3)}
+    second = {"model.flow.a": torch.ones(2), "bins.b": torch.ones(1), "n": torch.tensor(5)}
+    mixed = mean(first, second, share=0.6, flow_share=0.25)
+    assert mixed["model.flow.a"].tolist() == [0.25, 0.25]
+    assert mixed["bins.b"].item() == pytest.approx(0.6) and mixed["n"] == 3
+    with pytest.raises(SystemExit, match="different models"):
+        mean(first, {}, 0.5)
