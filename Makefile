@@ -1,4 +1,4 @@
-# make demo: the app on http://127.0.0.1:7860    make test: all tests    make test-space    make lint    make clean
+# make demo: the app on http://127.0.0.1:7860    make test: the tests    make lint    make clean
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -48,8 +48,9 @@ def write_animation(
             write_repeating(pictures, unfinished, each)
         os.chmod(unfinished, 0o644)
         os.replace(unfinished, path)
-    except OSError as error:
-        raise CinnHubError(f"{path} cannot be written: {error.strerror or error}.") from error
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise CinnHubError(f"{path} cannot be written: {said}.") from error
     finally:
         if unfinished and os.path.exists(unfinished):
             os.unlink(unfinished)

@@ -1,12 +1,13 @@
-"""`cinn-hub ...`: the four moves from the command line, one subcommand each."""
+"""`cinn-hub ...`: colours, moods and films from the command line; models and the app to the Hub."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,14 @@ from cinn_hub.errors import CinnHubError, PhotoError
 
 if TYPE_CHECKING:
     from cinn_hub.colorization import Colorization, ColorizationCINN
+    from cinn_hub.model import Latent
     from cinn_hub.publishing import Bundle
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif"}
+
+
+# what `colorize` and `interpolate` add to the name of a photo
+RESULT = re.compile(r"(.+)_(?:color\d+|\d+_to_\d+(?:_\d+)?)")
 
 
 class SomeFailed(Exception):
@@ -122,6 +128,8 @@ def hint(text: str) -> tuple[float, float, str]:
 
 
 def run_colorize(options: argparse.Namespace) -> None:
+    if options.n < 1:
+        raise CinnHubError(f"n is {options.n}; it must be a number of answers, 1 or more.")
     model = load(options)
 
     def endings() -> list[str]:
@@ -166,16 +174,21 @@ def run_interpolate(options: argparse.Namespace) -> None:
     def work(job: Job) -> Iterable[str]:
         prepared = model.prepare(job.photo)
         drawn = model.drawn(max(options.a, options.b), options.temperature, options.seed)
-        a, b = drawn[options.a - 1], drawn[options.b - 1]
+        a, b = (numbered(drawn, number - 1) for number in (options.a, options.b))
         way = model.interpolate(prepared, a, b, options.steps)
         if film:
             write_animation([frame.preview(options.size) for frame in way], job.target(endings[0]))
-            yield f"{job.target(endings[0])}  seed {drawn.settings['seed']}"
         else:
             for ending, frame in zip(endings, way, strict=True):
-                yield written(frame, job.target(ending))
+                frame.save(job.target(ending))
+        yield f"{job.target(endings[0])}  seed {drawn.settings['seed']}"
 
     run_all(options, endings, work)
+
+
+def numbered(drawn: Latent, index: int) -> Latent:
+    """One of several drawn latents, with its number in its settings."""
+    return replace(drawn[index], settings={**drawn.settings, "sample": str(index)})
 
 
 def run_list(options: argparse.Namespace) -> None:
@@ -187,7 +200,12 @@ def run_list(options: argparse.Namespace) -> None:
 def run_push(options: argparse.Namespace) -> None:
     from cinn_hub.publishing import model_bundle
 
-    send(options, model_bundle(options.folder), "model", f"{options.folder.name}, a cinn_hub model")
+    send(
+        options,
+        model_bundle(options.folder),
+        "model",
+        f"{options.folder.resolve().name}, a cinn_hub model",
+    )
 
 
 def run_space(options: argparse.Namespace) -> None:
@@ -234,11 +252,28 @@ def find_jobs(photos: Sequence[Path], out: Path) -> list[Job]:
             raise PhotoError(f"There is no photo {path}; check the path.")
     if not found:
         raise PhotoError(f"There are no photos in {', '.join(map(str, photos))}.")
-    names = Counter((folder, photo.stem) for photo, folder, _ in found)
-    return [
-        Job(photo, folder, photo.stem if names[folder, photo.stem] == 1 else photo.name, is_found)
+    found = [(p, folder, is_found) for p, folder, is_found in found if not is_result(p, found)]
+    stems = Counter((folder, photo.stem) for photo, folder, _ in found)
+    jobs = [
+        Job(photo, folder, photo.stem if stems[folder, photo.stem] == 1 else photo.name, is_found)
         for photo, folder, is_found in found
     ]
+    same = Counter((job.folder, job.stem) for job in jobs)
+    if twice := next((job for job in jobs if same[job.folder, job.stem] > 1), None):
+        raise PhotoError(
+            f"Two photos are called {twice.photo.name}, and what is made of them would be, too; "
+            "give them or their folders one at a time."
+        )
+    return jobs
+
+
+def is_result(photo: Path, found: Sequence[tuple[Path, Path, bool]]) -> bool:
+    """Whether this is what was made of another photo that was found in the same folder."""
+    made_of = RESULT.fullmatch(photo.stem)
+    if made_of is None:
+        return False
+    names = {photo.with_name(made_of[1] + suffix) for suffix in PHOTO_SUFFIXES}
+    return any(is_found and other in names for other, _, is_found in found)
 
 
 def run_all(options: argparse.Namespace, endings: Sequence[str], work) -> None:
@@ -265,7 +300,7 @@ def run_all(options: argparse.Namespace, endings: Sequence[str], work) -> None:
         try:
             for line in work(job):
                 bar.write(line, file=sys.stdout)
-        except PhotoError as error:
+        except CinnHubError as error:
             if len(jobs) == 1:
                 raise
             failed += 1

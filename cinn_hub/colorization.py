@@ -144,7 +144,10 @@ class Colorization:
         return mean_chroma(self.ab)
 
     def with_intensity(self, intensity: float) -> Colorization:
-        """The same colours, paler (below 1) or stronger (above)."""
+        """The same colours, paler (below 1) or stronger (above).
+
+        Latent and likelihood stay those of the colours as they were drawn.
+        """
         if not 0 <= intensity <= 3:
             raise CinnHubError(f"The intensity is {intensity:g}; it must be from 0 to 3.")
         settings = {**self.settings, "intensity": f"{intensity:g}"}
@@ -288,7 +291,8 @@ class ColorizationCINN(ConditionalINN):
         """`draw` with this model's default temperature, and with how it was drawn as settings."""
         seed = fresh_seed() if seed is None else check_seed(seed)
         temperature = self.temperature() if temperature is None else temperature
-        settings = {"seed": str(seed), "temperature": describe_temperature(temperature)}
+        by_level = check_temperature(temperature, list(self.latent_shapes))
+        settings = {"seed": str(seed), "temperature": describe_by_level(by_level)}
         return Latent(self.draw(n, temperature, seed).levels, settings)
 
     def guided(self, prepared: PreparedPhoto, latent: Latent, hints: Sequence[Hint]) -> Latent:
@@ -347,7 +351,8 @@ class ColorizationCINN(ConditionalINN):
         def plane(level: str) -> Tensor:
             return torch.cat([x * across.levels[level] + y * down.levels[level] for x, y in cells])
 
-        latent = Latent({level: plane(level) for level in axes.levels}, axes.settings)
+        settings = {**axes.settings, "side": str(side)}
+        latent = Latent({level: plane(level) for level in axes.levels}, settings)
         return self.results(self.prepare(photo), latent, "cell")
 
     @torch.no_grad()
@@ -358,7 +363,7 @@ class ColorizationCINN(ConditionalINN):
         if steps < 2:
             raise CinnHubError(f"There are {steps} steps; a way needs 2 or more.")
         way = Latent.cat([a.slerp(b, i / (steps - 1)) for i in range(steps)])
-        settings = {"from": describe(a.settings), "to": describe(b.settings)}
+        settings = {"from": describe(a.settings), "to": describe(b.settings), "steps": str(steps)}
         return self.results(self.prepare(photo), Latent(way.levels, settings), "step")
 
     @torch.no_grad()
@@ -393,6 +398,7 @@ class ColorizationCINN(ConditionalINN):
         Arguments:
             photo: a coloured photo, or its latent from `latent_of`.
             onto: the photo to colour.
+            temperature, seed: of what is drawn, as in `colorize`; by default always the same.
             keep: how much of the reference's latent counts, from 0 to 1, one number or one a level;
                 the rest is drawn. If not given, most of the coarse levels, less and less of the
                 fine ones, whose places mean nothing on another photo. See `default_keep`.
@@ -401,10 +407,12 @@ class ColorizationCINN(ConditionalINN):
             PhotoError: a photo cannot be read, or the first one has no colours.
         """
         keep = self.default_keep() if keep is None else keep
+        kept = dict.fromkeys(self.latent_shapes, 0.0)
+        kept |= keep if isinstance(keep, Mapping) else dict.fromkeys(kept, keep)
         reference = photo if isinstance(photo, Latent) else self.latent_of(photo)
         fresh = self.drawn(1, temperature, seed)
-        mixed = fresh.renewed(reference.to(self.device), keep)
-        settings = {**reference.settings, "keep": describe_temperature(keep), **fresh.settings}
+        mixed = fresh.renewed(reference.to(self.device), kept)
+        settings = {**reference.settings, "keep": describe_by_level(kept), **fresh.settings}
         return self.results(self.prepare(onto), Latent(mixed.levels, settings))[0]
 
     def default_keep(self) -> dict[str, float]:
@@ -444,10 +452,8 @@ def describe(settings: Mapping[str, str]) -> str:
     return ", ".join(f"{key} {value}" for key, value in settings.items() if key != "model")
 
 
-def describe_temperature(temperature: Temperature) -> str:
-    """As text for metadata: "0.8", or "1x1=0.9 2x2=0.8"."""
-    if not isinstance(temperature, Mapping):
-        return f"{temperature:g}"
-    if len(values := set(temperature.values())) == 1:
-        return f"{values.pop():g}"
-    return " ".join(f"{level}={value:g}" for level, value in temperature.items())
+def describe_by_level(values: Mapping[str, float]) -> str:
+    """As text for metadata: "0.8" for all levels, or "1x1=0.9 2x2=0.8"."""
+    if len(different := set(values.values())) == 1:
+        return f"{different.pop():g}"
+    return " ".join(f"{level}={value:g}" for level, value in values.items())

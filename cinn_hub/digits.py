@@ -217,13 +217,7 @@ class DigitCINN(ConditionalINN):
     def moved(self, z: Latent, amounts: Sequence[float]) -> Latent:
         """z moved along the principal directions, in standard deviations of real digits."""
         steps = torch.tensor(list(amounts), device=self.device) * self.deviations[: len(amounts)]
-        return self.latent_of(z.flatten() + steps @ self.directions[: len(amounts)])
-
-    def latent_of(self, flat: Tensor) -> Latent:
-        """The latent whose `flatten` is flat (N, 784)."""
-        sizes = [math.prod(shape) for shape in self.latent_shapes.values()]
-        parts = zip(flat.split(sizes, 1), self.latent_shapes.items(), strict=True)
-        return Latent({name: part.unflatten(1, shape) for part, (name, shape) in parts})
+        return z.unflattened(z.flatten() + steps @ self.directions[: len(amounts)])
 
 
 def check_labels(labels: Labels) -> Tensor:

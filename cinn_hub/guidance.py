@@ -3,8 +3,8 @@
 With J the derivative of the spots' colours by z at z = 0, a drawn z moves to z + J^T y, and y is
 solved for. That is the likeliest change (the shortest one, in z) that a linear model knows of, so
 the rest of the picture follows as far as the flow believes that it belongs to the spots. The
-answers keep their differences elsewhere. For a linear flow and Gaussian doubt about the hints these
-are exact draws from the posterior ("randomize then optimize", Bardsley et al. 2014).
+answers keep their differences elsewhere. For a linear flow and Gaussian doubt about the hints, the
+answer from z = 0 is the posterior mean.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ HintLike = tuple[float, float, str]
 
 DOUBT = 2.0  # standard deviation, in ab units, of a hint's colour
 REACH = 1  # cells around the hinted one that count as its spot
+MOST_HINTS = 64
 STEPS = 10
 LONGEST_STEP = 1.5  # in z; farther away the linear model is not trusted
 CLOSE_ENOUGH = 1.5  # mean distance to the wanted colours, in ab units
@@ -45,8 +46,11 @@ def read_hints(hints: Sequence[HintLike | Hint], size: tuple[int, int]) -> list[
     """The hints (x, y, "#rrggbb"), checked; size is the photo's (width, height).
 
     Raises:
-        CinnHubError: a hint is no such triple, lies outside the photo, or names no colour.
+        CinnHubError: a hint is no such triple, lies outside the photo, or names no colour; or there
+            are more than can be followed at once.
     """
+    if len(hints) > MOST_HINTS:
+        raise CinnHubError(f"There are {len(hints)} hints; {MOST_HINTS} can be followed at once.")
     return [read_hint(hint, size) for hint in hints]
 
 
@@ -112,8 +116,10 @@ def guide(decode: Callable[[Tensor], Tensor], z: Tensor, spots: Tensor, wanted: 
             before, residual = residual, missing - DOUBT**2 * y
             inverse = broyden_update(inverse, step, before - residual)
             far = distance(missing, wanted)
-            best = torch.where((far < least)[:, None], moved, best)
-            least = torch.minimum(far, least)
+            # a row that is close enough stays, however many others go on
+            better = (far < least) & (least >= CLOSE_ENOUGH)
+            best = torch.where(better[:, None], moved, best)
+            least = torch.where(better, far, least)
             if least.max() < CLOSE_ENOUGH:
                 break
     return best

@@ -115,7 +115,7 @@ def load(
 
     where = choose_device(device)
     model = read_model(folder)
-    model.name = os.fspath(name)
+    model.name, model.folder = os.fspath(name), folder
     return model.in_dtype(dtype).to(where)
 
 
@@ -136,7 +136,7 @@ def find_folder(
         if entry.folder:
             return entry.folder
         folder = download(entry.repo, entry.revision, token, cache_dir)
-        check_hash(folder / "model.safetensors", entry.sha256)
+        check_hash(folder / "model.safetensors", entry.sha256, "the registry")
         return folder
     if entry:
         return download(entry.repo, revision, token, cache_dir)
@@ -171,38 +171,42 @@ def download(
         CheckpointError: the repository holds no model of ours.
         OfflineError: it is not in the cache, and the Hub cannot be reached.
     """
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import HfApi
     from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_OFFLINE
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
+        HFValidationError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
     from huggingface_hub.utils import httpx
 
     revision = revision or "main"
-    cached = cached_folder(repo, revision, cache_dir)
-    if cached and (COMMIT.fullmatch(revision) or HF_HUB_OFFLINE):
-        return cached
-    target = f"{repo}@{revision}"
-    place = Path(cache_dir or HF_HUB_CACHE)
+    cached = None
     unreachable = OfflineError(
-        f"{target} is not in the cache {place}, and the Hub cannot be reached; "
-        "load a folder that has its config.json and model.safetensors, or try again later."
+        f"{repo}@{revision} is not in the cache {Path(cache_dir or HF_HUB_CACHE)}, and the Hub "
+        "cannot be reached; load a folder that has its config.json and model.safetensors, or try "
+        "again later."
     )
-    if HF_HUB_OFFLINE:
-        raise unreachable
     try:
-        info = HfApi(token=token).model_info(repo, revision=revision, timeout=ANSWER_SECONDS)
-        check_files(repo, [file.rfilename for file in info.siblings or []])
+        cached = cached_folder(repo, revision, cache_dir)
+        if cached and (COMMIT.fullmatch(revision) or HF_HUB_OFFLINE):
+            return cached
+        if HF_HUB_OFFLINE:
+            raise unreachable
+        api = HfApi(token=token)
+        info = api.model_info(repo, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True)
+        files = {file.rfilename: file.lfs for file in info.siblings or []}
+        check_files(repo, list(files))
         if cached and cached.name == info.sha:
             return cached
-        return Path(
-            snapshot_download(
-                repo, revision=revision, token=token, cache_dir=cache_dir, allow_patterns=FILES
-            )
-        )
+        lfs = files["model.safetensors"]
+        return fetch(repo, revision, info.sha, lfs and lfs.sha256, token, cache_dir)
+    except HFValidationError as error:
+        raise UnknownModelError(
+            f"There is no folder {repo!r}, nor can a repository be it."
+        ) from error
     except GatedRepoError as error:
         raise UnknownModelError(
             f"{repo} is gated: ask for access on its page, then log in with `hf auth login`."
@@ -218,6 +222,29 @@ def download(
         if cached:
             return cached
         raise unreachable from error
+
+
+def fetch(
+    repo: str,
+    revision: str,
+    commit: str,
+    sha256: str | None,
+    token: str | bool | None,
+    cache_dir: str | os.PathLike[str] | None,
+) -> Path:
+    """Downloads a commit's model; weights without the hash that the Hub names are not kept.
+
+    Only once they are whole does the revision lead to them in the cache.
+    """
+    from huggingface_hub import snapshot_download
+
+    options = {"token": token, "cache_dir": cache_dir, "allow_patterns": FILES}
+    folder = Path(snapshot_download(repo, revision=commit, **options))
+    if sha256:
+        check_hash(folder / "model.safetensors", sha256, "the Hub")
+    if revision != commit:
+        snapshot_download(repo, revision=revision, **options)
+    return folder
 
 
 def cached_folder(
@@ -247,14 +274,16 @@ def check_files(repo: str, files: list[str]) -> None:
         raise CheckpointError(f"{repo} has no config.json, so it is no model of cinn_hub.")
 
 
-def check_hash(path: Path, sha256: str) -> None:
-    """Refuses weights that are not those that the registry knows."""
+def check_hash(path: Path, sha256: str, source: str) -> None:
+    """Refuses and deletes downloaded weights that are not those that the source names."""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256:
+        path.resolve().unlink()  # in the Hub's cache the path is a link
+        path.unlink(missing_ok=True)
         raise CheckpointError(
-            f"{path} has the SHA-256 {found[:12]}..., but the registry knows {sha256[:12]}...; "
-            "delete it and load again, or update cinn_hub."
+            f"The downloaded {path.name} has the SHA-256 {found[:12]}..., but {source} names "
+            f"{sha256[:12]}...; it was deleted: load again, or update cinn_hub."
         )
 
 

@@ -168,7 +168,8 @@ class Latent:
         """The latent whose `flatten` gives `values` (N, D); this one lends its shapes."""
         sizes = [z[0].numel() for z in self.levels.values()]
         parts = zip(self.levels.items(), values.split(sizes, 1), strict=True)
-        return Latent({k: part.unflatten(1, z.shape[1:]) for (k, z), part in parts}, self.settings)
+        levels = {k: part.unflatten(1, z.shape[1:]) for (k, z), part in parts}
+        return Latent(levels, dict(self.settings))
 
     def save(self, path: str | Path, **settings: str | int | float) -> None:
         """Writes safetensors, with the settings (model, seed, temperature ...) as metadata."""
@@ -213,11 +214,13 @@ class ConditionalINN(nn.Module, ModelHubMixin):
 
     A subclass has `config`, `flow`, says how a `Condition` is made, and gives `latent_shapes`
     (coarse first) and `unit`, the size of one unit of the flow's x in the units of the data. `name`
-    is what it was loaded by. `save_pretrained`, `push_to_hub` and `from_pretrained` are those of
-    huggingface_hub, with files as `checkpoints` writes and reads them.
+    is what it was loaded by, `folder` where it lay. `save_pretrained`, `push_to_hub` and
+    `from_pretrained` are those of huggingface_hub, with files as `checkpoints` writes and reads
+    them.
     """
 
     name: str = "unnamed"
+    folder: Path | None = None
     config: Config
     flow: Flow
     latent_shapes: dict[str, tuple[int, ...]]

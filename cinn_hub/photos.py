@@ -414,8 +414,9 @@ def save(
             options["pnginfo"].add_text(f"cinn_hub:{key}", value)
     try:
         write_whole(image, path, options)
-    except OSError as error:
-        raise PhotoError(f"{path} cannot be written: {error.strerror or error}.") from error
+    except (OSError, ValueError) as error:  # ValueError: more pixels than the format has room for
+        said = getattr(error, "strerror", None) or error
+        raise PhotoError(f"{path} cannot be written: {said}.") from error
 
 
 def write_whole(image: Image.Image, path: Path, options: dict[str, object]) -> None:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 # where the app's own files are: beside the package in a clone, inside of it once installed
 APP_PLACES = (PACKAGE.parent, PACKAGE / "space")
 APP_FILES = ("app.py", "requirements.txt", "README.md", "LICENSE")
+APP_FOLDERS = ("examples", "docs")  # docs: the README's pictures
 SOURCE_SUFFIXES = (".py", ".css", ".js")
 WANTED_METADATA = ("library_name", "pipeline_tag", "license", "tags")
+DRAFT = "(Draft: what it was trained on, and what people may use it for.)"
 
 Bundle = dict[str, Path]
 """Paths in a repository -> the files to be put there."""
@@ -49,6 +51,8 @@ def model_bundle(folder: Path) -> Bundle:
     except (ValueError, YAMLError) as error:
         said = str(error).splitlines()[0]
         raise CheckpointError(f"{card_path} has metadata that is no YAML ({said}).") from error
+    if DRAFT in text:
+        raise CheckpointError(f"{card_path} is still a draft; write what people should know.")
     if missing := [key for key in WANTED_METADATA if not data.get(key)]:
         raise CheckpointError(f"{card_path} lacks {', '.join(missing)} in its metadata.")
     return {name: folder / name for name in (*FILES, "training.json") if (folder / name).exists()}
@@ -67,9 +71,10 @@ def space_bundle() -> Bundle:
     for path in sorted(PACKAGE.rglob("*")):
         if path.suffix in SOURCE_SUFFIXES and "space" not in path.relative_to(PACKAGE).parts:
             bundle[f"cinn_hub/{path.relative_to(PACKAGE).as_posix()}"] = path
-    for path in sorted((root / "examples").rglob("*")):
-        if path.is_file():
-            bundle[f"examples/{path.relative_to(root / 'examples').as_posix()}"] = path
+    for folder in APP_FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            if path.is_file():
+                bundle[path.relative_to(root).as_posix()] = path
     for entry in list_models():
         if entry.folder:
             bundle |= {f"weights/{entry.name}/{name}": entry.folder / name for name in FILES}
@@ -100,6 +105,8 @@ def publish(bundle: Bundle, repo: str, repo_type: str, private: bool, message: s
     files = [CommitOperationAdd(name, str(path)) for name, path in bundle.items()]
     try:
         api.create_repo(repo, private=private, repo_type=repo_type, exist_ok=True, space_sdk=sdk)
+        if private and not api.repo_info(repo, repo_type=repo_type).private:
+            raise CinnHubError(f"{repo} is there already, and public; choose another name.")
         commit = api.create_commit(repo, files, commit_message=message, repo_type=repo_type)
     except HFValidationError as error:
         raise CinnHubError(f"{repo!r} is no name of a repository; expected user/name.") from error
@@ -136,7 +143,7 @@ A conditional invertible neural network of {millions:.1f} million parameters, fo
 
 ## Data and terms
 
-What it was trained on, and what people may use it for.
+{DRAFT}
 
 ## Training
 

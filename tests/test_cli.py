@@ -99,6 +99,23 @@ def test_folders_are_searched_resumed_and_failures_named(run, folder):
     assert (folder / "out" / "1944" / "may" / "b_color1.png").stat().st_mtime_ns > before
 
 
+def test_results_beside_their_photos_are_not_coloured_again(run, folder):
+    album = folder / "album"
+    album.mkdir()
+    color_picture(60, 40).convert("L").save(album / "a.png")
+    for _ in range(2):
+        assert run("colorize", album, "-n", 2, "-o", album, "-m", "model")[0] == 0
+        assert sorted(p.name for p in album.iterdir()) == ["a.png", "a_color1.png", "a_color2.png"]
+
+
+def test_photos_of_one_name_do_not_overwrite_each_other(run, folder):
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        color_picture(60, 40).save(folder / name / "a.png")
+    code, output = run("colorize", "one", "two", "-m", "model", "-o", "out")
+    assert code == 2 and "Two photos are called a.png" in output.err
+
+
 def test_exif_and_profile_are_kept(run, folder):
     picture = color_picture(60, 40)
     exif = picture.getexif()

@@ -50,6 +50,15 @@ def test_a_linear_flow_gets_the_exact_posterior_mean():
     )
 
 
+def test_an_answer_does_not_depend_on_how_many_there_are(small_model, photo):
+    hints = [(20, 20, "#bb5544"), (80, 50, "#4466aa")]
+    one = small_model.colorize(photo, n=1, seed=1, hints=hints)
+    four = small_model.colorize(photo, n=4, seed=1, hints=hints)
+    np.testing.assert_allclose(one[0].ab, four[0].ab, atol=0.05)
+    with pytest.raises(CinnHubError, match="There are 65 hints; 64 can be followed"):
+        small_model.colorize(photo, n=1, hints=[(5, 5, "#aa3311")] * 65)
+
+
 def test_no_step_makes_it_worse():
     """On a function that no linear model fits, what is returned is never worse than the start."""
     spots = torch.ones(1, 1, 1)

@@ -31,7 +31,8 @@ def test_what_is_not_kept_is_drawn(small_model, photo):
     assert torch.equal(z["8x8"], fresh.levels["8x8"])
     half = 0.75**0.5 * fresh.levels["4x4"] + 0.5 * reference.levels["4x4"]
     torch.testing.assert_close(z["4x4"], half)
-    assert mixed.settings["keep"] == "1x1=1 4x4=0.5" and mixed.settings["seed"] == "3"
+    assert mixed.settings["keep"] == "1x1=1 2x2=0 4x4=0.5 8x8=0 16x16=0"
+    assert mixed.settings["seed"] == "3"
 
 
 def test_moods_need_colors(small_model, photo):

@@ -15,7 +15,7 @@ from PIL import Image
 
 import cinn_hub
 from cinn_hub.networks import EfficientNetLite, SameConv
-from cinn_hub.publishing import model_bundle
+from cinn_hub.publishing import DRAFT, model_bundle
 from training.average import mean
 from training.backbone import BATCH_NORM_TENSORS, fold
 from training.colorization import ColorBins, parse_shares, stages
@@ -80,7 +80,9 @@ def test_a_killed_training_goes_on(tmp_path, photos):
     for name, x in model.state_dict().items():  # only the flow was trained
         if name.startswith("condition_network"):
             assert torch.equal(x, after[name])
-    sent = model_bundle(tmp_path / "more")  # it could be pushed as it is
+    card = tmp_path / "more" / "README.md"
+    card.write_text(card.read_text().replace(DRAFT, "My own photos; yours to use."))
+    sent = model_bundle(tmp_path / "more")  # and now it could be pushed
     assert sent.keys() == {"config.json", "model.safetensors", "README.md", "training.json"}
 
 

@@ -1,10 +1,13 @@
 """What the app keeps and deletes, and what it needs no browser to show."""
 
 import os
-import time
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
-from helpers import color_picture
+from helpers import ROOT, color_picture
 
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.ui import hints, models, session, viewer
@@ -20,15 +23,21 @@ def opened(small_model, tmp_path):
     return held.holding(results, "results = []\n", ["a", "b", "c"])
 
 
-def test_downloads_of_an_hour_ago_are_deleted(monkeypatch, tmp_path):
-    monkeypatch.setattr(session, "DOWNLOADS", tmp_path / "downloads")
-    old, new = session.download_folder(), session.download_folder()
-    for folder in (old, new):
-        (folder / "photo.png").write_bytes(b"private")
-    an_hour_ago = time.time() - session.KEPT_SECONDS - 1
-    os.utime(old, (an_hour_ago, an_hour_ago))
-    session.download_folder()
-    assert not old.exists() and new.exists()
+def test_downloads_are_deleted_in_time_and_with_the_process():
+    code = (
+        "import time\n"
+        "from cinn_hub.ui.session import download_folder\n"
+        "brief, kept = download_folder(seconds=0.3), download_folder()\n"
+        "for folder in (brief, kept):\n"
+        "    (folder / 'photo.png').write_bytes(b'private')\n"
+        "time.sleep(1.5)\n"
+        "print(brief.exists(), kept.exists(), kept.parent)"
+    )
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    first, second, folder = said.split()
+    assert (first, second) == ("False", "True")
+    assert not Path(folder).exists()
 
 
 def test_a_deleted_upload_is_said(opened):
@@ -49,6 +58,19 @@ def test_large_photos_are_held_small(small_model, tmp_path):
     assert held.full_size(0, 1.0).image.size == (3000, 200)
 
 
+def test_hints_on_large_photos_count_in_their_own_pixels(small_model, tmp_path):
+    path = tmp_path / "large.png"
+    color_picture(2560, 640).convert("L").save(path)
+    held = Session.open(str(path), small_model)
+    assert hints.photo_pixels(held, (1279, 0)) == (2559, 1)
+    x, y = hints.photo_pixels(held, (640, 160))
+    picture = hints.marked(held, [(x, y, "#aa3311")])
+    assert picture.shape == (320, 1280, 3) and tuple(picture[160, 640]) == (0xAA, 0x33, 0x11)
+    small = small_model.colorize(held.prepared, n=1, seed=1, hints=[(x, y, "#aa3311")])
+    full = small_model.colorize(str(path), n=1, seed=1, hints=[(x, y, "#aa3311")])
+    np.testing.assert_allclose(small[0].ab, full[0].ab, atol=0.5)
+
+
 def test_orders(opened):
     bits = [opened.results[i].bits_per_dim for i in viewer.ordered(opened, viewer.LIKELIEST)]
     chroma = [opened.results[i].chroma for i in viewer.ordered(opened, viewer.COLORFUL)]
@@ -64,7 +86,6 @@ def test_a_click_on_a_hint_takes_it_away(opened):
     assert hints.from_text(hints.as_text(spots)) == spots
     with pytest.raises(CinnHubError, match='expected "x y #rrggbb"'):
         hints.from_text("10 ten #aa3311")
-    assert hints.hexadecimal("rgba(170, 51, 17.0, 1)") == "#aa3311"
 
 
 def test_the_shelf_keeps_few_models(small_model, monkeypatch):
@@ -81,6 +102,9 @@ def test_the_shelf_keeps_few_models(small_model, monkeypatch):
         shelf.get(name)
     assert made == ["a", "b", "c", "d", "a"]
     assert len(shelf.others) == models.LOADED_AT_MOST
+    before = shelf.get("a")
+    assert shelf.load("a") is not before  # it may have changed on disk
+    assert shelf.get("a") is not before
 
 
 def test_the_app_sends_nothing_and_deletes_uploads(small_model):
@@ -90,4 +114,4 @@ def test_the_app_sends_nothing_and_deletes_uploads(small_model):
     digits = DigitCINN(DigitConfig()).eval().requires_grad_(False)
     demo = blocks.build(small_model, digits)
     assert demo.analytics_enabled is False
-    assert demo.delete_cache == (3600, 3600)
+    assert demo.delete_cache[1] == session.KEPT_SECONDS == 3600

@@ -80,7 +80,7 @@ def principal_directions(
         coarse = torch.randn(len(z), 1, 7, 7, generator=generator)
         probe = F.interpolate(coarse, (SIDE, SIDE), mode="bilinear")
         z.requires_grad_(True)
-        pictures = model.decode(model.latent_of(z), written)
+        pictures = model.decode(model.draw(1, seed=0).unflattened(z), written)
         (step,) = torch.autograd.grad((pictures * probe).sum(), z)
         total += step.T @ step
     directions = torch.linalg.eigh(total).eigenvectors.T.flip(0)[:count]

@@ -10,6 +10,7 @@ from cinn_hub.colorization import ColorizationCINN
 from cinn_hub.digits import DigitCINN
 from cinn_hub.ui import colorize, digits, explore, hints, models, transfer
 from cinn_hub.ui.hints import PALETTE
+from cinn_hub.ui.session import KEPT_SECONDS
 
 STYLE = Path(__file__).with_name("style.css")
 ALT_TEXTS = Path(__file__).with_name("alt_texts.js")
@@ -44,7 +45,7 @@ def build(
     shelf = models.Shelf(model)
     with gr.Blocks(
         title="cinn_hub: many colours for one photo",
-        delete_cache=(3600, 3600),
+        delete_cache=(300, KEPT_SECONDS),
         analytics_enabled=False,
         fill_width=False,
     ) as demo:

@@ -19,6 +19,7 @@ NEARNESS = 0.35  # how much of the latent is new in "more like this"
 
 def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
     """Adds the tab's components and handlers to the Blocks that are open."""
+    defaults = shelf.own.temperature()
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             upload = photo_input(label="Your photo", height=320, elem_id="photo")
@@ -50,7 +51,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                     )
                     levels = {
                         f"temperature_{level}": gr.Slider(0, 2, value, step=0.05, label=level)
-                        for level, value in shelf.own.temperature().items()
+                        for level, value in defaults.items()
                     }
             if examples:
                 tried = example_photos(examples, upload, "Or try one of these", "examples")
@@ -75,8 +76,10 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         model = shelf.get(name)
         session = Session.open(photo, model)
         progress(0.4, desc="Drawing colours")
+        asked = {level: by_level[f"temperature_{level}"] for level in defaults}
+        moved = {k: asked[k] for k, default in defaults.items() if asked[k] != default}
         scaled = {
-            level: temperature * by_level.get(f"temperature_{level}", default)
+            level: temperature * moved.get(level, default)
             for level, default in model.temperature().items()
         }
         results = model.colorize(session.prepared, int(n), scaled, int(seed or 0))
@@ -94,7 +97,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         """Colourings near one of the answers."""
         session, index, seed = checked(session), int(index), fresh_seed()
         progress(0.3, desc="Drawing colours")
-        picked = session.results[index]
+        picked = session.result(index)
         model = shelf.get(session.model)
         results = model.similar(session.prepared, picked.latent, int(n), NEARNESS, seed)
         code = (

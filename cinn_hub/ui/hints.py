@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import cv2
@@ -10,6 +9,7 @@ import gradio as gr
 import numpy as np
 
 from cinn_hub.errors import CinnHubError, PhotoError
+from cinn_hub.guidance import read_hint
 from cinn_hub.photos import render_grey_preview
 from cinn_hub.ui.colorize import bits
 from cinn_hub.ui.errors import shown
@@ -112,7 +112,8 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         progress=PROGRESS,
     ):
         place = photo_pixels(opened_photo(session), event.index)
-        hints = toggled(hints, *place, hexadecimal(color), session)
+        new = read_hint((*place, color), session.prepared.size)
+        hints = toggled(hints, new.x, new.y, new.color, session)
         yield from follow(session, hints, n, seed, progress)
 
     @shown
@@ -137,8 +138,9 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         return session, spots, marked(session, spots), *answers
 
     how = {"concurrency_id": "model"}
-    # a new photo, uploaded or an example, starts without hints
-    upload.change(
+    # a new photo, uploaded or an example, and another model start without hints
+    gr.on(
+        [upload.change, chosen.change],
         start,
         [upload, chosen],
         [opened, spots, canvas, text],
@@ -155,9 +157,15 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         (clear.click, take_all, held),
     ]
     for event, handler, inputs in clicks:
-        viewer.follow(
-            event(handler, inputs, [spots, *shared], api_visibility="private", **following)
+        clicked = event(
+            handler,
+            inputs,
+            [spots, *shared],
+            api_visibility="private",
+            trigger_mode="multiple",  # people click faster than answers come
+            **following,
         )
+        viewer.follow(clicked)
     viewer.follow(
         go.click(
             run,
@@ -206,14 +214,6 @@ def marked(session: Session, hints: Spots) -> np.ndarray:
         cv2.circle(picture, place, radius, (255, 255, 255), -1, cv2.LINE_AA)
         cv2.circle(picture, place, radius - 2, rgb, -1, cv2.LINE_AA)
     return picture
-
-
-def hexadecimal(color: str) -> str:
-    """What a colour picker gives, "#rrggbb" or "rgba(r, g, b, a)", as "#rrggbb"."""
-    if not color.startswith("rgb"):
-        return color
-    red, green, blue = (float(x) for x in re.findall(r"[\d.]+", color)[:3])
-    return f"#{round(red):02x}{round(green):02x}{round(blue):02x}"
 
 
 def as_text(hints: Spots) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from pathlib import Path
 
 import gradio as gr
 
 import cinn_hub
 from cinn_hub.colorization import ColorizationCINN
 from cinn_hub.errors import CinnHubError
-from cinn_hub.hub import find_folder
 from cinn_hub.ui.errors import shown
+from cinn_hub.ui.viewer import PROGRESS
 
 LOADED_AT_MOST = 3  # models of visitors, besides the app's own
 
@@ -30,17 +30,24 @@ class Shelf:
         Raises:
             CinnHubError: it cannot be loaded, or does not colour photos.
         """
+        if name == self.own.name:
+            return self.own
+        found = self.others.get(name)
+        return self.load(name) if found is None else found
+
+    def load(self, name: str) -> ColorizationCINN:
+        """The model of that name as it is now on disk or on the Hub."""
+        if name == self.own.name:
+            return self.own
+        model = cinn_hub.load(name)
+        if not isinstance(model, ColorizationCINN):
+            raise CinnHubError(f"{name} does not colour photos; choose another model.")
         with self.lock:
-            if name == self.own.name:
-                return self.own
-            if name not in self.others:
-                model = cinn_hub.load(name)
-                if not isinstance(model, ColorizationCINN):
-                    raise CinnHubError(f"{name} does not colour photos; choose another model.")
-                while len(self.others) >= LOADED_AT_MOST:
-                    del self.others[next(iter(self.others))]
-                self.others[name] = model
-            return self.others[name]
+            self.others.pop(name, None)
+            while len(self.others) >= LOADED_AT_MOST:
+                del self.others[next(iter(self.others))]
+            self.others[name] = model
+        return model
 
 
 def build(shelf: Shelf, chosen: gr.State, may_load: bool) -> None:
@@ -61,16 +68,16 @@ def build(shelf: Shelf, chosen: gr.State, may_load: bool) -> None:
                 elem_id="model-name",
             )
             load = gr.Button("Load", variant="primary", scale=1, elem_id="model-load")
-    card = gr.Markdown(card_of(shelf.own.name), label="Card", elem_id="model-card")
+    card = gr.Markdown(card_of(shelf.own), label="Card", elem_id="model-card")
     if not may_load:
         return
 
     @shown
-    def switch(name: str, progress=gr.Progress()) -> tuple[str, str, str]:  # noqa: B008
+    def switch(name: str, progress=PROGRESS) -> tuple[str, str, str]:
         """Loads a model; the tabs of this visitor use it from now on."""
         progress(0.2, desc="Loading the model")
-        model = shelf.get(name.strip())
-        return model.name, in_use(model), card_of(model.name)
+        model = shelf.load(name.strip())
+        return model.name, in_use(model), card_of(model)
 
     gr.on(
         [load.click, name.submit],
@@ -79,7 +86,7 @@ def build(shelf: Shelf, chosen: gr.State, may_load: bool) -> None:
         [chosen, status, card],
         api_name="load_model",
         show_progress_on=card,
-        concurrency_id="model",
+        concurrency_id="loading",
     )
 
 
@@ -92,12 +99,12 @@ def in_use(model: ColorizationCINN) -> str:
     )
 
 
-def card_of(name: str) -> str:
-    """The text of a model's card, without its metadata."""
-    try:
-        text = (Path(find_folder(name)) / "README.md").read_text("utf-8")
-    except (CinnHubError, OSError):
+def card_of(model: ColorizationCINN) -> str:
+    """The text of a model's card, without its metadata and without pictures from elsewhere."""
+    path = model.folder and model.folder / "README.md"
+    if not path or not path.exists():
         return "This model has no card."
+    text = path.read_text("utf-8", errors="replace")
     if text.startswith("---\n"):
         text = text.partition("\n---\n")[2]
-    return text.strip()
+    return re.sub(r"!\[[^\]]*\]\([^)]*\)|<img[^>]*>", "", text).strip()

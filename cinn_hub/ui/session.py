@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import shutil
 import tempfile
-import time
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from cinn_hub import photos
 from cinn_hub.colorization import Colorization, ColorizationCINN, PreparedPhoto
-from cinn_hub.errors import PhotoError
+from cinn_hub.errors import CinnHubError, PhotoError
 
 COMPARE_SIZE = 1280  # pixels on the longer side of what is shown large
 KEPT_SECONDS = 3600  # uploads, results and downloads
-DOWNLOADS = Path(tempfile.gettempdir()) / "cinn-hub-downloads"
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,32 @@ class Session:
     def holding(self, results: list[Colorization], code: str, captions: list[str]) -> Session:
         return replace(self, results=tuple(results), captions=tuple(captions), code=code)
 
+    def result(self, index: int) -> Colorization:
+        """One of the answers, counted from 0.
+
+        Raises:
+            CinnHubError: there is none of that number.
+        """
+        if not 0 <= index < len(self.results):
+            count = len(self.results)
+            raise CinnHubError(f"There is no answer {index}; there are {count}, counted from 0.")
+        return self.results[index]
+
     def full_size(self, index: int, intensity: float) -> Colorization:
         """A colouring on the photo at its own size.
 
         Raises:
+            CinnHubError: there is none of that number.
             PhotoError: the upload has been deleted in the meantime.
         """
+        result = self.result(index).with_intensity(intensity)
+        self.check_upload()
+        return result.on(photos.read(self.path))
+
+    def check_upload(self) -> None:
+        """Refuses to go on where the upload has been deleted."""
         if not Path(self.path).exists():
             raise PhotoError("Uploads are deleted after an hour; upload the photo again.")
-        return self.results[index].with_intensity(intensity).on(photos.read(self.path))
 
 
 def checked(session: Session | None) -> Session:
@@ -87,10 +105,18 @@ def temperature_code(temperature: Mapping[str, float]) -> str:
     return json.dumps({level: round(value, 4) for level, value in temperature.items()})
 
 
-def download_folder() -> Path:
-    """A new folder for a file to download; those of an hour ago are deleted."""
-    DOWNLOADS.mkdir(mode=0o700, exist_ok=True)
-    for old in DOWNLOADS.iterdir():
-        if time.time() - old.stat().st_mtime > KEPT_SECONDS:
-            shutil.rmtree(old, ignore_errors=True)
-    return Path(tempfile.mkdtemp(dir=DOWNLOADS))
+@cache
+def all_downloads() -> Path:
+    """This process's own folder, which goes with it."""
+    folder = Path(tempfile.mkdtemp(prefix="cinn-hub-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def download_folder(seconds: float = KEPT_SECONDS) -> Path:
+    """A new folder for a file to download, deleted after so many seconds."""
+    folder = Path(tempfile.mkdtemp(dir=all_downloads()))
+    deletion = threading.Timer(seconds, shutil.rmtree, (folder,), {"ignore_errors": True})
+    deletion.daemon = True
+    deletion.start()
+    return folder

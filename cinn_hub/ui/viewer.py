@@ -11,7 +11,6 @@ import gradio as gr
 from gradio.events import Dependency
 from PIL.Image import Image
 
-from cinn_hub.errors import CinnHubError
 from cinn_hub.photos import render_grey_preview
 from cinn_hub.ui.errors import shown
 from cinn_hub.ui.session import (
@@ -214,7 +213,7 @@ class Viewer:
             session: Session | None, index: int, intensity: float, kind: str, quality: float
         ) -> str:
             """One colouring at the photo's own size, as the path of a file."""
-            result = checked_result(session, index, intensity)
+            result = checked(session).full_size(int(index), intensity / 100)
             path = download_folder() / file_name(session, index, "color", SUFFIXES[kind])
             result.save(path, quality=int(quality))
             return str(path)
@@ -222,7 +221,7 @@ class Viewer:
         @shown
         def save_layer(session: Session | None, index: int, intensity: float) -> str:
             """The colours of one colouring alone, as a PNG to lay over the grey photo."""
-            result = checked_result(session, index, intensity)
+            result = checked(session).full_size(int(index), intensity / 100)
             path = download_folder() / file_name(session, index, "layer", ".png")
             result.layer.save(path, compress_level=1)
             return str(path)
@@ -230,7 +229,7 @@ class Viewer:
         @shown
         def save_latent(session: Session | None, index: int) -> str:
             """The latent of one colouring as safetensors; see cinn_hub.model.Latent.load."""
-            result = checked_result(session, index, 100)
+            result = checked(session).result(int(index))
             path = download_folder() / file_name(session, index, "latent", ".safetensors")
             result.latent.save(path)
             return str(path)
@@ -240,7 +239,7 @@ class Viewer:
             session: Session | None, intensity: float, kind: str, quality: float, progress=PROGRESS
         ) -> Iterator[tuple[str | None, Any]]:
             """All colourings at the photo's own size, as a ZIP archive."""
-            checked(session)
+            checked(session).check_upload()
             folder = download_folder()
             archive = folder / f"{Path(session.path).stem}_colors.zip"
             with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as opened:
@@ -288,13 +287,6 @@ class Viewer:
             queue=False,
             api_visibility="private",
         )
-
-
-def checked_result(session: Session | None, index: int, intensity: float):
-    session = checked(session)
-    if not 0 <= int(index) < len(session.results):
-        raise CinnHubError(f"There is no answer {index}; there are {len(session.results)}, from 0.")
-    return session.full_size(int(index), intensity / 100)
 
 
 def ordered(session: Session, sort: str) -> list[int]:

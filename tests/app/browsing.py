@@ -16,7 +16,6 @@ def drag(page, slider, value):
     """Moves a slider as its number field does."""
     page.locator(f"#{slider} input[type=number]").fill(str(value))
     page.keyboard.press("Enter")
-    page.wait_for_timeout(1500)
 
 
 def save_download(page, button, path):
@@ -27,13 +26,12 @@ def save_download(page, button, path):
     return download.value.suggested_filename
 
 
-def code_on(page, key):
-    """What "Show me the code" shows, opened if need be."""
+def code_on(page, key, wanted="results"):
+    """What "Show me the code" shows once it has the wanted text, opened if need be."""
     code = page.locator(f"#{key}-code .cm-content")
     if not code.is_visible():
         page.locator(f"#{key}-recipe button").first.click()
-    expect(code).to_be_visible()
-    page.wait_for_timeout(500)
+    expect(code).to_contain_text(wanted, timeout=WAIT)
     return code.inner_text()
 
 

@@ -45,7 +45,8 @@ class Hub(ThreadingHTTPServer):
     """The server; `asked` holds (method, path) of every request.
 
     fault: called with (method, path) of each request; what it returns is done instead: a status,
-    or ("cut", n) for a body that ends after n bytes, or ("wait", seconds), or ("bytes", content).
+    or ("cut", n) for a body that ends after n bytes, ("wait", seconds), ("bytes", content), or
+    "hang up".
     """
 
     daemon_threads = True
@@ -69,8 +70,8 @@ class Hub(ThreadingHTTPServer):
         self.ranges.clear()
         self.fault = lambda method, path: None
 
-    def asked_for(self, part: str) -> int:
-        return sum(part in path for _, path in self.asked)
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that hang up are part of the tests."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -102,6 +103,9 @@ class Handler(BaseHTTPRequestHandler):
                 return self.send(status, b"{}", {"Retry-After": "0"})
             case ("cut", int(length)):
                 self.cut = length
+            case "hang up":
+                self.close_connection = True
+                return None
             case ("wait", seconds):
                 time.sleep(seconds)
             case ("bytes", content):
@@ -182,6 +186,7 @@ class Handler(BaseHTTPRequestHandler):
         private = bool(wanted.get("private")) or wanted.get("visibility") == "private"
         if name not in self.server.repos:
             self.server.repos[name] = Repo(private=private)
+            self.server.repos[name].commit({})
         self.send_json({"url": f"{self.server.address}/{name}", "name": name})
 
     def batch(self, wanted: dict) -> None:
@@ -215,7 +220,13 @@ class Handler(BaseHTTPRequestHandler):
         files = repo.commits[oid]
         if action == "tree":
             return self.send_json([tree_entry(path, content) for path, content in files.items()])
-        siblings = [{"rfilename": path} for path in files]
+        siblings = []
+        for path, content in files.items():
+            entry = tree_entry(path, content)
+            named = {"rfilename": path, "size": len(content), "blobId": entry["oid"]}
+            if "lfs" in entry:
+                named["lfs"] = {"sha256": entry["lfs"]["oid"], **entry["lfs"]}
+            siblings.append(named)
         self.send_json({"id": name, "sha": oid, "private": repo.private, "siblings": siblings})
 
     def commit(self, repo: Repo, name: str, body: bytes, ref: str) -> None:

@@ -84,7 +84,13 @@ def test_who_may_not_publish(hub, run, folder):
     done = run("push", folder, "user/mine", token="hf_wrong")
     assert done.returncode == 2 and "The Hub refused user/mine" in done.stderr
     assert "no name of a repository" in run("push", folder, "a/b/c").stderr
-    hub.fault = lambda method, path: ("cut", 0)
+    hub.repos["user/open"] = Repo()
+    hub.repos["user/open"].commit({})
+    done = run("push", folder, "user/open", "--private")
+    assert done.returncode == 2 and "is there already, and public" in done.stderr
+    assert list(hub.repos["user/open"].commits.values()) == [{}]
+    hub.fault = lambda method, path: "hang up"
+    assert "The Hub cannot be reached" in run("push", folder, "user/mine").stderr
 
 
 def test_the_mixin_saves_and_pushes(hub, client, tmp_path, folder, load):
@@ -99,6 +105,8 @@ def test_the_mixin_saves_and_pushes(hub, client, tmp_path, folder, load):
     assert read_model(tmp_path / "saved").config == SMALL
     card = ModelCard.load(tmp_path / "saved" / "README.md")
     assert card.data.library_name == "cinn_hub" and "## Data and terms" in card.text
+    with pytest.raises(CheckpointError, match="is still a draft"):
+        publishing.model_bundle(tmp_path / "saved")
 
 
 def test_the_shipped_cards_have_metadata_that_the_library_takes():
@@ -128,7 +136,6 @@ def test_the_app_is_sent_whole(hub, run):
     for needed in ("app.py", "requirements.txt", "cinn_hub/ui/style.css", "examples/cat.jpg"):
         assert needed in names
     assert not any(part in name for name in names for part in ("tests", "training", ".git", "pyc"))
-    hub.repos["user/demo"] = Repo()
     done = run("space", "user/demo")
     assert done.returncode == 0, done.stderr
     repo = hub.repos["user/demo"]
