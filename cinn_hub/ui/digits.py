@@ -11,6 +11,17 @@ from cinn_hub.digits import SIDE, DigitCINN, from_sketch
 from cinn_hub.model import fresh_seed
 from cinn_hub.ui.errors import shown
 
+CODE = """import cinn_hub
+
+digits = cinn_hub.load("mnist")
+written = digits.sample(range(10), n=10, temperature=0.8, seed=0)  # (10, 10, 1, 28, 28)
+hand, other = written[7, 0], written[3, 1]  # or pictures of your own, light on dark
+same_hand = digits.transfer(hand, label=range(10))  # all ten digits
+print(digits.classify(hand))  # which digit it is: ten probabilities
+between = digits.interpolate(hand, other, label=7, steps=9)
+slanted = digits.write(digits.moved(digits.draw(1, 0.4, seed=0), [2.0]), range(10))
+"""
+
 ALL = "all ten"
 PAD = 280  # pixels of the drawing pad
 ZOOM = 4  # of the digits on the page
@@ -33,6 +44,16 @@ def build(model: DigitCINN) -> None:
         build_interpolation(model)
     with gr.Tab("Style"):
         build_sliders(model)
+    with gr.Accordion("Show me the code", open=False, elem_id="digits-recipe"):
+        gr.Code(
+            CODE,
+            language="python",
+            interactive=False,
+            show_label=False,
+            show_line_numbers=False,
+            buttons=["copy"],
+            elem_id="digits-code",
+        )
 
 
 def build_writing(model: DigitCINN) -> None:

@@ -88,6 +88,22 @@ def test_all_as_a_zip_of_jpegs(colored, photo, tmp_path):
     assert np.abs(np.asarray(last).astype(int) - expected).mean() < 2
 
 
+def test_a_long_job_is_stopped(page, tmp_path):
+    large = tmp_path / "large.jpg"
+    Image.open(EXAMPLE).resize((4000, 3000)).save(large)
+    upload(page, "photo", large)
+    expect(page.locator("#colorize-answers button img")).to_have_count(8, timeout=WAIT)
+    downloads = []
+    page.on("download", downloads.append)
+    page.click("#colorize-save-all")
+    page.locator("#colorize-stop").click(timeout=WAIT)
+    expect(page.locator("#colorize-stop")).to_be_hidden()
+    page.get_by_label("JPEG").first.check()
+    save_download(page, "#colorize-save", tmp_path / "one.jpg")  # the app goes on
+    assert Image.open(tmp_path / "one.jpg").size == (4000, 3000)
+    assert [download.suggested_filename for download in downloads] == ["large_color1.jpg"]
+
+
 def test_order(colored, photo):
     results = cinn_hub.load("imagenet").colorize(photo, n=8, seed=0)
     captions = colored.locator("#colorize-answers .caption-label")

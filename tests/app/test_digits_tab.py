@@ -5,6 +5,7 @@ import urllib.request
 
 import numpy as np
 import pytest
+from browsing import code_on, run_code
 from helpers import WAIT
 from PIL import Image
 from playwright.sync_api import expect
@@ -87,6 +88,15 @@ def test_sliders_change_the_hand(tab):
     tab.locator("#style-0 input[type=number]").fill("2")
     tab.keyboard.press("Enter")
     expect(picture).not_to_have_attribute("src", before, timeout=WAIT)
+
+
+def test_the_code_runs_as_it_is_shown(tab, tmp_path):
+    code = code_on(tab, "digits", "cinn_hub.load")
+    run_code(code, tmp_path / "any")
+    names = {}
+    exec(code, names)
+    assert names["same_hand"].shape[-3:] == names["slanted"].shape[-3:] == (1, 28, 28)
+    assert len(names["between"]) == 9
 
 
 @pytest.mark.parametrize("width", [390, 1440])
