@@ -68,6 +68,11 @@ def test_a_killed_training_goes_on(tmp_path, photos):
     third = tmp_path / "third.training" / "checkpoint.pt"  # goes on from a mean of checkpoints
     average = [sys.executable, "-m", "training.average", str(checkpoint), str(checkpoint)]
     subprocess.run([*average, "--out", str(third)], cwd=ROOT, check=True)
+    folder = ["--model", str(tmp_path / "model"), "--out", str(tmp_path / "mean")]
+    subprocess.run([*average, *folder], cwd=ROOT, check=True)
+    same = cinn_hub.load(tmp_path / "mean", device="cpu").state_dict()
+    for name, x in model.state_dict().items():  # the mean of the last weights with themselves
+        torch.testing.assert_close(same[name], x, atol=2e-3, rtol=2e-3)
     again = command(tmp_path, photos, "--init", str(tmp_path / "model"), "--stages", "flow=1")
     again[again.index("--out") + 1] = str(tmp_path / "third")
     done = subprocess.run(again, cwd=ROOT, check=True, capture_output=True, text=True)
@@ -169,8 +174,8 @@ def test_aging_changes_lightness_alone_and_keeps_its_range(photos):
 def test_means_of_weights():
     first = {"model.flow.a": torch.zeros(2), "bins.b": torch.zeros(1), "n": torch.tensor(3)}
     second = {"model.flow.a": torch.ones(2), "bins.b": torch.ones(1), "n": torch.tensor(5)}
-    mixed = mean(first, second, share=0.6, flow_share=0.25)
+    mixed = mean(first, second, 0.6, {"flow": 0.25})
     assert mixed["model.flow.a"].tolist() == [0.25, 0.25]
     assert mixed["bins.b"].item() == pytest.approx(0.6) and mixed["n"] == 3
     with pytest.raises(SystemExit, match="different models"):
-        mean(first, {}, 0.5)
+        mean(first, {}, 0.5, {})

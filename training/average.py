@@ -3,7 +3,8 @@
     python -m training.average first.training/checkpoint.pt second.training/checkpoint.pt \
         --share 0.6 --out third.training/checkpoint.pt
 
-Both must come from one model. On photos that neither has seen their mean is often better than
+With `--model NAME_OR_FOLDER`, whose shape both have, --out is a model folder instead. Both must
+come from one model. On photos that neither has seen their mean is often better than
 either, since what each has learned by heart cancels out (Wortsman et al. 2022, "Model soups").
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+import cinn_hub
 from training.loop import Progress
 
 State = dict[str, Tensor]
@@ -30,15 +32,25 @@ def read_state(path: Path) -> State:
     return {k.removeprefix(prefix): x for k, x in averaged.items() if k.startswith(prefix)}
 
 
-def mean(first: State, second: State, share: float, flow_share: float | None = None) -> State:
-    """(1 - share) of the first and `share` of the second; of their flows `flow_share`."""
+def mean(first: State, second: State, share: float, parts: dict[str, float]) -> State:
+    """(1 - share) of the first and `share` of the second.
+
+    parts: other shares for tensors whose names contain a text; the last that fits counts.
+    """
     if first.keys() != second.keys():
         raise SystemExit("The two checkpoints are of different models.")
     mixed = {}
     for name, x in first.items():
-        part = flow_share if flow_share is not None and ".flow." in name else share
-        mixed[name] = torch.lerp(x, second[name], part) if x.is_floating_point() else x
+        mine = [part for text, part in parts.items() if text in name]
+        weight = mine[-1] if mine else share
+        mixed[name] = torch.lerp(x, second[name], weight) if x.is_floating_point() else x
     return mixed
+
+
+def part_and_share(text: str) -> tuple[str, float]:
+    """Reads "flow.levels.1x1=0.5"."""
+    part, _, share = text.rpartition("=")
+    return part, float(share)
 
 
 def main() -> None:
@@ -46,11 +58,27 @@ def main() -> None:
     parser.add_argument("first", type=Path)
     parser.add_argument("second", type=Path)
     parser.add_argument("--share", type=float, default=0.5, help="of the second")
-    parser.add_argument("--flow-share", type=float, help="of the second, in the flow")
+    parser.add_argument(
+        "--part",
+        type=part_and_share,
+        action="append",
+        default=[],
+        metavar="TEXT=SHARE",
+        help="another share where the name of a tensor contains the text, as flow.levels.1x1=0",
+    )
+    parser.add_argument("--model", help="write a model folder with this model's config")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     states = read_state(options.first), read_state(options.second)
-    task = mean(*states, options.share, options.flow_share)
+    task = mean(*states, options.share, dict(options.part))
+    if options.model:
+        model = cinn_hub.load(options.model, device="cpu")
+        prefix = "model."
+        model.load_state_dict(
+            {k.removeprefix(prefix): x for k, x in task.items() if k.startswith(prefix)}
+        )
+        model.save_pretrained(options.out)
+        return
     options.out.parent.mkdir(parents=True, exist_ok=True)
     progress = vars(Progress())
     checkpoint = {"task": task, "averaged": None, "optimizer": None, "progress": progress}
