@@ -63,7 +63,7 @@ REGISTRY = (
         license="research use: see the terms of the training photos on the model card",
         repo="cinn-hub/imagenet",
         revision="v0.1.0",
-        sha256="7bc8cd9b68c28ec8f3ce02db9864b23d718f994e1ad181462f405bdcf1e65184",
+        sha256="5a26ddb7751d9958c4592baf84340d790912e48afba7d0dc176c8808f0a78c7e",
         size=21_527_487,
     ),
     RegistryEntry(
