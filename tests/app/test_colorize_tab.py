@@ -94,7 +94,7 @@ def test_a_long_job_is_stopped(page, tmp_path):
     upload(page, "photo", large)
     expect(page.locator("#colorize-answers button img")).to_have_count(8, timeout=WAIT)
     downloads = []
-    page.on("download", downloads.append)
+    page.on("download", lambda download: downloads.append(download))
     page.click("#colorize-save-all")
     page.locator("#colorize-stop").click(timeout=WAIT)
     expect(page.locator("#colorize-stop")).to_be_hidden()

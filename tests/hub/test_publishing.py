@@ -135,7 +135,9 @@ def test_the_app_is_sent_whole(hub, run):
     names = [line.split(maxsplit=1)[1] for line in listed.stdout.splitlines()[:-1]]
     for needed in ("app.py", "requirements.txt", "cinn_hub/ui/style.css", "examples/cat.jpg"):
         assert needed in names
-    assert not any(part in name for name in names for part in ("tests", "training", ".git", "pyc"))
+    tops = {name.partition("/")[0] for name in names}
+    assert tops == {*publishing.APP_FILES, "cinn_hub", "docs", "examples", "weights"}
+    assert not any(name.endswith(".pyc") for name in names)
     done = run("space", "user/demo")
     assert done.returncode == 0, done.stderr
     repo = hub.repos["user/demo"]
