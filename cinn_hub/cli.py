@@ -131,18 +131,16 @@ def run_colorize(options: argparse.Namespace) -> None:
     if options.n < 1:
         raise CinnHubError(f"n is {options.n}; it must be a number of answers, 1 or more.")
     model = load(options)
-
-    def endings() -> list[str]:
-        return [f"color{i}.{options.format}" for i in range(1, options.n + 1)]
+    endings = [f"color{i}.{options.format}" for i in range(1, options.n + 1)]
 
     def work(job: Job) -> Iterable[str]:
         results = model.colorize(
             job.photo, options.n, options.temperature, options.seed, hints=options.hint
         )
-        for ending, result in zip(endings(), results, strict=True):
+        for ending, result in zip(endings, results, strict=True):
             yield written(result, job.target(ending))
 
-    run_all(options, endings(), work)
+    run_all(options, endings, work)
 
 
 def run_transfer(options: argparse.Namespace) -> None:
@@ -200,12 +198,8 @@ def run_list(options: argparse.Namespace) -> None:
 def run_push(options: argparse.Namespace) -> None:
     from cinn_hub.publishing import model_bundle
 
-    send(
-        options,
-        model_bundle(options.folder),
-        "model",
-        f"{options.folder.resolve().name}, a cinn_hub model",
-    )
+    message = f"{options.folder.resolve().name}, a cinn_hub model"
+    send(options, model_bundle(options.folder), "model", message)
 
 
 def run_space(options: argparse.Namespace) -> None:
