@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from cinn_hub.errors import CinnHubError
+from cinn_hub.photos import whole_file
 
 SUFFIXES = (".webp", ".gif", ".mp4")
 
@@ -38,22 +37,15 @@ def write_animation(
     if back:
         pictures += pictures[-2:0:-1]
     each = max(20, round(1000 * seconds / (len(frames) - 1)))  # milliseconds
-    handle, unfinished = None, None
     try:
-        handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=path.suffix.lower())
-        os.close(handle)
-        if path.suffix.lower() == ".mp4":
-            write_mp4(pictures, unfinished, 1000 / each)
-        else:
-            write_repeating(pictures, unfinished, each)
-        os.chmod(unfinished, 0o644)
-        os.replace(unfinished, path)
+        with whole_file(path) as unfinished:
+            if path.suffix.lower() == ".mp4":
+                write_mp4(pictures, unfinished, 1000 / each)
+            else:
+                write_repeating(pictures, unfinished, each)
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
         raise CinnHubError(f"{path} cannot be written: {said}.") from error
-    finally:
-        if unfinished and os.path.exists(unfinished):
-            os.unlink(unfinished)
 
 
 def write_repeating(pictures: Sequence[Image.Image], path: str, milliseconds: int) -> None:

@@ -246,7 +246,8 @@ def find_jobs(photos: Sequence[Path], out: Path) -> list[Job]:
             raise PhotoError(f"There is no photo {path}; check the path.")
     if not found:
         raise PhotoError(f"There are no photos in {', '.join(map(str, photos))}.")
-    found = [(p, folder, is_found) for p, folder, is_found in found if not is_result(p, found)]
+    searched = {photo for photo, _, is_found in found if is_found}
+    found = [entry for entry in found if not is_result(entry[0], searched)]
     stems = Counter((folder, photo.stem) for photo, folder, _ in found)
     jobs = [
         Job(photo, folder, photo.stem if stems[folder, photo.stem] == 1 else photo.name, is_found)
@@ -261,13 +262,12 @@ def find_jobs(photos: Sequence[Path], out: Path) -> list[Job]:
     return jobs
 
 
-def is_result(photo: Path, found: Sequence[tuple[Path, Path, bool]]) -> bool:
+def is_result(photo: Path, searched: set[Path]) -> bool:
     """Whether this is what was made of another photo that was found in the same folder."""
     made_of = RESULT.fullmatch(photo.stem)
     if made_of is None:
         return False
-    names = {photo.with_name(made_of[1] + suffix) for suffix in PHOTO_SUFFIXES}
-    return any(is_found and other in names for other, _, is_found in found)
+    return any(photo.with_name(made_of[1] + suffix) in searched for suffix in PHOTO_SUFFIXES)
 
 
 def run_all(options: argparse.Namespace, endings: Sequence[str], work) -> None:

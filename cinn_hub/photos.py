@@ -6,7 +6,8 @@ import io
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -301,13 +302,17 @@ def enlarge(ab: np.ndarray, lightness: np.ndarray) -> np.ndarray:
     return GuidedEnlargement.of(ab, lightness).rows(lightness, slice(0, len(lightness)))
 
 
-def paint(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
-    """sRGB (H, W, 3) uint8 of this L with the small ab enlarged on it; L stays as it is."""
+def paint(lightness: np.ndarray, ab: np.ndarray, flat: float | None = None) -> np.ndarray:
+    """sRGB (H, W, 3) uint8 of this L with the small ab enlarged on it; L stays as it is.
+
+    flat: one L for all pixels of the result; the given one is then only what ab is enlarged on.
+    """
     enlargement = GuidedEnlargement.of(ab, lightness)
     rgb = np.empty((*lightness.shape, 3), np.uint8)
     for rows in color.strips(lightness.shape):
         colors = enlargement.rows(lightness, rows)
-        rgb[rows] = color.to_rgb(np.dstack([lightness[rows], colors]))
+        light = lightness[rows] if flat is None else np.full_like(lightness[rows], flat)
+        rgb[rows] = color.to_rgb(np.dstack([light, colors]))
     return rgb
 
 
@@ -326,13 +331,7 @@ def render(photo: Photo, ab: np.ndarray) -> Image.Image:
 
 def render_layer(photo: Photo, ab: np.ndarray, lightness: float = 65.0) -> Image.Image:
     """The colours alone at the photo's own size, all of one lightness, with the photo's alpha."""
-    enlargement = GuidedEnlargement.of(ab, photo.lightness)
-    rgb = np.empty((*photo.lightness.shape, 3), np.uint8)
-    for rows in color.strips(photo.lightness.shape):
-        colors = enlargement.rows(photo.lightness, rows)
-        flat = np.full((*colors.shape[:2], 1), lightness, np.float32)
-        rgb[rows] = color.to_rgb(np.concatenate([flat, colors], -1))
-    return with_alpha(rgb, photo.alpha)
+    return with_alpha(paint(photo.lightness, ab, flat=lightness), photo.alpha)
 
 
 def render_preview(photo: Photo, ab: np.ndarray, long_side: int) -> Image.Image:
@@ -413,17 +412,20 @@ def save(
         for key, value in settings.items():
             options["pnginfo"].add_text(f"cinn_hub:{key}", value)
     try:
-        write_whole(image, path, options)
+        with whole_file(path) as unfinished:
+            image.save(unfinished, **options)
     except (OSError, ValueError) as error:  # ValueError: more pixels than the format has room for
         said = getattr(error, "strerror", None) or error
         raise PhotoError(f"{path} cannot be written: {said}.") from error
 
 
-def write_whole(image: Image.Image, path: Path, options: dict[str, object]) -> None:
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
+@contextmanager
+def whole_file(path: Path) -> Iterator[str]:
+    """The path of a file to write to, which takes the place of `path` once it is complete."""
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=path.suffix.lower())
+    os.close(handle)
     try:
-        with os.fdopen(handle, "wb") as file:
-            image.save(file, **options)
+        yield unfinished
         os.chmod(unfinished, 0o644)
         os.replace(unfinished, path)
     except BaseException:

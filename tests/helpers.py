@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -40,3 +47,31 @@ def color_picture(width: int = 96, height: int = 64, seed: int = 0) -> Image.Ima
     rng = np.random.default_rng(seed)
     small = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
     return small.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def same(path: Path | str, expected: object, limit: int = 2) -> bool:
+    """Whether the picture in the file is the expected one, up to so many steps of 8 bits."""
+    return np.abs(np.asarray(Image.open(path)).astype(int) - np.asarray(expected)).max() <= limit
+
+
+@contextmanager
+def running_app(python: Path | str, folder: Path, **environment: str) -> Iterator[str]:
+    """`python app.py` in that folder; gives its address once it answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), **environment}
+    app = subprocess.Popen([python, "app.py"], cwd=folder, env=environment)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(address, timeout=2).close()
+                break
+            except OSError:
+                assert app.poll() is None, "the app stopped"
+                time.sleep(0.3)
+        yield address
+    finally:
+        app.terminate()
+        app.wait(20)

@@ -74,13 +74,14 @@ def principal_directions(
     total = torch.zeros(model.dimensions, model.dimensions)
     found = []
     for part, which in zip(images.split(250), labels.split(250), strict=True):
-        z = model.latent(part / 255, which).flatten().clone()  # a clone can be differentiated
+        latent = model.latent(part / 255, which)
+        z = latent.flatten().clone()  # a clone can be differentiated
         found.append(z)
         written = model.condition(torch.randint(LABELS, (len(z),), generator=generator))
         coarse = torch.randn(len(z), 1, 7, 7, generator=generator)
         probe = F.interpolate(coarse, (SIDE, SIDE), mode="bilinear")
         z.requires_grad_(True)
-        pictures = model.decode(model.draw(1, seed=0).unflattened(z), written)
+        pictures = model.decode(latent.unflattened(z), written)
         (step,) = torch.autograd.grad((pictures * probe).sum(), z)
         total += step.T @ step
     directions = torch.linalg.eigh(total).eigenvectors.T.flip(0)[:count]

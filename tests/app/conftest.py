@@ -1,15 +1,10 @@
 """The app as `python app.py` starts it, and a browser to use it with."""
 
-import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 
 import pytest
-from helpers import ROOT, WAIT
+from helpers import ROOT, WAIT, running_app
 from playwright.sync_api import sync_playwright
 
 CHROMIUM = next(
@@ -20,24 +15,8 @@ QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component
 
 @pytest.fixture(scope="session")
 def address():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "HF_HUB_OFFLINE": "1"}
-    app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(address, timeout=2).close()
-                break
-            except OSError:
-                assert app.poll() is None, "the app stopped"
-                time.sleep(0.3)
+    with running_app(sys.executable, ROOT, HF_HUB_OFFLINE="1") as address:
         yield address
-    finally:
-        app.terminate()
-        app.wait(20)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from helpers import ROOT, color_picture
+from helpers import ROOT, color_picture, same
 from PIL import Image
 
 import cinn_hub
@@ -28,10 +28,6 @@ def client(address):
 @pytest.fixture(scope="module")
 def model():
     return cinn_hub.load("imagenet")
-
-
-def same(path, expected, limit=2):
-    return np.abs(np.asarray(Image.open(path)).astype(int) - np.asarray(expected)).max() <= limit
 
 
 def test_every_endpoint_has_a_name_and_a_description(client):

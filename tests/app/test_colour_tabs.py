@@ -1,9 +1,8 @@
 """The tabs Explore, Transfer, Hints and Models in a real browser."""
 
-import numpy as np
 import pytest
 from browsing import code_on, drag, run_code, save_download, upload
-from helpers import ROOT, WAIT
+from helpers import ROOT, WAIT, same
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -23,10 +22,6 @@ def photo(tmp_path):
 
 def open_tab(page, name):
     page.get_by_role("tab", name=name).click()
-
-
-def same(path, expected, limit=2):
-    return np.abs(np.asarray(Image.open(path)).astype(int) - np.asarray(expected)).max() <= limit
 
 
 def test_a_map_is_drawn_walked_and_filmed(page, photo, tmp_path):

@@ -3,18 +3,14 @@
 Installs PyTorch and Gradio anew, so it is not among the quick tests: `make test-space`.
 """
 
-import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 import venv
 
 import pytest
 from gradio_client import Client, handle_file
-from helpers import ROOT
+from helpers import ROOT, running_app
 from PIL import Image
 
 pytestmark = pytest.mark.space
@@ -37,21 +33,7 @@ def test_the_bundle_starts_and_colours(bundle):
     python = bundle / ".venv" / "bin" / "python"
     install = [python, "-m", "pip", "install", "-q", "-r", "requirements.txt"]
     subprocess.run(install, cwd=bundle, check=True, timeout=1500)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environment = {**kept, "GRADIO_SERVER_PORT": str(port), "SPACE_ID": "user/demo"}
-    app = subprocess.Popen([python, "app.py"], cwd=bundle, env=environment)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(address, timeout=2).close()
-                break
-            except OSError:
-                assert app.poll() is None, "the app stopped"
-                time.sleep(0.3)
+    with running_app(python, bundle, PYTHONPATH="", SPACE_ID="user/demo") as address:
         client = Client(address, verbose=False)
         photo = handle_file(str(bundle / "examples" / "cat.jpg"))
         assert len(client.predict(photo, n=2, api_name="/colorize")[1]) == 2
@@ -59,6 +41,3 @@ def test_the_bundle_starts_and_colours(bundle):
         assert result.size == Image.open(bundle / "examples" / "cat.jpg").size
         names = client.view_api(return_format="dict")["named_endpoints"]
         assert "/load_model" not in names  # strangers share the machine
-    finally:
-        app.terminate()
-        app.wait(20)
