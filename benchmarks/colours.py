@@ -37,6 +37,7 @@ from benchmarks.features import ColorCritic, Seen, frechet_distance, top5_agreem
 from benchmarks.sheets import write_sheet
 from cinn_hub.color import colorfulness, to_lab, to_rgb
 from cinn_hub.colorization import ColorizationCINN
+from cinn_hub.model import Condition
 from cinn_hub.photos import paint
 from training.photos import find_photos
 
@@ -129,23 +130,28 @@ def roughness(ab: np.ndarray, lightness: np.ndarray) -> float:
 
 
 @torch.inference_mode()
+def conditions(model: ColorizationCINN, lightness: np.ndarray) -> list[Condition]:
+    """What the flow is given of each L (N, 256, 256)."""
+    parts = (torch.from_numpy(light)[None, None].to(model.device) for light in lightness)
+    return [model.condition(part) for part in parts]
+
+
+@torch.inference_mode()
 def sampled(
-    model: ColorizationCINN, lightness: np.ndarray, temperature: float | dict[str, float]
+    model: ColorizationCINN, given: list[Condition], temperature: float | dict[str, float]
 ) -> Iterator[np.ndarray]:
     """ab (8, 64, 64, 2) for each photo, photo i with seed i."""
-    for i, light in enumerate(lightness):
-        condition = model.condition(torch.from_numpy(light)[None, None].to(model.device))
+    for i, condition in enumerate(given):
         z = model.draw(SAMPLES, temperature, seed=i)
         yield model.decode(z, condition).permute(0, 2, 3, 1).cpu().numpy()
 
 
 @torch.inference_mode()
-def held_out_bits(model: ColorizationCINN, held: Held) -> float:
+def held_out_bits(model: ColorizationCINN, given: list[Condition], held: Held) -> float:
     """Bits per dimension of the real ab, with the model's own noise."""
     generator = torch.Generator().manual_seed(0)
     bits = []
-    for light, ab in zip(held.lightness, held.ab, strict=True):
-        condition = model.condition(torch.from_numpy(light)[None, None].to(model.device))
+    for condition, ab in zip(given, held.ab, strict=True):
         x = torch.from_numpy(ab).permute(2, 0, 1)[None]
         x = x + model.config.noise * torch.randn(x.shape, generator=generator)
         bits.append(model.bits_per_dim(model.log_prob(x.to(model.device), condition)).item())
@@ -185,13 +191,14 @@ def rows(
         "real": measure("real", held, iter(real_ab), lambda i, _: held.rgb[i][None]),
         "real ab at 64x64": measure("64x64", held, iter(real_ab), guided),
     }
+    given = conditions(model, held.lightness)
     for name, temperature in temperatures.items():
-        samples = sampled(model, held.lightness, temperature)
+        samples = sampled(model, given, temperature)
         figures[name] = measure(name, held, samples, guided)
     critic = ColorCritic()
     seen = {name: critic.look(figure.firsts) for name, figure in figures.items()}
     table = {name: figure.row(seen["real"], seen[name]) for name, figure in figures.items()}
-    bits = held_out_bits(model, held)
+    bits = held_out_bits(model, given, held)
     for name in temperatures:
         table[name]["bits"] = bits
     return table
@@ -239,15 +246,16 @@ def old_photos(model: ColorizationCINN, place: str, target: Path) -> None:
     """The contact sheet of photos that have no colours: grey, and eight samples."""
     sources = find_photos([place])[:SHEET_PHOTOS]
     lightness = np.stack([to_lab(middle_square(x.read()))[..., 0] for x in sources])
-    samples = zip(lightness, sampled(model, lightness, model.temperature()), strict=True)
-    write_sheet([grey_and_samples(light, ab) for light, ab in samples], target)
+    samples = sampled(model, conditions(model, lightness), model.temperature())
+    rows = [grey_and_samples(*pair) for pair in zip(lightness, samples, strict=True)]
+    write_sheet(rows, target)
 
 
 def sheet(model: ColorizationCINN, held: Held, target: Path) -> None:
     """Grey, real and eight samples of 24 photos, evenly taken from all."""
     chosen = np.arange(SHEET_PHOTOS) * (len(held.rgb) // SHEET_PHOTOS)
     rows = []
-    samples = sampled(model, held.lightness[chosen], model.temperature())
+    samples = sampled(model, conditions(model, held.lightness[chosen]), model.temperature())
     for i, ab in zip(chosen, samples, strict=True):
         grey, *colors = grey_and_samples(held.lightness[i], ab)
         rows.append([grey, held.rgb[i], *colors])

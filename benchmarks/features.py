@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from cinn_hub.networks import EfficientNetLite, SameConv
-from training.backbone import BATCH_NORM_TENSORS, fold, load_pretrained
+from training.backbone import ColorClassifier
 
+VARIANT = 1
 SIDE = 240  # pixels, what Lite1 was trained on
-FEATURES, CLASSES = 1280, 1000
 
 
 @dataclass(frozen=True)
@@ -29,36 +28,25 @@ class Seen:
     scores: Tensor  # (N, 1000)
 
 
-class ColorCritic(nn.Module):
+class ColorCritic:
     """EfficientNet-Lite1 with its head, as trained on ImageNet in colour."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.backbone = EfficientNetLite(inputs=3, width=1.0, depth=1.1)
-        rest = load_pretrained(self.backbone, variant=1)
-        self.head = SameConv(self.backbone.tap_channels[-1], FEATURES, 1)
-        self.classify = nn.Linear(FEATURES, CLASSES)
-        weight, bias = fold(rest[0], rest[1 : 1 + BATCH_NORM_TENSORS])
-        values = [weight, bias, *rest[1 + BATCH_NORM_TENSORS :]]
-        targets = [*self.head.parameters(), *self.classify.parameters()]
-        for target, value in zip(targets, values, strict=True):
-            target.data.copy_(value)
-        self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.network = ColorClassifier(VARIANT)
 
     def look(self, pictures: Sequence[np.ndarray], batch: int = 25) -> Seen:
         """sRGB pictures (H, W, 3) uint8, all of one size."""
-        parts = [self(np.stack(pictures[i : i + batch])) for i in range(0, len(pictures), batch)]
+        parts = [
+            self.seen(np.stack(pictures[i : i + batch])) for i in range(0, len(pictures), batch)
+        ]
         features, scores = zip(*parts, strict=True)
         return Seen(torch.cat(features), torch.cat(scores))
 
     @torch.inference_mode()
-    def forward(self, pictures: np.ndarray) -> tuple[Tensor, Tensor]:
+    def seen(self, pictures: np.ndarray) -> tuple[Tensor, Tensor]:
         """sRGB (B, H, W, 3) uint8 -> features (B, 1280) and class scores (B, 1000)."""
         rgb = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
-        rgb = F.interpolate(rgb, (SIDE, SIDE), mode="bilinear", antialias=True)
-        last = self.backbone((rgb - 127) / 128)[-1]
-        features = F.relu6(self.head(last)).mean((2, 3))
-        return features, self.classify(features)
+        return self.network(F.interpolate(rgb, (SIDE, SIDE), mode="bilinear", antialias=True))
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -23,6 +23,7 @@ from cinn_hub.flow import (
     Bijection,
     Chain,
     ConditionalGaussian,
+    ConditionalShift,
     Flow,
     HaarDownsampling,
     InvertibleConv1x1,
@@ -39,7 +40,7 @@ from cinn_hub.model import (
     check_temperature,
     fresh_seed,
 )
-from cinn_hub.networks import ConditionNetwork, ConvSubnet, PriorNetwork
+from cinn_hub.networks import ColorBins, ConditionNetwork, ConvSubnet, PriorNetwork
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,9 @@ class ColorizationCINN(ConditionalINN):
     """Colours for a lightness: ab at 64x64 given L at 256x256, coarse to fine.
 
     A Haar pyramid splits ab into its mean (level "1x1") and the details that make 2x2, 4x4, ...
-    64x64 of it. Every level is a small flow, given the condition's map and the coarser ab that is
-    already drawn; together they are one exactly invertible map.
+    64x64 of it. Every level is a small flow of what differs from the colours to be expected, given
+    the condition's map and the coarser ab that is already drawn; together they are one exactly
+    invertible map.
     """
 
     def __init__(self, config: ColorizationConfig) -> None:
@@ -186,6 +188,7 @@ class ColorizationCINN(ConditionalINN):
             config.attention_blocks,
             config.conv_blocks,
         )
+        self.bins = ColorBins(config.channels[0])
         self.flow = Flow(
             {
                 level_name(side): self.build_level(i, side)
@@ -201,7 +204,7 @@ class ColorizationCINN(ConditionalINN):
         fine, middle, coarse = self.config.channels
         grid = max(side // 2, 1)
         widths = {self.config.ab_size // 2: fine, self.config.ab_size // 4: middle}
-        given = widths.get(grid, coarse) + 4  # the map, and L's own mean and details
+        given = widths.get(grid, coarse) + 4 + 2 + 8  # as `condition_of_maps` makes them
         hidden, kernel = self.config.hidden[index], 1 if grid == 1 else 3
         channels, drawn = (6, 2) if side > 1 else (2, 0)
 
@@ -209,7 +212,13 @@ class ColorizationCINN(ConditionalINN):
             return ConvSubnet(inputs, outputs, given, drawn, hidden, kernel)
 
         prior = PriorNetwork(2 * channels, given, drawn, hidden, kernel)
-        layers: list[Bijection] = [ActNorm(channels), ConditionalGaussian(prior)]
+        # the last of them are the expected ab: its mean (2 channels), its details (6)
+        expected = slice(-6, None) if side > 1 else slice(-8, -6)
+        layers: list[Bijection] = [
+            ConditionalShift(expected),
+            ActNorm(channels),
+            ConditionalGaussian(prior),
+        ]
         for k in range(self.config.couplings[index]):
             layers.append(InvertibleConv1x1(channels, seed=k))
             layers.append(AffineCoupling(channels, subnet, self.config.clamp))
@@ -224,13 +233,17 @@ class ColorizationCINN(ConditionalINN):
             return self.condition_of_maps(self.condition_network(lightness), lightness)
 
     def condition_of_maps(self, maps: dict[int, Tensor], lightness: Tensor) -> Condition:
-        """The condition network's maps, each with L's own mean and details at that grid."""
+        """The condition network's maps; with each, of the picture at that grid, mean and details of
+        L, the spread of the colours to be expected, and mean and details of their ab."""
+        mean, spread = self.bins.mean_and_spread(self.bins(maps[max(maps)]))
+        mean = F.interpolate(mean, scale_factor=2, mode="bilinear")
         condition = Condition()
         for side in self.config.sides:
             grid = max(side // 2, 1)
-            small = F.avg_pool2d(lightness / 50 - 1, self.config.image_size // (2 * grid))
-            wavelets, _ = HaarDownsampling()(small, None)
-            condition[level_name(side)] = torch.cat([maps[grid], wavelets.to(maps[grid].dtype)], 1)
+            light = wavelets(lightness / 50 - 1, grid)
+            doubt = F.avg_pool2d(spread / self.unit, spread.shape[-1] // grid)
+            expected = wavelets(mean / self.unit, grid)
+            condition[level_name(side)] = torch.cat([maps[grid], light, doubt, expected], 1)
         return condition
 
     def temperature(self, scale: float = 1.0) -> dict[str, float]:
@@ -438,6 +451,11 @@ class ColorizationCINN(ConditionalINN):
                 Colorization(prepared.photo, picture, row, log_prob[i].item(), bits[i], mine)
             )
         return found
+
+
+def wavelets(x: Tensor, grid: int) -> Tensor:
+    """(B, C, side, side) -> means of x and its details at that grid, (B, 4 C, grid, grid)."""
+    return HaarDownsampling()(F.avg_pool2d(x, x.shape[-1] // (2 * grid)), None)[0]
 
 
 def hinted_ab(hint: Hint, lightness: float) -> np.ndarray:

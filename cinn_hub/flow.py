@@ -103,6 +103,28 @@ class AffineCoupling(Bijection):
         return torch.cat([x1, x2], 1)
 
 
+class ConditionalShift(Bijection):
+    """z = x - mean, where the mean lies in the given condition, in these of its channels.
+
+    What follows models only what the condition does not say.
+    """
+
+    def __init__(self, channels: slice) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def mean(self, condition: LevelCondition) -> Tensor:
+        return condition.given[:, self.channels].unsqueeze(1)
+
+    def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        rows = x.unflatten(0, (len(condition.given), -1))
+        return (rows - self.mean(condition).to(x.dtype)).flatten(0, 1), no_log_det(x)
+
+    def inverse(self, z: Tensor, condition: LevelCondition) -> Tensor:
+        rows = z.unflatten(0, (len(condition.given), -1))
+        return (rows + self.mean(condition).to(z.dtype)).flatten(0, 1)
+
+
 class ConditionalGaussian(Bijection):
     """z = (x - mean) * exp(-log_scale), with (mean, log_scale) = network(condition).
 

@@ -63,8 +63,8 @@ REGISTRY = (
         license="research use: see the terms of the training photos on the model card",
         repo="cinn-hub/imagenet",
         revision="v0.1.0",
-        sha256="5a26ddb7751d9958c4592baf84340d790912e48afba7d0dc176c8808f0a78c7e",
-        size=21_527_487,
+        sha256="9ebad56ab9188e9e64a819590cbcde779c376b2622d4997787addf181935fbc3",
+        size=21_770_513,
     ),
     RegistryEntry(
         name="mnist",

@@ -194,7 +194,15 @@ class ConditionNetwork(nn.Module):
 
     def forward(self, lightness: Tensor) -> dict[int, Tensor]:
         """L (B, 1, size, size) in [0, 100] -> {side: (B, C, side, side)}, fine to coarse."""
-        tap4, tap8, tap16, tap32 = self.backbone((lightness * 2.55 - 127) / 128)
+        return self.maps(self.features(lightness))
+
+    def features(self, lightness: Tensor) -> list[Tensor]:
+        """L (B, 1, size, size) in [0, 100] -> the backbone's, at strides 4, 8, 16 and 32."""
+        return self.backbone((lightness * 2.55 - 127) / 128)
+
+    def maps(self, features: list[Tensor]) -> dict[int, Tensor]:
+        """The decoder: the backbone's features -> {side: (B, C, side, side)}, fine to coarse."""
+        tap4, tap8, tap16, tap32 = features
         coarse = self.attention(self.project32(tap32) + self.positions)
         middle = self.blocks16(self.project16(torch.cat([tap16, enlarged(coarse)], 1)))
         fine = torch.cat([self.project4(tap4), tap8, enlarged(middle)], 1)
@@ -207,6 +215,36 @@ class ConditionNetwork(nn.Module):
 def enlarged(x: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, C, 2 H, 2 W)."""
     return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+class ColorBins(nn.Module):
+    """Colour as a classification over a square grid of ab, at each position (Zhang et al. 2016).
+
+    Arguments:
+        channels: of the features.
+        spacing: of the grid, in ab units.
+        per_axis: K, an odd number of grid points along each axis; grey is in the middle.
+    """
+
+    def __init__(self, channels: int, spacing: float = 11.0, per_axis: int = 19) -> None:
+        super().__init__()
+        self.spacing = spacing
+        self.per_axis = per_axis
+        self.head = nn.Conv2d(channels, per_axis**2, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) -> log-probabilities (B, K * K, H, W), a in steps of K, then b."""
+        scores = self.head(features)
+        return scores.to(torch.promote_types(scores.dtype, torch.float32)).log_softmax(1)
+
+    def mean_and_spread(self, log_p: Tensor) -> tuple[Tensor, Tensor]:
+        """Expected ab and its standard deviation, each (B, 2, H, W), in ab units."""
+        p = log_p.exp().unflatten(1, (self.per_axis, self.per_axis))
+        axis = torch.arange(self.per_axis, device=p.device, dtype=p.dtype) - self.per_axis // 2
+        axis = (self.spacing * axis).view(1, 1, -1, 1, 1)
+        p = torch.stack([p.sum(2), p.sum(1)], 1)  # (B, 2, K, H, W): of a, of b
+        mean = (p * axis).sum(2)
+        return mean, ((p * axis.square()).sum(2) - mean.square()).clamp_min(0).sqrt()
 
 
 class ConvSubnet(nn.Module):

@@ -93,10 +93,10 @@ def first_name(state):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: s.pop(first_name(s)), "model.safetensors lacks condition_network"),
+        (lambda s: s.pop(first_name(s)), "model.safetensors lacks bins.head"),
         (lambda s: s.update(extra=torch.ones(2)), "has the unknown tensor extra"),
         (lambda s: s.update({first_name(s): torch.ones(7)}), r"of shape \(7,\); config.json wants"),
-        (lambda s: s[first_name(s)].fill_(float("nan")), "has NaN or infinity in condition"),
+        (lambda s: s[first_name(s)].fill_(float("nan")), "has NaN or infinity in bins.head"),
     ],
 )
 def test_weights_are_read_strictly(folder, change, message):

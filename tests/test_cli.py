@@ -175,7 +175,7 @@ def test_list_and_version(run, capsys):
     assert (
         code == 0
         and output.out.startswith("imagenet: colours")
-        and "21.5 MB, bundled" in output.out
+        and "21.8 MB, bundled" in output.out
     )
     with pytest.raises(SystemExit):
         main(["--version"])

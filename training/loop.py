@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -214,9 +213,12 @@ def moving_average(limit: float, average: Tensor, value: Tensor, count: Tensor) 
     return torch.lerp(value, average, decay)
 
 
-def rate(done: float, steps: int) -> float:
-    """The share of the peak learning rate: a short warm-up, then a cosine down to zero."""
-    return min(1.0, (steps + 1) / WARM_UP_STEPS) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+def rate(done: float, steps: int, decay: float = 0.4) -> float:
+    """The share of the peak learning rate: a short warm-up, then all of it, then down to zero.
+
+    decay: the last part of the time, in which it falls (by a line).
+    """
+    return min(1.0, (steps + 1) / WARM_UP_STEPS) * min(1.0, max(0.0, 1 - done) / decay)
 
 
 def forever(batches: Iterable[Any]) -> Iterator[Any]:

@@ -28,6 +28,11 @@ class Source:
     member: str | None
     group: str
 
+    @property
+    def name(self) -> str:
+        """Of the photo within its folder or archive, and of that."""
+        return f"{self.path.name}/{self.member}" if self.member else "/".join(self.path.parts[-2:])
+
     def read(self) -> bytes:
         return archive(self.path).read(self.member) if self.member else self.path.read_bytes()
 
@@ -58,22 +63,32 @@ def find_photos(places: Sequence[str | Path]) -> list[Source]:
 class ColorPhotos(Dataset):
     """(L (1, size, size) in [0, 100], ab (2, size/4, size/4)) of coloured photos, float32.
 
+    With `classes`, the photo's scores in a classifier come third.
+
     Each photo, or a random part of it, is squeezed to a square whatever its aspect, as in use.
     Grey, toned and unreadable photos give None; `collate` drops them.
 
     Arguments:
         augment: random crops of at least 65 % of each side, flips, and L alone aged.
+        classes: (photos, classes) of any dtype.
     """
 
-    def __init__(self, sources: Sequence[Source], size: int = 256, augment: bool = True) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        size: int = 256,
+        augment: bool = True,
+        classes: Tensor | None = None,
+    ) -> None:
         self.sources = list(sources)
+        self.classes = classes
         self.size = size
         self.augment = augment
 
     def __len__(self) -> int:
         return len(self.sources)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor] | None:
+    def __getitem__(self, index: int) -> tuple[Tensor, ...] | None:
         encoded = np.frombuffer(self.sources[index].read(), np.uint8)
         bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
         if bgr is None:
@@ -90,10 +105,9 @@ class ColorPhotos(Dataset):
         lightness = np.ascontiguousarray(lab[..., 0])
         if self.augment:
             lightness = perhaps_aged(lightness)
-        return (
-            torch.from_numpy(lightness[None]),
-            torch.from_numpy(small[..., 1:]).permute(2, 0, 1).contiguous(),
-        )
+        ab = torch.from_numpy(small[..., 1:]).permute(2, 0, 1).contiguous()
+        item = (torch.from_numpy(lightness[None]), ab)
+        return item if self.classes is None else (*item, self.classes[index])
 
 
 def random_part(picture: np.ndarray, least: float = 0.65) -> np.ndarray:
@@ -126,15 +140,19 @@ def perhaps_aged(lightness: np.ndarray, share: float = 0.4) -> np.ndarray:
     return (aged + 5 * grain**2 * noise).clip(0, 100).astype(np.float32)
 
 
-def collate(items: list[tuple[Tensor, Tensor] | None]) -> tuple[Tensor, Tensor]:
+def collate(items: list[tuple[Tensor, ...] | None]) -> Sequence[Tensor]:
     """A batch of those photos that have colours."""
     kept = [item for item in items if item is not None]
     return default_collate(kept) if kept else (torch.empty(0, 1, 0, 0), torch.empty(0, 2, 0, 0))
 
 
-def balanced_sampler(sources: Sequence[Source], seed: int) -> WeightedRandomSampler:
-    """Draws collections by the square root of their size: large ones do not drown others."""
+def rarity(sources: Sequence[Source]) -> Tensor:
+    """How often to draw each photo: collections by the root of their size, (photos,)."""
     sizes = Counter(source.group for source in sources)
-    weights = [sizes[source.group] ** -0.5 for source in sources]
+    return torch.tensor([sizes[source.group] ** -0.5 for source in sources])
+
+
+def sampler(weights: Tensor, seed: int) -> WeightedRandomSampler:
+    """Draws photos in proportion to their weights."""
     generator = torch.Generator().manual_seed(seed)
-    return WeightedRandomSampler(weights, len(sources), replacement=True, generator=generator)
+    return WeightedRandomSampler(weights, len(weights), replacement=True, generator=generator)
