@@ -39,7 +39,7 @@ from cinn_hub.color import colorfulness, to_lab, to_rgb
 from cinn_hub.colorization import ColorizationCINN
 from cinn_hub.model import Condition
 from cinn_hub.photos import paint
-from training.photos import find_photos
+from training.photos import Source, find_photos
 
 SIDE = 256
 SAMPLES = 8
@@ -59,15 +59,15 @@ class Held:
 
     @classmethod
     def read(cls, places: list[str], limit: int | None) -> Held:
-        pictures = [middle_square(source.read()) for source in find_photos(places)[:limit]]
+        pictures = [middle_square(source) for source in find_photos(places)[:limit]]
         rgb = np.stack(pictures)
         lab = np.stack([to_lab(picture) for picture in pictures])
         return cls(rgb, lab[..., 0], np.stack([small_ab(x) for x in lab]))
 
 
-def middle_square(encoded: bytes) -> np.ndarray:
-    """sRGB (256, 256, 3) uint8 of the middle of an encoded photo."""
-    bgr = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+def middle_square(source: Source) -> np.ndarray:
+    """sRGB (256, 256, 3) uint8 of the middle of a photo."""
+    bgr = source.decode()
     height, width = bgr.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -233,7 +233,7 @@ def mean_ab(places: list[str]) -> tuple[float, float]:
     """The mean colour of up to 4,000 photos, evenly taken from all."""
     sources = find_photos(places)
     chosen = sources[:: max(1, len(sources) // 4000)]
-    means = [to_lab(middle_square(x.read()))[..., 1:].mean((0, 1)) for x in tqdm(chosen)]
+    means = [to_lab(middle_square(x))[..., 1:].mean((0, 1)) for x in tqdm(chosen)]
     return tuple(np.mean(means, 0).round(1).tolist())
 
 
@@ -245,7 +245,7 @@ def grey_and_samples(lightness: np.ndarray, ab: np.ndarray) -> list[np.ndarray]:
 def old_photos(model: ColorizationCINN, place: str, target: Path) -> None:
     """The contact sheet of photos that have no colours: grey, and eight samples."""
     sources = find_photos([place])[:SHEET_PHOTOS]
-    lightness = np.stack([to_lab(middle_square(x.read()))[..., 0] for x in sources])
+    lightness = np.stack([to_lab(middle_square(x))[..., 0] for x in sources])
     samples = sampled(model, conditions(model, lightness), model.temperature())
     rows = [grey_and_samples(*pair) for pair in zip(lightness, samples, strict=True)]
     write_sheet(rows, target)

@@ -26,7 +26,7 @@ from benchmarks.colours import SIDE, middle_square, small_ab
 from cinn_hub.color import to_lab
 from cinn_hub.colorization import Colorization
 from cinn_hub.guidance import read_hints, spot_weights
-from training.photos import find_photos
+from training.photos import evenly, find_photos
 
 ANSWERS = 4
 HINTS = 5
@@ -72,12 +72,11 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=30)
     options = parser.parse_args()
     model = cinn_hub.load(options.model)
-    sources = find_photos(options.set)
-    sources = sources[:: max(1, len(sources) // options.photos)][: options.photos]
+    sources = evenly(find_photos(options.set), options.photos)
     rng = np.random.default_rng(0)
     met, met_without, rest, rest_without, seconds = [], [], [], [], []
     for i, source in enumerate(tqdm(sources, leave=False)):
-        rgb = middle_square(source.read())
+        rgb = middle_square(source)
         real = to_lab(rgb)
         hints = real_hints(rgb, rng)
         size = (SIDE, SIDE)

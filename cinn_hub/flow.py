@@ -60,6 +60,13 @@ def per_channel(v: Tensor, x: Tensor) -> Tensor:
     return v.view(1, -1, *[1] * (x.dim() - 2))
 
 
+def add_to_samples(x: Tensor, given: Tensor) -> Tensor:
+    """x (B * n, ...) + given (B, ...): row i of x gets row i // n, without copies."""
+    if len(x) == len(given):
+        return x + given
+    return (x.unflatten(0, (len(given), -1)) + given.unsqueeze(1)).flatten(0, 1)
+
+
 class AffineCoupling(Bijection):
     """z1 = x1 * exp(s(x2)) + t(x2), then z2 = x2 * exp(s(z1)) + t(z1).
 
@@ -113,16 +120,13 @@ class ConditionalShift(Bijection):
         super().__init__()
         self.channels = channels
 
-    def mean(self, condition: LevelCondition) -> Tensor:
-        return condition.given[:, self.channels].unsqueeze(1)
-
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        rows = x.unflatten(0, (len(condition.given), -1))
-        return (rows - self.mean(condition).to(x.dtype)).flatten(0, 1), no_log_det(x)
+        mean = condition.given[:, self.channels].to(x.dtype)
+        return add_to_samples(x, -mean), no_log_det(x)
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> Tensor:
-        rows = z.unflatten(0, (len(condition.given), -1))
-        return (rows + self.mean(condition).to(z.dtype)).flatten(0, 1)
+        mean = condition.given[:, self.channels].to(z.dtype)
+        return add_to_samples(z, mean)
 
 
 class ConditionalGaussian(Bijection):

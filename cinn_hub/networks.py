@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cinn_hub.flow import LevelCondition
+from cinn_hub.flow import LevelCondition, add_to_samples
 
 # expansion, channels, repeats, stride of the first, kernel (Tan & Le 2019; the Lite variants have
 # no squeeze-excitation and ReLU6 throughout)
@@ -322,10 +322,3 @@ def saturated(x: Tensor, limit: float = 8.0) -> Tensor:
     to coupling and from level to level.
     """
     return x * (1 + (x / limit).square()).rsqrt()
-
-
-def add_to_samples(x: Tensor, given: Tensor) -> Tensor:
-    """x (B * n, ...) + given (B, ...): row i of x gets row i // n, without copies."""
-    if len(x) == len(given):
-        return x + given
-    return (x.unflatten(0, (len(given), -1)) + given.unsqueeze(1)).flatten(0, 1)

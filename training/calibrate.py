@@ -24,7 +24,7 @@ from cinn_hub.colorization import ColorizationCINN
 from cinn_hub.flow import ActNorm
 from cinn_hub.model import Condition
 from training.colorization import level_nats
-from training.photos import ColorPhotos, collate, find_photos
+from training.photos import ColorPhotos, collate, evenly, find_photos
 
 FACTORS = [1.03**i for i in range(-3, 13)]  # from 0.92 to 1.43
 
@@ -71,8 +71,7 @@ def calibrate(model: ColorizationCINN, photos: list[tuple[Condition, Tensor]]) -
 def read_photos(
     model: ColorizationCINN, places: list[str], limit: int
 ) -> list[tuple[Condition, Tensor]]:
-    sources = find_photos(places)
-    sources = sources[:: max(1, len(sources) // limit)][:limit]
+    sources = evenly(find_photos(places), limit)
     found = ColorPhotos(sources, model.config.image_size, augment=False)
     generator = torch.Generator().manual_seed(0)
     photos = []

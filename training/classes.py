@@ -37,8 +37,7 @@ class Squares(Dataset):
         return len(self.sources)
 
     def __getitem__(self, index: int) -> Tensor:
-        encoded = np.frombuffer(self.sources[index].read(), np.uint8)
-        bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        bgr = self.sources[index].decode()
         if bgr is None:
             return torch.zeros(3, SIDE, SIDE, dtype=torch.uint8)
         square = cv2.resize(bgr, (SIDE, SIDE), interpolation=cv2.INTER_AREA)

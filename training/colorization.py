@@ -21,7 +21,7 @@ from cinn_hub.networks import ColorBins, EfficientNetLite
 from training import classes
 from training.backbone import ClassHead, load_pretrained
 from training.loop import Stage, Trainer
-from training.photos import ColorPhotos, Source, collate, find_photos, rarity, sampler
+from training.photos import ColorPhotos, Source, collate, evenly, find_photos, rarity, sampler
 
 CLASS_WEIGHT = 0.5
 
@@ -281,8 +281,7 @@ def split_sources(options: argparse.Namespace) -> tuple[list[Source], list[Sourc
         held = find_photos(options.held_out)
     else:
         held, sources = sources[::100], [s for i, s in enumerate(sources) if i % 100]
-    step = max(1, len(held) // options.held_out_photos)
-    return sources, held[::step][: options.held_out_photos]
+    return sources, evenly(held, options.held_out_photos)
 
 
 def initial_model(options: argparse.Namespace) -> ColorizationCINN:

@@ -36,6 +36,10 @@ class Source:
     def read(self) -> bytes:
         return archive(self.path).read(self.member) if self.member else self.path.read_bytes()
 
+    def decode(self) -> np.ndarray | None:
+        """BGR (H, W, 3) uint8; None where OpenCV cannot read it."""
+        return cv2.imdecode(np.frombuffer(self.read(), np.uint8), cv2.IMREAD_COLOR)
+
 
 @lru_cache(maxsize=64)
 def archive(path: Path) -> zipfile.ZipFile:
@@ -58,6 +62,11 @@ def find_photos(places: Sequence[str | Path]) -> list[Source]:
     if not sources:
         raise SystemExit(f"There are no photos in {', '.join(map(str, places))}.")
     return sources
+
+
+def evenly(sources: Sequence[Source], limit: int) -> list[Source]:
+    """At most `limit` of them, evenly taken from all."""
+    return list(sources[:: max(1, len(sources) // limit)][:limit])
 
 
 class ColorPhotos(Dataset):
@@ -89,8 +98,7 @@ class ColorPhotos(Dataset):
         return len(self.sources)
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...] | None:
-        encoded = np.frombuffer(self.sources[index].read(), np.uint8)
-        bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        bgr = self.sources[index].decode()
         if bgr is None:
             return None
         if self.augment:
