@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from helpers import ROOT, SMALL, color_picture
+from helpers import ROOT, SMALL, color_picture, randomize
 from PIL import Image
 
 import cinn_hub
@@ -21,7 +22,15 @@ from training import classes
 from training.average import mean
 from training.backbone import BATCH_NORM_TENSORS, fold
 from training.calibrate import calibrate
-from training.colorization import class_loss, cross_entropy, parse_shares, stages
+from training.colorization import (
+    ColorizationTask,
+    class_loss,
+    cross_entropy,
+    level_nats,
+    parse_shares,
+    stages,
+)
+from training.echo import Memory
 from training.photos import ColorPhotos, collate, find_photos, perhaps_aged
 
 
@@ -188,6 +197,32 @@ def test_shares():
     for text in ("condition", "nothing=1", "flow=0", "flow=x"):
         with pytest.raises(Exception, match="is no stage with its share"):
             parse_shares(text)
+
+
+def test_memory_keeps_the_latest_rows_together():
+    memory = Memory(5)
+    for start in (0, 3, 6):
+        row = torch.arange(start, start + 3)
+        memory.add({"number": row.float(), "negative": -row.float()[:, None]})
+    drawn = memory.draw(200)
+    assert set(drawn["number"].tolist()) == {4, 5, 6, 7, 8}
+    assert torch.equal(drawn["negative"][:, 0], -drawn["number"])
+
+
+def test_echo_is_the_coarse_levels_on_remembered_photos():
+    shape = {"couplings": (*SMALL.couplings, 2), "hidden": (*SMALL.hidden, 8)}
+    model = ColorizationCINN(replace(SMALL, image_size=128, ab_size=32, noise=0.0, **shape))
+    randomize(model, scale=0.3)
+    task = ColorizationTask(model).eval()
+    lightness, ab = 100 * torch.rand(1, 1, 128, 128), 20 * torch.randn(1, 2, 32, 32)
+    task("flow", lightness, ab)
+    echo = task("echo", lightness, ab)
+    nats = level_nats(model, ab, model.condition(lightness))
+    coarse = [nats[name].mean() for name in ("1x1", "2x2", "4x4", "8x8", "16x16")]
+    assert echo.item() == pytest.approx(torch.stack(coarse).mean().item(), rel=0.01)  # of halves
+    echo.backward()
+    learned = {name.split(".")[2] for name, p in model.named_parameters() if p.grad is not None}
+    assert learned == {"1x1", "2x2", "4x4", "8x8", "16x16"}
 
 
 def test_aging_changes_lightness_alone_and_keeps_its_range(photos):

@@ -27,11 +27,13 @@ class Stage:
 
     share: of the whole budget in minutes.
     parameters: picks what is trained, as optimiser groups: [{"params": [...], "lr": ...}].
+    echoes: after each step, how many more as "echo": the task has its batch from what it remembers.
     """
 
     name: str
     share: float
     parameters: Callable[[nn.Module], list[dict[str, Any]]]
+    echoes: int = 0
 
 
 @dataclass
@@ -129,14 +131,9 @@ class Trainer:
             batch = next(batches)
             if len(batch[0]) == 0:
                 continue
-            loss = self.model(stage.name, *batch)
-            optimizer.zero_grad(set_to_none=True)
-            self.accelerator.backward(loss)
-            norm = self.accelerator.clip_grad_norm_(
-                [p for group in groups for p in group["params"]], 1.0
-            )
-            if torch.isfinite(norm):
-                optimizer.step()
+            for name in [stage.name, *["echo"] * stage.echoes]:
+                loss = self.model(name, *batch)
+                self.step(loss, optimizer, groups)
                 averaged.update_parameters(self.task)
             now = time.monotonic()
             self.count(len(batch[0]), now - mark)
@@ -153,6 +150,14 @@ class Trainer:
         self.task.load_state_dict(averaged.module.state_dict())
         self.look(stage, averaged, held_out)
         bar.close()
+
+    def step(self, loss: Tensor, optimizer: Any, groups: list[dict[str, Any]]) -> None:
+        """Down the gradient of the loss, unless that is not finite."""
+        optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(loss)
+        norm = self.accelerator.clip_grad_norm_([p for g in groups for p in g["params"]], 1.0)
+        if torch.isfinite(norm):
+            optimizer.step()
 
     def count(self, pictures: int, seconds: float) -> None:
         self.progress.steps += 1
