@@ -10,7 +10,7 @@ import pytest
 from helpers import ROOT, color_picture
 
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.ui import hints, models, session, viewer
+from cinn_hub.ui import downloads, hints, models, session, viewer
 from cinn_hub.ui.session import Session
 
 
@@ -26,7 +26,7 @@ def opened(small_model, tmp_path):
 def test_downloads_are_deleted_in_time_and_with_the_process():
     code = (
         "import time\n"
-        "from cinn_hub.ui.session import download_folder\n"
+        "from cinn_hub.ui.downloads import download_folder\n"
         "brief, kept = download_folder(seconds=0.3), download_folder()\n"
         "for folder in (brief, kept):\n"
         "    (folder / 'photo.png').write_bytes(b'private')\n"
@@ -114,4 +114,4 @@ def test_the_app_sends_nothing_and_deletes_uploads(small_model):
     digits = DigitCINN(DigitConfig()).eval().requires_grad_(False)
     demo = blocks.build(small_model, digits)
     assert demo.analytics_enabled is False
-    assert demo.delete_cache[1] == session.KEPT_SECONDS == 3600
+    assert demo.delete_cache[1] == downloads.KEPT_SECONDS == 3600

@@ -9,8 +9,8 @@ import gradio as gr
 from cinn_hub.colorization import ColorizationCINN
 from cinn_hub.digits import DigitCINN
 from cinn_hub.ui import colorize, digits, explore, hints, models, transfer
+from cinn_hub.ui.downloads import KEPT_SECONDS
 from cinn_hub.ui.hints import PALETTE
-from cinn_hub.ui.session import KEPT_SECONDS
 
 STYLE = Path(__file__).with_name("style.css")
 ALT_TEXTS = Path(__file__).with_name("alt_texts.js")

@@ -11,6 +11,13 @@ import gradio as gr
 from cinn_hub.animation import write_animation
 from cinn_hub.errors import CinnHubError
 from cinn_hub.model import fresh_seed
+from cinn_hub.ui.downloads import (
+    MAKING,
+    download_after,
+    download_folder,
+    hidden_download,
+    stop_on,
+)
 from cinn_hub.ui.errors import shown
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.photo_input import example_photos, photo_input
@@ -19,7 +26,6 @@ from cinn_hub.ui.session import (
     Session,
     checked,
     code_to_colorize,
-    download_folder,
     temperature_code,
 )
 from cinn_hub.ui.viewer import PROGRESS, Viewer
@@ -27,7 +33,6 @@ from cinn_hub.ui.viewer import PROGRESS, Viewer
 SIDE = 5
 FILM_SIZE = 640  # pixels on the longer side
 FILMS = {"WebP": ".webp", "GIF": ".gif", "MP4": ".mp4"}
-CLICK = "() => document.querySelector('#film-file').click()"
 
 
 def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
@@ -86,7 +91,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
                 with gr.Row():
                     film = gr.Button("Download the film", variant="primary", elem_id="film")
                     stop = gr.Button("Stop", visible=False, elem_id="film-stop")
-                film_file = gr.DownloadButton(visible="hidden", elem_id="film-file")
+                film_file = hidden_download("film-file")
 
     @shown
     def run(photo: str | None, temperature: float, seed: int, name: str, progress=PROGRESS):
@@ -182,24 +187,16 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         [film_file, stop],
         api_visibility="private",
         show_progress_on=film,
-        concurrency_id="files",
-        concurrency_limit=2,
+        **MAKING,
     )
+    download_after(writing, film_file)
+    stop_on(stop, writing)
     gr.Button(visible=False).click(  # for clients of the API, who need not have drawn a map
         interpolate,
         [upload, temperature, seed, a, b, frames, kind, chosen],
         film_file,
         api_name="interpolate",
         **how,
-    )
-    writing.success(None, js=CLICK, api_visibility="private")
-    stop.click(
-        lambda: gr.Button(visible=False),
-        None,
-        stop,
-        cancels=writing,
-        queue=False,
-        api_visibility="private",
     )
 
 

@@ -1,15 +1,10 @@
-"""What one visitor's tab holds of a photo and its colourings, and the files that are made of it."""
+"""What one visitor's tab holds of a photo and its colourings, and the code that makes them."""
 
 from __future__ import annotations
 
-import atexit
 import json
-import shutil
-import tempfile
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 from cinn_hub import photos
@@ -17,7 +12,6 @@ from cinn_hub.colorization import Colorization, ColorizationCINN, PreparedPhoto
 from cinn_hub.errors import CinnHubError, PhotoError
 
 COMPARE_SIZE = 1280  # pixels on the longer side of what is shown large
-KEPT_SECONDS = 3600  # uploads, results and downloads
 
 
 @dataclass(frozen=True)
@@ -103,20 +97,3 @@ def code_to_save(session: Session, index: int, intensity: float) -> str:
 
 def temperature_code(temperature: Mapping[str, float]) -> str:
     return json.dumps({level: round(value, 4) for level, value in temperature.items()})
-
-
-@cache
-def all_downloads() -> Path:
-    """This process's own folder, which goes with it."""
-    folder = Path(tempfile.mkdtemp(prefix="cinn-hub-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-def download_folder(seconds: float = KEPT_SECONDS) -> Path:
-    """A new folder for a file to download, deleted after so many seconds."""
-    folder = Path(tempfile.mkdtemp(dir=all_downloads()))
-    deletion = threading.Timer(seconds, shutil.rmtree, (folder,), {"ignore_errors": True})
-    deletion.daemon = True
-    deletion.start()
-    return folder

@@ -12,15 +12,16 @@ from gradio.events import Dependency
 from PIL.Image import Image
 
 from cinn_hub.photos import render_grey_preview
-from cinn_hub.ui.errors import shown
-from cinn_hub.ui.session import (
-    COMPARE_SIZE,
+from cinn_hub.ui.downloads import (
     KEPT_SECONDS,
-    Session,
-    checked,
-    code_to_save,
+    MAKING,
+    download_after,
     download_folder,
+    hidden_download,
+    stop_on,
 )
+from cinn_hub.ui.errors import shown
+from cinn_hub.ui.session import COMPARE_SIZE, Session, checked, code_to_save
 
 THUMBNAIL_SIZE = 640  # pixels on the longer side
 AS_DRAWN, LIKELIEST, COLORFUL = "as drawn", "most likely first", "most colourful first"
@@ -111,7 +112,7 @@ class Viewer:
                     lines=1,
                     elem_id=f"{key}-code",
                 )
-        self.file = gr.DownloadButton(visible="hidden", elem_id=f"{key}-file")
+        self.file = hidden_download(f"{key}-file")
         self.outputs = [
             *(self.session, self.picked, self.gallery),
             *(self.note, self.compare, self.code),
@@ -252,7 +253,6 @@ class Viewer:
                     (folder / name).unlink()
             yield str(archive), gr.Button(visible=False)
 
-        click = f"() => document.querySelector('#{self.key}-file').click()"
         chosen = [self.session, self.picked]
         how = [self.intensity, self.format, self.quality]
         for button, handler, inputs, name in (
@@ -260,33 +260,25 @@ class Viewer:
             (self.save_layer, save_layer, [*chosen, self.intensity], "save_layer"),
             (self.save_latent, save_latent, chosen, "save_latent"),
         ):
-            button.click(
+            saving = button.click(
                 handler,
                 inputs,
                 self.file,
                 api_name=f"{self.key}_{name}",
                 show_progress_on=button,
-                concurrency_id="files",
-                concurrency_limit=2,
-            ).success(None, js=click, api_visibility="private")
+                **MAKING,
+            )
+            download_after(saving, self.file)
         saving = self.save_all.click(
             save_all,
             [self.session, *how],
             [self.file, self.stop],
             api_name=f"{self.key}_save_all",
             show_progress_on=self.save_all,
-            concurrency_id="files",
-            concurrency_limit=2,
+            **MAKING,
         )
-        saving.success(None, js=click, api_visibility="private")
-        self.stop.click(
-            lambda: gr.Button(visible=False),
-            None,
-            self.stop,
-            cancels=saving,
-            queue=False,
-            api_visibility="private",
-        )
+        download_after(saving, self.file)
+        stop_on(self.stop, saving)
 
 
 def ordered(session: Session, sort: str) -> list[int]:

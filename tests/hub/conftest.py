@@ -1,13 +1,10 @@
 """A Hub on the loopback with a model on it, and a process that loads from there."""
 
 import pytest
-import torch
-from helpers import SMALL, randomize
 from hub_client import CARD, Client
 from hub_server import Hub, Repo
 
 from cinn_hub.checkpoints import write_model
-from cinn_hub.colorization import ColorizationCINN
 
 
 @pytest.fixture(scope="session")
@@ -25,13 +22,10 @@ def client(server, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def model_files(tmp_path_factory):
+def model_files(small_model, tmp_path_factory):
     """The files of a small model."""
-    torch.manual_seed(0)
-    model = ColorizationCINN(SMALL)
-    randomize(model.flow, scale=0.3)
     folder = tmp_path_factory.mktemp("model")
-    write_model(model, folder)
+    write_model(small_model, folder)
     (folder / "README.md").write_text(CARD)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
