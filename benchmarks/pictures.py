@@ -1,9 +1,10 @@
-"""The pictures of the README, from the models as they are shipped.
+"""The pictures of the README and the cards, from the models as they are shipped.
 
     python -m benchmarks.pictures
 
-Writes docs/colourings.jpg, one grey photo and eight colourings of it, and docs/digits.png, ten
-digits in ten hands.
+Writes docs/colourings.jpg, one grey photo and eight colourings of it; docs/beside-real.jpg, photos
+whose colours are known, beside what the model makes of their grey; and docs/digits.png, ten digits
+in ten hands.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 import cinn_hub
 from benchmarks.sheets import contact_sheet
@@ -19,6 +20,7 @@ from cinn_hub.photos import fit_within, render_grey_preview
 
 ROOT = Path(__file__).parent.parent
 PHOTO, SEED = ROOT / "examples" / "photographer.jpg", 1
+KNOWN = sorted((ROOT / "examples" / "moods").glob("*.jpg"))
 
 
 def colourings() -> Image.Image:
@@ -29,6 +31,17 @@ def colourings() -> Image.Image:
     pictures.insert(4, np.asarray(render_grey_preview(photo, 640)))
     rows = [pictures[i : i + 3] for i in (0, 3, 6)]
     return contact_sheet(rows, fit_within(photo.size, 420))
+
+
+def beside_real(side: int = 200) -> Image.Image:
+    """A row for each photo: grey, real, and the first four colourings; middle squares."""
+    model, rows = cinn_hub.load("imagenet", device="cpu"), []
+    for path in KNOWN:
+        results = model.colorize(path, n=4, seed=0)
+        pictures = [render_grey_preview(results[0].photo, 640), Image.open(path)]
+        pictures += [result.preview(640) for result in results]
+        rows.append([np.asarray(ImageOps.fit(picture, (side, side))) for picture in pictures])
+    return contact_sheet(rows, (side, side))
 
 
 def digits() -> Image.Image:
@@ -43,6 +56,7 @@ def main() -> None:
     folder = ROOT / "docs"
     folder.mkdir(exist_ok=True)
     colourings().save(folder / "colourings.jpg", quality=90)
+    beside_real().save(folder / "beside-real.jpg", quality=90)
     digits().save(folder / "digits.png", optimize=True)
 
 

@@ -28,7 +28,7 @@ from training.photos import ColorPhotos, Source, collate, evenly, find_photos, r
 
 CLASS_WEIGHT = 0.5
 DROPPED = 0.3  # share of the coarse maps' values in training
-ECHO_SIDE = 16  # the finest level that learns from what is remembered
+ECHO_SIDES = (16, 8)  # levels that learn again from photos seen lately
 
 
 def cross_entropy(log_p: Tensor, ab: Tensor, bins: ColorBins) -> Tensor:
@@ -56,14 +56,14 @@ class ColorizationTask(nn.Module):
 
     class_head: for photos whose class scores are known. From L alone the backbone is to tell
     the same classes as a network that sees colours; so it keeps what it knows of a million photos.
-    remembered: of how many photos the flow's coarse levels are kept for `echo`.
+    remembered: of how many photos some levels of the flow are kept for `echo`.
     """
 
     def __init__(
         self,
         model: ColorizationCINN,
         class_head: ClassHead | None = None,
-        remembered: int = 16384,
+        remembered: int = 2048,
     ) -> None:
         super().__init__()
         self.model = model
@@ -72,7 +72,7 @@ class ColorizationTask(nn.Module):
 
     def forward(
         self, stage: str, lightness: Tensor, ab: Tensor, scores: Tensor | None = None
-    ) -> Tensor:
+    ) -> Tensor | None:
         if stage == "echo":
             return self.echo(len(ab))
         lightness = lightness.contiguous(memory_format=torch.channels_last)
@@ -103,16 +103,18 @@ class ColorizationTask(nn.Module):
         return torch.stack([nats.mean() for nats in by_level.values()]).mean()
 
     def remember(self, ab: Tensor, condition: Condition) -> None:
-        coarse = [side for side in self.model.config.sides if side <= ECHO_SIDE]
-        small = F.avg_pool2d(ab, ab.shape[-1] // max(coarse))
-        given = {name: condition[name] for name in map(level_name, coarse)}
-        self.memory.add({"ab": small, **given})
+        sides = [side for side in ECHO_SIDES if side <= ab.shape[-1]]
+        small = F.avg_pool2d(ab, ab.shape[-1] // max(sides))
+        self.memory.add({"ab": small} | {name: condition[name] for name in map(level_name, sides)})
 
-    def echo(self, count: int) -> Tensor:
-        """The loss of the flow's coarse levels on photos that it has seen lately.
+    def echo(self, count: int) -> Tensor | None:
+        """The loss of the middle levels on photos seen lately; None until there are enough.
 
-        These levels cost a fifth of what comes before them, and gain most from more steps.
+        These levels cost a tenth of what comes before them, and gain from more steps. Coarser ones
+        would soon know the photos by heart, finer ones learn enough from the photos as they come.
         """
+        if not self.memory.is_full:
+            return None
         rows = self.memory.draw(count)
         ab = rows.pop("ab")
         noise = self.model.config.noise * ab.shape[-1] / self.model.config.ab_size
@@ -174,7 +176,7 @@ def dropped(condition: Condition, channels: int, share: float, side: int = 4) ->
 def level_nats(model: ColorizationCINN, ab: Tensor, condition: Condition) -> dict[str, Tensor]:
     """-log p of each level given the coarser ones, in nats per dimension of the flow's x, (B,).
 
-    Where the condition has only the coarse levels, ab is as small as the finest of these.
+    Where the condition has only some neighbouring levels, ab is as small as the finest of these.
     """
     flow = Flow({name: level for name, level in model.flow.levels.items() if name in condition})
     latents, log_dets = flow.forward_by_level(ab / model.unit, condition)
@@ -213,7 +215,7 @@ def stages(
     """Condition network first, then the flow, then both; learning rates for batches of 32.
 
     shares: which stages to run, and the parts of the time that they get.
-    echoes: steps of the flow's coarse levels on remembered photos, after each on new ones.
+    echoes: steps of the flow's middle levels on remembered photos, after each on new ones.
     """
 
     def group(parameters: Iterable[nn.Parameter], factor: float) -> dict[str, Any]:
@@ -315,7 +317,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--echoes",
         type=int,
         default=3,
-        help="steps of the flow's coarse levels on remembered photos, after each on new ones",
+        help="steps of the flow's middle levels on photos seen lately, after each on new ones",
     )
     parser.add_argument("--held-out-photos", type=int, default=256)
     parser.add_argument("--checkpoint-minutes", type=float, default=3)

@@ -33,6 +33,10 @@ class Memory:
             self.kept[name][places] = x.detach().half()
         self.seen += count
 
+    @property
+    def is_full(self) -> bool:
+        return self.seen >= self.size
+
     def draw(self, count: int) -> dict[str, Tensor]:
         """{name: (count, ...)} float32, of rows drawn with replacement from those kept."""
         chosen = torch.randint(min(self.seen, self.size), (count,))

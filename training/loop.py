@@ -27,7 +27,8 @@ class Stage:
 
     share: of the whole budget in minutes.
     parameters: picks what is trained, as optimiser groups: [{"params": [...], "lr": ...}].
-    echoes: after each step, how many more as "echo": the task has its batch from what it remembers.
+    echoes: after each step, how many more as "echo", on what the task remembers; its loss is None
+        where that is too little.
     """
 
     name: str
@@ -131,10 +132,12 @@ class Trainer:
             batch = next(batches)
             if len(batch[0]) == 0:
                 continue
-            for name in [stage.name, *["echo"] * stage.echoes]:
-                loss = self.model(name, *batch)
-                self.step(loss, optimizer, groups)
-                averaged.update_parameters(self.task)
+            loss = self.model(stage.name, *batch)
+            self.step(loss, optimizer, averaged)
+            for _ in range(stage.echoes):
+                again = self.model("echo", *batch)
+                if again is not None:
+                    self.step(again, optimizer, averaged)
             now = time.monotonic()
             self.count(len(batch[0]), now - mark)
             mark = now
@@ -151,13 +154,14 @@ class Trainer:
         self.look(stage, averaged, held_out)
         bar.close()
 
-    def step(self, loss: Tensor, optimizer: Any, groups: list[dict[str, Any]]) -> None:
+    def step(self, loss: Tensor, optimizer: Any, averaged: AveragedModel) -> None:
         """Down the gradient of the loss, unless that is not finite."""
         optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
-        norm = self.accelerator.clip_grad_norm_([p for g in groups for p in g["params"]], 1.0)
-        if torch.isfinite(norm):
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        if torch.isfinite(self.accelerator.clip_grad_norm_(parameters, 1.0)):
             optimizer.step()
+            averaged.update_parameters(self.task)
 
     def count(self, pictures: int, seconds: float) -> None:
         self.progress.steps += 1
