@@ -58,6 +58,8 @@ def write_repeating(pictures: Sequence[Image.Image], path: str, milliseconds: in
 def write_mp4(pictures: Sequence[Image.Image], path: str, rate: float) -> None:
     """MPEG-4, at even sizes, as the codec wants them."""
     width, height = (side // 2 * 2 for side in pictures[0].size)
+    if not width or not height:
+        raise CinnHubError("An MP4 needs 2 pixels or more on each side; take a larger size.")
     video = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), rate, (width, height))
     if not video.isOpened():
         raise CinnHubError("This OpenCV has no codec for MP4; choose WebP or GIF.")

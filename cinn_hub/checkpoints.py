@@ -49,7 +49,7 @@ def read_model(folder: Path) -> ConditionalINN:
     """
     entries = read_json(folder / CONFIG_FILE)
     name = entries.get("architecture")
-    if name not in ARCHITECTURES:
+    if not isinstance(name, str) or name not in ARCHITECTURES:
         raise CheckpointError(
             f"{folder / CONFIG_FILE} names the architecture {name!r}; "
             f"this cinn_hub knows {sorted(ARCHITECTURES)}."

@@ -1,13 +1,16 @@
-"""`cinn-hub ...`: colours, moods and films from the command line; models and the app to the Hub."""
+"""`cinn-hub ...`: colours, moods and films from the command line; the app, here or on the Hub."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import runpy
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +20,13 @@ from cinn_hub.errors import CinnHubError, PhotoError
 if TYPE_CHECKING:
     from cinn_hub.colorization import Colorization, ColorizationCINN
     from cinn_hub.model import Latent
+    from cinn_hub.photos import Photo
     from cinn_hub.publishing import Bundle
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif"}
-
-
-# what `colorize` and `interpolate` add to the name of a photo
-RESULT = re.compile(r"(.+)_(?:color\d+|\d+_to_\d+(?:_\d+)?)")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
+PHOTO_SUFFIXES += (".avif", ".jp2", ".heic", ".heif")
+ENDING = r"color\d+|\d+_to_\d+(?:_\d+)?"  # what `colorize` and `interpolate` add to a name
+TEMPERATURE = "0: safest; 1: the model's own mix (default); more: bolder"
 
 
 class SomeFailed(Exception):
@@ -56,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     colorize = commands.add_parser("colorize", help="colour photos, several answers each")
     add_photos(colorize)
     colorize.add_argument("-n", type=int, default=8, help="answers for each photo (default 8)")
-    colorize.add_argument("-t", "--temperature", type=float, help="0: safest; 1: most diverse")
+    colorize.add_argument("-t", "--temperature", type=float, default=1.0, help=TEMPERATURE)
     colorize.add_argument(
         "--hint",
         action="append",
@@ -65,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="X,Y,#RRGGBB",
         help="the colour at a pixel of the photo; may be repeated",
     )
+    add_looks(colorize)
     colorize.set_defaults(run=run_colorize)
 
     transfer = commands.add_parser("transfer", help="the colour mood of one photo on others")
@@ -73,11 +77,12 @@ def build_parser() -> argparse.ArgumentParser:
     transfer.add_argument(
         "--keep", type=float, help="how much of the mood counts, 0 to 1 (default: by resolution)"
     )
+    add_looks(transfer)
     transfer.set_defaults(run=run_transfer)
 
     interpolate = commands.add_parser("interpolate", help="the way between two colourings, as film")
     add_photos(interpolate, formats=("webp", "gif", "mp4", "png", "jpg"))
-    interpolate.add_argument("-t", "--temperature", type=float, help="0: safest; 1: most diverse")
+    interpolate.add_argument("-t", "--temperature", type=float, default=1.0, help=TEMPERATURE)
     interpolate.add_argument("--steps", type=int, default=24, help="frames (default 24)")
     interpolate.add_argument("--from", dest="a", type=int, default=1, help="answer A (default 1)")
     interpolate.add_argument("--to", dest="b", type=int, default=2, help="answer B (default 2)")
@@ -88,6 +93,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("list", help="the models that are known by name")
     models.set_defaults(run=run_list)
+
+    app = commands.add_parser("app", help="start the app in the browser")
+    app.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
+    app.set_defaults(run=run_app)
 
     push = commands.add_parser("push", help="publish a model folder on the Hugging Face Hub")
     push.add_argument("folder", type=Path, help="config.json, model.safetensors and README.md")
@@ -113,6 +122,17 @@ def add_photos(
     parser.add_argument(
         "--overwrite", action="store_true", help="also photos in folders whose results are there"
     )
+    parser.add_argument(
+        "--recolor", action="store_true", help="also photos in folders that have colours"
+    )
+
+
+def add_looks(parser: argparse.ArgumentParser) -> None:
+    """What all commands that write single pictures have."""
+    parser.add_argument(
+        "--intensity", type=float, default=1.0, help="paler below 1, stronger above, up to 3"
+    )
+    parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP (default 95)")
 
 
 def add_publishing(parser: argparse.ArgumentParser) -> None:
@@ -133,25 +153,25 @@ def run_colorize(options: argparse.Namespace) -> None:
     model = load(options)
     endings = [f"color{i}.{options.format}" for i in range(1, options.n + 1)]
 
-    def work(job: Job) -> Iterable[str]:
-        results = model.colorize(
-            job.photo, options.n, options.temperature, options.seed, hints=options.hint
-        )
+    temperature = model.temperature(options.temperature)
+
+    def work(job: Job, photo: Photo) -> Iterable[str]:
+        results = model.colorize(photo, options.n, temperature, options.seed, hints=options.hint)
         for ending, result in zip(endings, results, strict=True):
-            yield written(result, job.target(ending))
+            yield written(result, job.target(ending), options)
 
     run_all(options, endings, work)
 
 
 def run_transfer(options: argparse.Namespace) -> None:
-    model = load(options)
+    model = load(options, re.escape(options.reference.stem))
     mood = model.latent_of(options.reference)
     ending = f"{options.reference.stem}.{options.format}"
     seed = 0 if options.seed is None else options.seed
 
-    def work(job: Job) -> Iterable[str]:
-        result = model.transfer(mood, onto=job.photo, keep=options.keep, seed=seed)
-        yield written(result, job.target(ending))
+    def work(job: Job, photo: Photo) -> Iterable[str]:
+        result = model.transfer(mood, onto=photo, keep=options.keep, seed=seed)
+        yield written(result, job.target(ending), options)
 
     run_all(options, [ending], work)
 
@@ -169,9 +189,11 @@ def run_interpolate(options: argparse.Namespace) -> None:
     if not film:
         endings = [f"{name}_{i:03d}.{options.format}" for i in range(1, options.steps + 1)]
 
-    def work(job: Job) -> Iterable[str]:
-        prepared = model.prepare(job.photo)
-        drawn = model.drawn(max(options.a, options.b), options.temperature, options.seed)
+    temperature = model.temperature(options.temperature)
+
+    def work(job: Job, photo: Photo) -> Iterable[str]:
+        prepared = model.prepare(photo)
+        drawn = model.drawn(max(options.a, options.b), temperature, options.seed)
         a, b = (numbered(drawn, number - 1) for number in (options.a, options.b))
         way = model.interpolate(prepared, a, b, options.steps)
         if film:
@@ -193,6 +215,15 @@ def run_list(options: argparse.Namespace) -> None:
     for entry in cinn_hub.list_models():
         print(f"{entry.name}: {entry.summary}")
         print(f"    {entry.task}, {entry.size / 1e6:.1f} MB, {entry.source}, {entry.license}")
+
+
+def run_app(options: argparse.Namespace) -> None:
+    from cinn_hub.publishing import app_folder
+
+    if find_spec("gradio") is None:
+        raise CinnHubError("The app needs gradio: pip install gradio.")
+    os.environ["CINN_HUB_MODEL"] = options.model
+    runpy.run_path(str(app_folder() / "app.py"), run_name="__main__")
 
 
 def run_push(options: argparse.Namespace) -> None:
@@ -218,19 +249,21 @@ def send(options: argparse.Namespace, bundle: Bundle, repo_type: str, message: s
         print(publish(bundle, options.repo, repo_type, options.private, message))
 
 
-def load(options: argparse.Namespace) -> ColorizationCINN:
+def load(options: argparse.Namespace, ending: str = ENDING) -> ColorizationCINN:
     """The model, once it is clear that there are photos."""
     from cinn_hub.colorization import ColorizationCINN
 
-    options.jobs = find_jobs(options.photos, options.out)
+    options.jobs = find_jobs(options.photos, options.out, ending)
     model = cinn_hub.load(options.model, options.device)
     if not isinstance(model, ColorizationCINN):
         raise CinnHubError(f"The model {options.model} does not colour photos.")
     return model
 
 
-def find_jobs(photos: Sequence[Path], out: Path) -> list[Job]:
+def find_jobs(photos: Sequence[Path], out: Path, ending: str = ENDING) -> list[Job]:
     """The photos, and those in the folders (recursively, in folders like theirs under `out`).
+
+    ending: pattern of what the command adds to names; results in the folders are no photos.
 
     Raises:
         PhotoError: a path is missing, or there is no photo at all.
@@ -238,16 +271,14 @@ def find_jobs(photos: Sequence[Path], out: Path) -> list[Job]:
     found: list[tuple[Path, Path, bool]] = []
     for path in photos:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES)
-            found += [(p, out / p.parent.relative_to(path), True) for p in inside if p.is_file()]
+            inside = without_results(photos_in(path, out), ending)
+            found += [(p, out / p.parent.relative_to(path), True) for p in inside]
         elif path.is_file():
             found.append((path, out, False))
         else:
             raise PhotoError(f"There is no photo {path}; check the path.")
     if not found:
         raise PhotoError(f"There are no photos in {', '.join(map(str, photos))}.")
-    searched = {photo for photo, _, is_found in found if is_found}
-    found = [entry for entry in found if not is_result(entry[0], searched)]
     stems = Counter((folder, photo.stem) for photo, folder, _ in found)
     jobs = [
         Job(photo, folder, photo.stem if stems[folder, photo.stem] == 1 else photo.name, is_found)
@@ -262,21 +293,46 @@ def find_jobs(photos: Sequence[Path], out: Path) -> list[Job]:
     return jobs
 
 
-def is_result(photo: Path, searched: set[Path]) -> bool:
-    """Whether this is what was made of another photo that was found in the same folder."""
-    made_of = RESULT.fullmatch(photo.stem)
-    if made_of is None:
-        return False
-    return any(photo.with_name(made_of[1] + suffix) in searched for suffix in PHOTO_SUFFIXES)
+def photos_in(folder: Path, out: Path) -> list[Path]:
+    """All photos in the folder and its subfolders, but for `out` where that is one of these."""
+    skipped = out.resolve() if folder.resolve() in out.resolve().parents else None
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in PHOTO_SUFFIXES
+        and path.is_file()
+        and (skipped is None or skipped not in path.resolve().parents)
+    )
 
 
-def run_all(options: argparse.Namespace, endings: Sequence[str], work) -> None:
-    """Does the work on every photo, but for those of folders that are done already.
+def without_results(photos: Sequence[Path], ending: str) -> list[Path]:
+    """The photos, but for those that were made of others of them in the same folder."""
+    names = {(photo.parent, photo.name.lower()) for photo in photos}
+    result = re.compile(f"(.+)_(?:{ending})")
+
+    def is_result(photo: Path) -> bool:
+        made_of = result.fullmatch(photo.stem)
+        if made_of is None:
+            return False
+        suffixes = ("", *PHOTO_SUFFIXES)  # of two photos of one stem, results name the suffix
+        return any((photo.parent, (made_of[1] + end).lower()) in names for end in suffixes)
+
+    return [photo for photo in photos if not is_result(photo)]
+
+
+def run_all(
+    options: argparse.Namespace,
+    endings: Sequence[str],
+    work: Callable[[Job, Photo], Iterable[str]],
+) -> None:
+    """Does the work on every photo, but for those of folders that are done or have colours already.
 
     A single photo that fails fails the command; of many, each that fails is named in a line, and
     the others are done.
     """
     from tqdm import tqdm
+
+    from cinn_hub.photos import is_colored, read
 
     jobs, failed = options.jobs, 0
     to_do = [
@@ -286,13 +342,20 @@ def run_all(options: argparse.Namespace, endings: Sequence[str], work) -> None:
         or not job.found
         or not all(job.target(ending).exists() for ending in endings)
     ]
-    if len(to_do) < len(jobs):
-        print(f"{len(jobs) - len(to_do)} of {len(jobs)} photos are done already.", file=sys.stderr)
+    if done := len(jobs) - len(to_do):
+        print(
+            f"{done} of {len(jobs)} photos are done already; --overwrite makes them anew.",
+            file=sys.stderr,
+        )
     bar = tqdm(to_do, unit="photo", disable=None if len(jobs) > 1 else True)
     for job in bar:
-        make_folder(job.folder)
         try:
-            for line in work(job):
+            photo = read(job.photo)
+            if job.found and not options.recolor and is_colored(photo):
+                bar.write(f"{job.photo}  has colours; --recolor gives it others", file=sys.stderr)
+                continue
+            make_folder(job.folder)
+            for line in work(job, photo):
                 bar.write(line, file=sys.stdout)
         except CinnHubError as error:
             if len(jobs) == 1:
@@ -303,9 +366,11 @@ def run_all(options: argparse.Namespace, endings: Sequence[str], work) -> None:
         raise SomeFailed
 
 
-def written(result: Colorization, target: Path) -> str:
+def written(result: Colorization, target: Path, options: argparse.Namespace) -> str:
     """Writes the picture; what there is to say of it."""
-    result.save(target)
+    if options.intensity != 1:
+        result = result.with_intensity(options.intensity)
+    result.save(target, options.quality)
     seed = f"  seed {result.settings['seed']}" if "seed" in result.settings else ""
     return f"{target}  {result.bits_per_dim:.3f} bits/dim{seed}"
 
@@ -322,7 +387,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0; 1 if some of many photos failed; 2 after one sentence on stderr, if nothing could be
-        done.
+        done; 130 if it was interrupted.
     """
     options = build_parser().parse_args(arguments)
     try:
@@ -332,6 +397,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except SomeFailed:
         return 1
+    except KeyboardInterrupt:
+        print("cinn-hub: stopped; what has been written stays.", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -73,8 +73,15 @@ class ColorizationConfig(Config):
     temperature: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.image_size != 4 * self.ab_size or self.ab_size & (self.ab_size - 1):
-            raise ValueError("ab_size must be a power of 2, and image_size four times that")
+        if self.ab_size < 8 or self.ab_size & (self.ab_size - 1):
+            raise ValueError("ab_size must be a power of 2, and 8 or more")
+        if self.image_size != 4 * self.ab_size:
+            raise ValueError("image_size must be four times ab_size")
+        if len(self.channels) != 3 or self.channels[-1] % 32:
+            raise ValueError("channels must be three numbers, the last a multiple of 32")
+        sizes = (*self.channels, *self.hidden, self.backbone_width, self.backbone_depth)
+        if min(*sizes, self.unit, self.clamp) <= 0:
+            raise ValueError("sizes, unit and clamp must be above 0")
         if not len(self.couplings) == len(self.hidden) == len(self.sides):
             raise ValueError(f"couplings and hidden need {len(self.sides)} entries, one a level")
 
@@ -151,7 +158,8 @@ class Colorization:
         """
         if not 0 <= intensity <= 3:
             raise CinnHubError(f"The intensity is {intensity:g}; it must be from 0 to 3.")
-        settings = {**self.settings, "intensity": f"{intensity:g}"}
+        total = intensity * float(self.settings.get("intensity", 1))
+        settings = {**self.settings, "intensity": f"{total:g}"}
         return replace(self, ab=self.ab * np.float32(intensity), settings=settings)
 
     def on(self, photo: photos.Photo) -> Colorization:
@@ -164,7 +172,8 @@ class Colorization:
         Raises:
             PhotoError: the suffix is of no known format, or the folder cannot be written to.
         """
-        photos.save(self.image, path, settings=self.settings, quality=quality)
+        image = vars(self).get("image") or photos.render(self.photo, self.ab)  # not to be kept
+        photos.save(image, path, settings=self.settings, quality=quality)
 
 
 class ColorizationCINN(ConditionalINN):
@@ -248,6 +257,7 @@ class ColorizationCINN(ConditionalINN):
 
     def temperature(self, scale: float = 1.0) -> dict[str, float]:
         """The default temperature of each level, times `scale`."""
+        check_temperature(scale, ["every level"])
         default = check_temperature(self.config.temperature, list(self.latent_shapes))
         return {level: scale * value for level, value in default.items()}
 
@@ -310,7 +320,7 @@ class ColorizationCINN(ConditionalINN):
 
     def guided(self, prepared: PreparedPhoto, latent: Latent, hints: Sequence[Hint]) -> Latent:
         """The latents near these whose colourings follow the hints."""
-        latent, side = latent.to(self.device), self.config.ab_size
+        latent, side = self.fitted(latent), self.config.ab_size
         spots = spot_weights(hints, prepared.size, side)
         lightness = photos.squeeze(prepared.photo.lightness, side)
         at_spots = np.einsum("khw,hw->k", spots.numpy(), lightness)
@@ -338,7 +348,7 @@ class ColorizationCINN(ConditionalINN):
         amount: how much is new; 0 gives the same colouring n times, 1 n unrelated ones.
         """
         fresh = self.drawn(n, None, seed)
-        near = latent.to(self.device).repeated(n).renewed(fresh, amount)
+        near = self.fitted(latent, rows=1).repeated(n).renewed(fresh, amount)
         settings = {"near": describe(latent.settings), "amount": f"{amount:g}", **fresh.settings}
         return self.results(self.prepare(photo), Latent(near.levels, settings), "sample")
 
@@ -375,6 +385,7 @@ class ColorizationCINN(ConditionalINN):
         """The way from one colouring to another, both included, along a great circle in z."""
         if steps < 2:
             raise CinnHubError(f"There are {steps} steps; a way needs 2 or more.")
+        a, b = self.fitted(a, rows=1), self.fitted(b, rows=1)
         way = Latent.cat([a.slerp(b, i / (steps - 1)) for i in range(steps)])
         settings = {"from": describe(a.settings), "to": describe(b.settings), "steps": str(steps)}
         return self.results(self.prepare(photo), Latent(way.levels, settings), "step")
@@ -395,6 +406,26 @@ class ColorizationCINN(ConditionalINN):
         x = torch.from_numpy(ab).permute(2, 0, 1)[None].contiguous().to(self.device)
         latent, _ = self.encode(x, prepared.condition)
         return Latent(latent.levels, {"reference": prepared.photo.name})
+
+    @torch.no_grad()
+    def score(self, photo: photos.PhotoLike | PreparedPhoto, seed: int = 0) -> Colorization:
+        """How likely a photo's own colours are: `log_prob` and `bits_per_dim` of the result.
+
+        The model's noise is added to ab first, as in training: what is scored is a density of noisy
+        ab, so results compare with the figures on the model's card. Colourings that were drawn at a
+        low temperature are likelier than real colours: they lack what is rare.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+        """
+        prepared = self.prepare(photo)
+        ab = torch.from_numpy(photos.squeezed_ab(prepared.photo, self.config.ab_size))
+        generator = torch.Generator().manual_seed(check_seed(seed))
+        noisy = ab + self.config.noise * torch.randn(ab.shape, generator=generator)
+        x = noisy.permute(2, 0, 1)[None].contiguous().to(self.device)
+        latent, _ = self.encode(x, prepared.condition)
+        settings = {"scored": prepared.photo.name, "seed": str(seed)}
+        return self.results(prepared, Latent(latent.levels, settings))[0]
 
     @torch.no_grad()
     def transfer(
@@ -424,7 +455,7 @@ class ColorizationCINN(ConditionalINN):
         kept |= keep if isinstance(keep, Mapping) else dict.fromkeys(kept, keep)
         reference = photo if isinstance(photo, Latent) else self.latent_of(photo)
         fresh = self.drawn(1, temperature, seed)
-        mixed = fresh.renewed(reference.to(self.device), kept)
+        mixed = fresh.renewed(self.fitted(reference, rows=1), kept)
         settings = {**reference.settings, "keep": describe_by_level(kept), **fresh.settings}
         return self.results(self.prepare(onto), Latent(mixed.levels, settings))[0]
 
@@ -437,7 +468,7 @@ class ColorizationCINN(ConditionalINN):
         self, prepared: PreparedPhoto, latent: Latent, counted: str | None = None
     ) -> list[Colorization]:
         """The colourings of these latents; `counted` names an entry of settings to number them."""
-        latent = latent.to(self.device)
+        latent = self.fitted(latent)
         ab = self.decode(latent, prepared.condition)
         log_prob = self.log_prob(ab, prepared.condition)
         bits = self.bits_per_dim(log_prob).tolist()
@@ -445,7 +476,7 @@ class ColorizationCINN(ConditionalINN):
         found = []
         for i, (row, picture) in enumerate(zip(latent, pictures, strict=True)):
             number = {counted: str(i)} if counted else {}
-            mine = {"model": self.name, **latent.settings, **number}
+            mine = {**latent.settings, **number, "model": self.name}
             row = Latent(row.levels, mine)
             found.append(
                 Colorization(prepared.photo, picture, row, log_prob[i].item(), bits[i], mine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -148,7 +149,7 @@ class DigitCINN(ConditionalINN):
         """
         condition = label if isinstance(label, Condition) else self.condition(label)
         pictures = quantized(super().sample(condition, n, temperature, seed))
-        return pictures[0] if isinstance(label, int) else pictures
+        return pictures[0] if isinstance(label, int | np.integer) else pictures
 
     @torch.inference_mode()
     def transfer(
@@ -200,7 +201,9 @@ class DigitCINN(ConditionalINN):
     @torch.inference_mode()
     def latent(self, images: Tensor, labels: Labels | None = None) -> Latent:
         """The latents (N rows) of pictures (N, 1, 28, 28); labels found by `classify` if None."""
-        labels = self.classify(images).argmax(1) if labels is None else labels
+        labels = self.classify(images).argmax(1) if labels is None else check_labels(labels)
+        if len(labels) not in (1, len(images)):
+            raise DigitError(f"There are {len(images)} images and {len(labels)} labels of them.")
         x = dequantized(images.to(self.device)).to(self.deviations)
         return self.encode(x, self.condition(labels))[0]
 
@@ -208,14 +211,20 @@ class DigitCINN(ConditionalINN):
     def write(self, z: Latent, label: Labels) -> Tensor:
         """One latent as each of B labels, or N latents as one label: pictures (B or N, 1, 28, 28)
         in [0, 1]."""
-        condition = self.condition(label)
-        rows = z.to(self.device)
+        condition, rows = self.condition(label), self.fitted(z)
+        if 1 not in (len(rows), len(condition)):
+            raise DigitError(
+                f"There are {len(rows)} latents and {len(condition)} labels; take one."
+            )
         rows = rows.repeated(len(condition)) if len(rows) == 1 else rows
         return quantized(self.decode(rows, condition)).float()
 
     @torch.inference_mode()
     def moved(self, z: Latent, amounts: Sequence[float]) -> Latent:
         """z moved along the principal directions, in standard deviations of real digits."""
+        if len(amounts) > len(self.deviations):
+            known = len(self.deviations)
+            raise DigitError(f"There are {len(amounts)} amounts, but {known} directions.")
         steps = torch.tensor(list(amounts), device=self.device) * self.deviations[: len(amounts)]
         return z.unflattened(z.flatten() + steps @ self.directions[: len(amounts)])
 
@@ -252,8 +261,13 @@ def read_digits(image: ImageLike | Sequence[ImageLike]) -> Tensor:
         if image.mode not in ("L", "1"):
             raise DigitError(f"The image has mode {image.mode}; a digit is grey: convert('L').")
         image = np.array(image.convert("L"))
+    if isinstance(image, str | os.PathLike):
+        raise DigitError(f"{os.fspath(image)!r} is a path; open it first: PIL.Image.open.")
     if not isinstance(image, np.ndarray | Tensor):
-        return torch.cat([read_digits(one) for one in image])
+        images = [read_digits(one) for one in image]
+        if not images:
+            raise DigitError("There is no image; give one or several.")
+        return torch.cat(images)
     values = torch.as_tensor(image)
     if values.shape[-2:] != (SIDE, SIDE) or values.ndim > 4:
         raise DigitError(f"The image has the shape {tuple(values.shape)}; a digit is 28 x 28.")

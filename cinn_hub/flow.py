@@ -257,14 +257,15 @@ class Equalization(Bijection):
     def fit(self, frequencies: Tensor, power: float = 0.6) -> None:
         """Sets F from how often each bin occurs, (bins,): 0 leaves values as they are, 1 makes
         them uniform."""
-        shares = (frequencies.double() / frequencies.sum() + 1e-5) ** power
+        frequencies = frequencies.cpu().double()  # Apple's GPUs have no float64
+        shares = (frequencies / frequencies.sum() + 1e-5) ** power
         self.log_share.copy_((shares / shares.sum()).log())
 
     def shares_and_ends(self) -> tuple[Tensor, Tensor]:
         """How much of F each bin takes, (bins,), and F at the ends of bins, (bins + 1,)."""
-        shares = self.log_share.double().softmax(0)
+        shares = self.log_share.cpu().double().softmax(0)  # Apple's GPUs have no float64
         ends = torch.cat([shares.new_zeros(1), shares.cumsum(0)])
-        return shares.to(self.log_share.dtype), ends.to(self.log_share.dtype)
+        return shares.to(self.log_share), ends.to(self.log_share)
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         shares, ends = self.shares_and_ends()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import hashlib
 import os
 import re
@@ -23,6 +24,7 @@ DEVICES = ("cpu", "cuda", "mps")
 FILES = ("config.json", "model.safetensors", "README.md")  # of a model; the last is optional
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
+DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 ANSWER_SECONDS = 3.0  # that the Hub has to say what is new, before the cache is used
 
@@ -221,6 +223,9 @@ def download(
     except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
         if cached:
             return cached
+        if getattr(error, "errno", None) in DISK_FAULTS:
+            place = Path(cache_dir or HF_HUB_CACHE)
+            raise CinnHubError(f"The cache {place} cannot be written: {error.strerror}.") from error
         raise unreachable from error
 
 
@@ -295,9 +300,9 @@ def choose_device(device: str | None) -> str:
     usable["mps"] = torch.backends.mps.is_available()
     if device is None:
         return next(kind for kind in ("cuda", "mps", "cpu") if usable[kind])
-    kind = str(device).split(":")[0]
-    if kind not in DEVICES:
+    kind, _, number = str(device).partition(":")
+    if kind not in DEVICES or not (number.isdigit() or str(device) == kind):
         raise CinnHubError(f"The device is {device!r}; it must be one of {', '.join(DEVICES)}.")
-    if not usable[kind]:
+    if not usable[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
         raise CinnHubError(f"The device {device!r} cannot be used here; try device='cpu'.")
     return str(device)

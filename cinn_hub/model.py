@@ -1,4 +1,4 @@
-"""The four moves, once, for every model: sample, interpolate, transfer, score."""
+"""What every model has: encode, decode, sample and log_prob on tensors, latents and seeds."""
 
 from __future__ import annotations
 
@@ -214,9 +214,8 @@ class ConditionalINN(nn.Module, ModelHubMixin):
 
     A subclass has `config`, `flow`, says how a `Condition` is made, and gives `latent_shapes`
     (coarse first) and `unit`, the size of one unit of the flow's x in the units of the data. `name`
-    is what it was loaded by, `folder` where it lay. `save_pretrained`, `push_to_hub` and
-    `from_pretrained` are those of huggingface_hub, with files as `checkpoints` writes and reads
-    them.
+    is what it was loaded by, `folder` where it lay. `save_pretrained` and `push_to_hub` are those
+    of huggingface_hub, with files as `checkpoints` writes them.
     """
 
     name: str = "unnamed"
@@ -242,6 +241,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         In half precision decoding after encoding gives x back to about 0.1 %, not exactly.
         """
         if dtype in (None, torch.float32, torch.float64):
+            self.network_dtype = None
             return self.to(dtype or torch.float32)
         if dtype not in (torch.bfloat16, torch.float16):
             names = "torch.float32, float64, bfloat16 or float16"
@@ -271,9 +271,29 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         return Latent(ordered), log_det - self.dimensions * math.log(self.unit)
 
     def decode(self, z: Latent, condition: Condition) -> Tensor:
-        """The exact inverse of `encode`: a latent of B * n rows -> x (B * n, C, H, W)."""
+        """The exact inverse of `encode`: a latent of B * n rows -> x (B * n, C, H, W).
+
+        Raises:
+            CinnHubError: the latent is of a model of another shape.
+        """
+        z = self.fitted(z)
         with self.arithmetic():
-            return self.flow.inverse(z.to(self.dtype).levels, condition) * self.unit
+            return self.flow.inverse(z.levels, condition) * self.unit
+
+    def fitted(self, z: Latent, rows: int | None = None) -> Latent:
+        """A latent, moved to this model's device and dtype.
+
+        Raises:
+            CinnHubError: it is of a model of another shape, or has not so many rows.
+        """
+        if {name: tuple(x.shape[1:]) for name, x in z.levels.items()} != self.latent_shapes:
+            raise CinnHubError(
+                f"The latent has the levels {list(z.levels)}, but {self.name} has "
+                f"{list(self.latent_shapes)}; take a latent of this model."
+            )
+        if rows is not None and len(z) != rows:
+            raise CinnHubError(f"The latent has {len(z)} rows, but {rows} can be used: latent[0].")
+        return z.to(self.device, self.dtype)
 
     def log_prob(self, x: Tensor, condition: Condition) -> Tensor:
         """log p(x | c) in nats, (B * n,)."""
@@ -301,15 +321,11 @@ class ConditionalINN(nn.Module, ModelHubMixin):
 
     def draw(self, n: int, temperature: Temperature = 1.0, seed: int | None = None) -> Latent:
         """n latents from N(0, temperature^2); without a seed, other ones each time."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
             raise CinnHubError(f"n is {n}; it must be a whole number of samples, 1 or more.")
         seed = fresh_seed() if seed is None else check_seed(seed)
         seeds = [sample_seed(seed, i) for i in range(n)]
         return Latent.standard(self.latent_shapes, seeds, temperature, self.device)
-
-    def transfer(self, x: Tensor, source: Condition, target: Condition) -> Tensor:
-        """f^-1(f(x; source); target): the latent of x under one condition, seen under another."""
-        return self.decode(self.encode(x, source)[0], target)
 
     @classmethod
     def from_pretrained(

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from cinn_hub import color
 from cinn_hub.errors import PhotoError
@@ -28,6 +28,8 @@ GUIDE_RADIUS = 0.6  # of its window, in cells of the small ab
 GUIDE_EPSILON = 4.0**2  # contrast of L, squared, above which an edge of L is an edge of colour
 GUIDE_PASSES = 2
 SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I", "F")
+# of a TIFF: description, maker, model, software, date, artist, copyright; EXIF and GPS
+DESCRIPTIVE_TAGS = (270, 271, 272, 305, 306, 315, 33432, 34665, 34853, 274)
 EXPECTED = "expected a photo such as JPEG, PNG, TIFF or WebP"
 
 
@@ -42,6 +44,7 @@ class Photo:
         exif: what the file said of camera, date and place, without the orientation.
         name: the file's name, for people.
         has_profile: whether the file named its colour space; then the result does, too.
+        dpi: dots an inch, across and down, if the file says so.
     """
 
     lightness: np.ndarray
@@ -50,6 +53,7 @@ class Photo:
     exif: bytes | None = None
     name: str = "photo"
     has_profile: bool = False
+    dpi: tuple[float, float] | None = None
     small: dict[int, Photo] = field(default_factory=dict, repr=False)  # what `shrunk` has made
 
     @property
@@ -100,8 +104,9 @@ def open_image(photo: PhotoLike, name: str, max_pixels: int) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return Image.open(source)
     except Image.DecompressionBombError as error:
+        limit = min(max_pixels, 2 * Image.MAX_IMAGE_PIXELS) / 1e6  # Pillow has one of its own
         raise PhotoError(
-            f"{name} has more than the {max_pixels / 1e6:.0f} megapixels that are read; shrink it."
+            f"{name} has more than the {limit:.0f} megapixels that are read; shrink it."
         ) from error
     except FileNotFoundError as error:
         raise PhotoError(f"There is no photo {os.fspath(source)}; check the path.") from error
@@ -117,38 +122,53 @@ def from_image(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> P
     if pixels > max_pixels:
         raise PhotoError(
             f"{name} has {pixels / 1e6:.0f} megapixels, more than the limit of "
-            f"{max_pixels / 1e6:.0f}; shrink it or pass a higher max_pixels."
+            f"{max_pixels / 1e6:.0f}; shrink it."
         )
     try:
         image.load()
-        image = ImageOps.exif_transpose(image)
     except (OSError, ValueError, SyntaxError, EOFError, IndexError) as error:
         raise PhotoError(
             f"{name} is damaged or incomplete ({error}); get the file again."
         ) from error
-    exif = image.getexif().tobytes() if image.getexif() else None
-    has_profile = bool(image.info.get("icc_profile"))
+    image, exif = upright(image)
+    dpi = image.info.get("dpi")
+    said = {"exif": exif, "name": name, "has_profile": bool(image.info.get("icc_profile"))}
+    said["dpi"] = tuple(map(float, dpi)) if dpi else None
     if image.mode in SIXTEEN_BIT_MODES:
         lightness = color.lightness_of_grey(sixteen_bit_grey(np.asarray(image), image.mode, name))
-        return Photo(lightness, exif=exif, name=name, has_profile=has_profile)
+        return Photo(lightness, **said)
     alpha = None
     if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
         image = to_mode(image, "RGBA")
         alpha = np.asarray(image.getchannel("A"))
-    rgb = np.asarray(to_srgb(image))
-    return from_rgb(rgb, alpha, exif, name, has_profile)
+    return from_rgb(np.asarray(to_srgb(image)), alpha, **said)
 
 
-def from_rgb(
-    rgb: np.ndarray, alpha: np.ndarray | None, exif: bytes | None, name: str, has_profile: bool
-) -> Photo:
+def upright(image: Image.Image) -> tuple[Image.Image, bytes | None]:
+    """The image as its orientation says, and its EXIF without that.
+
+    EXIF that cannot be read is left out: the pixels are worth more. Of a TIFF's tags only those
+    that speak of the photo count, not those that say how the file was laid out.
+    """
+    try:
+        exif = image.getexif()
+        if image.format == "TIFF":
+            for tag in [tag for tag in exif if tag not in DESCRIPTIVE_TAGS]:
+                del exif[tag]
+        image = ImageOps.exif_transpose(image)
+        exif.pop(ExifTags.Base.Orientation, None)
+        return image, exif.tobytes() if exif else None
+    except Exception:  # Pillow raises errors of many kinds on damaged EXIF
+        return image, None
+
+
+def from_rgb(rgb: np.ndarray, alpha: np.ndarray | None, **said: Any) -> Photo:
     if np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 1], rgb[..., 2]):
-        lightness = color.lightness_of_grey(rgb[..., 0])
-        return Photo(lightness, None, alpha, exif, name, has_profile)
+        return Photo(color.lightness_of_grey(rgb[..., 0]), None, alpha, **said)
     lightness = np.empty(rgb.shape[:2], np.float32)
     for rows in color.strips(rgb.shape):
         lightness[rows] = color.to_lab(rgb[rows])[..., 0]
-    return Photo(lightness, rgb, alpha, exif, name, has_profile)
+    return Photo(lightness, rgb, alpha, **said)
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
@@ -179,7 +199,7 @@ def sixteen_bit_grey(values: np.ndarray, mode: str, name: str) -> np.ndarray:
         raise PhotoError(f"{name} has pixels that are no numbers; write the file again.")
     if mode == "F" and values.max(initial=0) <= 1:
         return values.clip(0, 1)
-    return (values / (255 if mode == "F" and values.max() <= 255 else 65535)).clip(0, 1)
+    return (values / (255 if mode in "FI" and values.max() <= 255 else 65535)).clip(0, 1)
 
 
 def from_array(array: np.ndarray) -> Photo:
@@ -207,7 +227,7 @@ def from_array(array: np.ndarray) -> Photo:
     scale = {np.uint8: 1, np.uint16: 255 / 65535}.get(unit.dtype.type, 255)
     eight = np.round(unit * scale).astype(np.uint8)
     alpha = eight[..., 3].copy() if eight.shape[2] == 4 else None
-    return from_rgb(np.ascontiguousarray(eight[..., :3]), alpha, None, "photo", False)
+    return from_rgb(np.ascontiguousarray(eight[..., :3]), alpha)
 
 
 def squeezed_ab(photo: Photo, side: int) -> np.ndarray:
@@ -317,7 +337,7 @@ def paint(lightness: np.ndarray, ab: np.ndarray, flat: float | None = None) -> n
 
 
 def render(photo: Photo, ab: np.ndarray) -> Image.Image:
-    """The photo with these colours at its own size, with its alpha; `info` has EXIF and profile.
+    """The photo with these colours at its own size, with its alpha; `info` has EXIF, profile, dpi.
 
     ab: (h, w, 2) float32, of the photo squeezed to a square.
     """
@@ -326,6 +346,8 @@ def render(photo: Photo, ab: np.ndarray) -> Image.Image:
         image.info["exif"] = photo.exif
     if photo.has_profile:
         image.info["icc_profile"] = srgb_profile()
+    if photo.dpi:
+        image.info["dpi"] = photo.dpi
     return image
 
 
@@ -386,23 +408,26 @@ def save(
     settings: Mapping[str, str] | None = None,
     quality: int = 95,
 ) -> None:
-    """Writes PNG, JPEG, WebP or TIFF by the suffix, with the image's EXIF and profile.
+    """Writes PNG, JPEG, WebP or TIFF by the suffix, with the image's EXIF, profile and dpi.
 
-    A PNG also gets the settings as text; `quality` is that of JPEG and WebP. The file appears only
-    when it is complete.
+    The settings, which say how the colours were made, go in as text: in a PNG one by one, else as
+    the EXIF entry Software. `quality` is that of JPEG and WebP. The file appears only when it is
+    complete.
 
     Raises:
-        PhotoError: another suffix, or a place that cannot be written to.
+        PhotoError: another suffix or quality, or a place that cannot be written to.
     """
     path = Path(path)
     if path.suffix.lower() not in SAVE_OPTIONS:
         raise PhotoError(
             f"{path.name} has no suffix that can be written; use {', '.join(SAVE_OPTIONS)}."
         )
+    if not 1 <= quality <= 100:
+        raise PhotoError(f"The quality is {quality}; it must be from 1 to 100.")
     options = dict(SAVE_OPTIONS[path.suffix.lower()])
     if "quality" in options:
         options["quality"] = quality
-    options |= {key: image.info[key] for key in ("exif", "icc_profile") if key in image.info}
+    options |= {key: image.info[key] for key in ("exif", "icc_profile", "dpi") if key in image.info}
     if options["format"] == "JPEG" and image.mode == "RGBA":
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image.getchannel("A"))
@@ -411,6 +436,12 @@ def save(
         options["pnginfo"] = PngImagePlugin.PngInfo()
         for key, value in settings.items():
             options["pnginfo"].add_text(f"cinn_hub:{key}", value)
+    elif settings:
+        exif = Image.Exif()
+        exif.load(options.get("exif", b""))
+        told = ", ".join(f"{key} {value}" for key, value in settings.items())
+        exif[ExifTags.Base.Software] = f"cinn_hub; colours made by {told}"
+        options["exif"] = exif.tobytes()
     try:
         with whole_file(path) as unfinished:
             image.save(unfinished, **options)

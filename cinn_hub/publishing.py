@@ -58,15 +58,25 @@ def model_bundle(folder: Path) -> Bundle:
     return {name: folder / name for name in (*FILES, "training.json") if (folder / name).exists()}
 
 
-def space_bundle() -> Bundle:
-    """The files that the app needs as a Space, and no others.
+def app_folder() -> Path:
+    """Where app.py, the examples and the README are.
 
     Raises:
         CinnHubError: this installation lacks them.
     """
     root = next((place for place in APP_PLACES if (place / "app.py").exists()), None)
     if root is None:
-        raise CinnHubError("This installation has no app.py; publish the app from a clone.")
+        raise CinnHubError("This installation has no app.py; use a clone of the repository.")
+    return root
+
+
+def space_bundle() -> Bundle:
+    """The files that the app needs as a Space, and no others.
+
+    Raises:
+        CinnHubError: this installation lacks them.
+    """
+    root = app_folder()
     bundle = {name: root / name for name in APP_FILES if (root / name).exists()}
     for path in sorted(PACKAGE.rglob("*")):
         if path.suffix in SOURCE_SUFFIXES and "space" not in path.relative_to(PACKAGE).parts:

@@ -1,5 +1,7 @@
 """The command line: pictures on disk, one sentence and exit code 2 when something is wrong."""
 
+import json
+
 import numpy as np
 import pytest
 from helpers import color_picture
@@ -92,20 +94,103 @@ def test_folders_are_searched_resumed_and_failures_named(run, folder):
     (folder / "out" / "a_color2.png").unlink()
     before = (folder / "out" / "1944" / "may" / "b_color1.png").stat().st_mtime_ns
     code, output = run(*command)
-    assert code == 1 and "3 of 5 photos are done already." in output.err
+    assert code == 1 and "3 of 5 photos are done already; --overwrite" in output.err
     assert (folder / "out" / "a_color2.png").exists()
     assert (folder / "out" / "1944" / "may" / "b_color1.png").stat().st_mtime_ns == before
     run(*command, "--overwrite")
     assert (folder / "out" / "1944" / "may" / "b_color1.png").stat().st_mtime_ns > before
 
 
-def test_results_beside_their_photos_are_not_coloured_again(run, folder):
+@pytest.mark.parametrize(
+    ("photos", "results"),
+    [
+        (["a.png"], ["a_color1.png"]),
+        (["IMG_1.JPG"], ["IMG_1_color1.png"]),
+        (["a.jpg", "a.png"], ["a.jpg_color1.png", "a.png_color1.png"]),
+    ],
+)
+def test_results_beside_their_photos_are_not_coloured_again(run, folder, photos, results):
+    album = folder / "album"
+    album.mkdir()
+    for name in photos:
+        color_picture(60, 40).convert("L").save(album / name)
+    for _ in range(2):
+        assert run("colorize", album, "-n", 1, "-o", album, "-m", "model")[0] == 0
+        assert sorted(p.name for p in album.iterdir()) == sorted([*photos, *results])
+
+
+def test_results_in_a_folder_inside_are_not_coloured_again(run, folder):
+    album = folder / "album"
+    (album / "old").mkdir(parents=True)
+    color_picture(60, 40).convert("L").save(album / "old" / "a.png")
+    for _ in range(2):
+        assert run("colorize", album, "-n", 1, "-o", album / "out", "-m", "model")[0] == 0
+        found = sorted(str(p.relative_to(album)) for p in album.rglob("*.png"))
+        assert found == ["old/a.png", "out/old/a_color1.png"]
+
+
+def test_transfers_beside_their_photos_are_no_photos(run, folder):
     album = folder / "album"
     album.mkdir()
     color_picture(60, 40).convert("L").save(album / "a.png")
+    color_picture(80, 80, seed=3).save(folder / "sunset.jpg", quality=95)
     for _ in range(2):
-        assert run("colorize", album, "-n", 2, "-o", album, "-m", "model")[0] == 0
-        assert sorted(p.name for p in album.iterdir()) == ["a.png", "a_color1.png", "a_color2.png"]
+        assert run("transfer", "sunset.jpg", album, "-o", album, "-m", "model")[0] == 0
+        assert sorted(p.name for p in album.iterdir()) == ["a.png", "a_sunset.png"]
+
+
+def test_photos_with_colours_are_left_alone_in_folders(run, folder):
+    album = folder / "album"
+    album.mkdir()
+    color_picture(60, 40).save(album / "new.png")
+    color_picture(60, 40).convert("L").save(album / "old.png")
+    command = ("colorize", album, "-n", 1, "-o", "out", "-m", "model")
+    code, output = run(*command)
+    assert code == 0 and "new.png  has colours; --recolor gives it others" in output.err
+    assert [p.name for p in (folder / "out").iterdir()] == ["old_color1.png"]
+    assert run(*command, "--recolor")[0] == 0 and (folder / "out" / "new_color1.png").exists()
+
+
+def test_every_photo_in_a_folder_is_coloured_or_named(run, folder):
+    album = folder / "album"
+    album.mkdir()
+    color_picture(60, 40).convert("L").save(album / "a.avif")
+    (album / "b.HEIC").write_bytes(b"no photo that is read here")
+    code, output = run("colorize", album, "-n", 1, "-o", "out", "-m", "model")
+    assert code == 1 and "b.HEIC is no picture that can be read" in output.err
+    assert (folder / "out" / "a_color1.png").exists()
+
+
+def test_temperature_scales_the_models_own_mix(run, folder, small_model):
+    config = json.loads((folder / "model" / "config.json").read_text())
+    config["temperature"] = {"1x1": 0.5}
+    (folder / "model" / "config.json").write_text(json.dumps(config))
+    plain = ("colorize", "grandma.png", "-n", 1, "-s", 3, "-m", "model")
+    run(*plain, "-o", "default")
+    run(*plain, "-o", "one", "-t", 1)
+    run(*plain, "-o", "two", "-t", 2)
+    texts = [
+        Image.open(folder / name / "grandma_color1.png").text["cinn_hub:temperature"]
+        for name in ("default", "one", "two")
+    ]
+    assert texts[0] == texts[1] == "1x1=0.5 2x2=1 4x4=1 8x8=1 16x16=1"
+    assert texts[2] == "1x1=1 2x2=2 4x4=2 8x8=2 16x16=2"
+
+
+def test_intensity_and_quality(run, folder):
+    plain = ("colorize", "grandma.png", "-n", 1, "-s", 3, "-m", "model")
+    run(*plain, "-o", "grey", "--intensity", 0)
+    grey = np.asarray(Image.open(folder / "grey" / "grandma_color1.png"))
+    assert np.ptp(grey, axis=-1).max() <= 1
+    sizes = []
+    for quality in (60, 95):
+        run(*plain, "-o", "jpeg", "--format", "jpg", "--quality", quality, "--overwrite")
+        sizes.append((folder / "jpeg" / "grandma_color1.jpg").stat().st_size)
+    assert sizes[0] < sizes[1]
+    code, output = run(*plain, "--intensity", 9)
+    assert code == 2 and "The intensity is 9" in output.err
+    code, output = run(*plain, "--quality", 0)
+    assert code == 2 and "The quality is 0" in output.err
 
 
 def test_photos_of_one_name_do_not_overwrite_each_other(run, folder):

@@ -220,7 +220,7 @@ def ink(drawing: dict | None) -> np.ndarray:
 def model_drawing(model: DigitCINN) -> dict:
     """A digit from the model, on the pad: dark on white."""
     seed = fresh_seed()
-    digit = model.sample(seed % 10, 1, 0.9, seed)[0, 0].numpy()
+    digit = model.sample(seed % 10, 1, 0.9, seed)[0, 0].cpu().numpy()
     return on_pad(on_paper(digit, PAD // SIDE))
 
 
