@@ -151,13 +151,15 @@ def upright(image: Image.Image) -> tuple[Image.Image, bytes | None]:
     that speak of the photo count, not those that say how the file was laid out.
     """
     try:
-        exif = image.getexif()
-        if image.format == "TIFF":
-            for tag in [tag for tag in exif if tag not in DESCRIPTIVE_TAGS]:
-                del exif[tag]
-        image = ImageOps.exif_transpose(image)
-        exif.pop(ExifTags.Base.Orientation, None)
-        return image, exif.tobytes() if exif else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exif = image.getexif()
+            if image.format == "TIFF":
+                for tag in [tag for tag in exif if tag not in DESCRIPTIVE_TAGS]:
+                    del exif[tag]
+            image = ImageOps.exif_transpose(image)
+            exif.pop(ExifTags.Base.Orientation, None)
+            return image, exif.tobytes() if exif else None
     except Exception:  # Pillow raises errors of many kinds on damaged EXIF
         return image, None
 

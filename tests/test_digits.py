@@ -155,11 +155,28 @@ def test_bad_labels(small, label):
         (Image.new("L", (32, 32)), "a digit is 28 x 28"),
         (np.full((28, 28), 200.0), "must lie in"),
         (np.full((28, 28), np.nan), "must lie in"),
+        ("seven.png", "'seven.png' is a path; open it first"),
+        ([], "There is no image"),
     ],
 )
 def test_bad_images(small, image, message):
     with pytest.raises(DigitError, match=message):
         small.transfer(image, 3)
+
+
+def test_counts_that_do_not_fit(small, images):
+    z = small.latent(images[:3], [1, 2, 3])
+    with pytest.raises(DigitError, match="3 latents and 2 labels"):
+        small.write(z, [1, 2])
+    with pytest.raises(DigitError, match="3 images and 2 labels"):
+        small.transfer(images[:3], 4, source=[1, 2])
+    with pytest.raises(DigitError, match="amounts, but"):
+        small.moved(z, [0.0] * 1000)
+
+
+def test_numpy_numbers_are_numbers(small):
+    plain = small.sample(7, n=2, seed=1)
+    assert torch.equal(small.sample(np.int64(7), n=np.int64(2), seed=np.int64(1)), plain)
 
 
 @pytest.mark.parametrize("options", [{"n": 0}, {"temperature": -1}, {"seed": -2}])

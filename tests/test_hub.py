@@ -76,7 +76,7 @@ def test_a_folder_without_a_model(tmp_path):
         cinn_hub.load(tmp_path)
 
 
-@pytest.mark.parametrize("device", ["tpu", "cuda:99x", ""])
+@pytest.mark.parametrize("device", ["tpu", "cuda:99x", "cpu:x", ""])
 def test_unknown_devices(device):
     with pytest.raises(CinnHubError, match="device"):
         cinn_hub.load("imagenet", device=device)

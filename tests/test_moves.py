@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import color_picture
+from PIL import Image
 
 from cinn_hub import photos
 from cinn_hub.errors import CinnHubError, PhotoError
@@ -87,9 +88,59 @@ def test_intensity_scales_chroma(pair):
     np.testing.assert_allclose(strong.ab, 1.5 * pair[0].ab)
     assert strong.chroma == pytest.approx(1.5 * pair[0].chroma)
     assert strong.settings["intensity"] == "1.5"
+    assert strong.with_intensity(0.5).settings["intensity"] == "0.75"
     assert np.ptp(np.asarray(pair[0].with_intensity(0).image).astype(int), axis=2).max() <= 1
     with pytest.raises(CinnHubError, match="intensity is -1"):
         pair[0].with_intensity(-1)
+
+
+def test_saving_many_keeps_no_pictures_in_memory(pair, tmp_path):
+    pair[0].save(tmp_path / "a.png")
+    assert "image" not in vars(pair[0])
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), np.asarray(pair[0].image))
+
+
+def test_latents_of_other_models_are_refused(small_model, photo, pair):
+    shapes = {"1x1": (2, 1, 1), "2x2": (6, 1, 1)}
+    other = Latent.standard(shapes, [0])
+    both = Latent.cat([pair[0].latent, pair[1].latent])
+    for call in (
+        lambda: small_model.colorize(photo, latent=other),
+        lambda: small_model.similar(photo, other),
+        lambda: small_model.interpolate(photo, pair[0].latent, other),
+        lambda: small_model.transfer(other, onto=photo),
+    ):
+        with pytest.raises(CinnHubError, match="take a latent of this model"):
+            call()
+    for call in (
+        lambda: small_model.similar(photo, both),
+        lambda: small_model.interpolate(photo, both, pair[0].latent),
+        lambda: small_model.transfer(both, onto=photo),
+    ):
+        with pytest.raises(CinnHubError, match="has 2 rows, but 1"):
+            call()
+
+
+def test_files_name_the_model_that_made_them(small_model, photo, pair):
+    latent = Latent(pair[0].latent.levels, {**pair[0].latent.settings, "model": "first"})
+    assert small_model.colorize(photo, latent=latent)[0].settings["model"] == small_model.name
+
+
+def test_scores_are_densities_of_noisy_colors(small_model):
+    picture = color_picture(80, 80, seed=3)
+    scored = small_model.score(picture, seed=4)
+    ab = torch.from_numpy(photos.squeezed_ab(photos.read(picture), 16)).permute(2, 0, 1)[None]
+    noise = torch.from_numpy(scored.ab).permute(2, 0, 1)[None] - ab
+    assert noise.std() == pytest.approx(small_model.config.noise, rel=0.1)
+    condition = small_model.prepare(picture).condition
+    assert scored.log_prob == pytest.approx(
+        small_model.log_prob(ab + noise, condition).item(), rel=1e-4
+    )
+    assert scored.bits_per_dim == pytest.approx(
+        -scored.log_prob / (small_model.dimensions * np.log(2)), rel=1e-4
+    )
+    assert small_model.score(picture, seed=4).log_prob == scored.log_prob
+    assert small_model.score(picture, seed=5).log_prob != scored.log_prob
 
 
 def test_the_layer_has_the_colors_and_one_lightness(pair):

@@ -170,6 +170,52 @@ def test_bombs_are_refused_before_they_are_decoded(picture):
         photos.read(encoded(picture, "PNG"), max_pixels=100)
 
 
+def with_exif(picture, exif):
+    """A JPEG with these bytes as EXIF."""
+    plain = encoded(picture, "JPEG", quality=95)
+    block = b"Exif\0\0" + exif
+    return plain[:2] + b"\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block + plain[2:]
+
+
+@pytest.mark.parametrize(
+    "exif", [b"", b"no TIFF", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0\x09\1"]
+)
+def test_exif_that_cannot_be_read_loses_no_photo(picture, exif):
+    photo = photos.read(with_exif(picture, exif))
+    assert photo.size == SIZE and not photo.exif
+
+
+def test_a_tiff_keeps_what_it_says_of_the_photo(picture, tmp_path):
+    exif = Image.Exif()
+    exif[0x010E], exif[0x0112] = "grandma 1944", 6
+    picture.save(tmp_path / "scan.tif", exif=exif, dpi=(600, 600))
+    photo = photos.read(tmp_path / "scan.tif")
+    assert photo.size == SIZE[::-1] and photo.dpi == (600, 600)
+    kept = Image.Exif()
+    kept.load(photo.exif)
+    assert dict(kept) == {0x010E: "grandma 1944"}
+    image = photos.render(photo, np.zeros((16, 16, 2), np.float32))
+    for name in ("out.tif", "out.jpg", "out.png"):
+        photos.save(image, tmp_path / name)
+        saved = Image.open(tmp_path / name)
+        assert saved.getexif()[0x010E] == "grandma 1944"
+        assert saved.info["dpi"] == pytest.approx((600, 600), abs=0.01)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif", ".webp"])
+def test_every_file_says_that_its_colours_are_made(picture, tmp_path, suffix):
+    settings = {"model": "imagenet", "seed": "7"}
+    photos.save(picture, tmp_path / f"out{suffix}", settings)
+    software = Image.open(tmp_path / f"out{suffix}").getexif()[0x0131]
+    assert software == "cinn_hub; colours made by model imagenet, seed 7"
+
+
+def test_greys_of_32_bits_in_the_range_of_8():
+    ramp = np.linspace(0, 255, 32 * 32).reshape(32, 32).round().astype(np.uint8)
+    photo = photos.read(Image.fromarray(ramp).convert("I"))
+    np.testing.assert_allclose(photo.lightness, photos.read(ramp).lightness, atol=0.01)
+
+
 @pytest.mark.parametrize("size", [(640, 480), (1, 50), (33, 200), (16, 16)])
 def test_squeeze_keeps_the_mean(size):
     picture = np.random.default_rng(0).random(size[::-1]).astype(np.float32)
