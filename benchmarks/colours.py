@@ -39,7 +39,7 @@ from cinn_hub.color import colorfulness, to_lab, to_rgb
 from cinn_hub.colorization import ColorizationCINN
 from cinn_hub.model import Condition
 from cinn_hub.photos import paint
-from training.photos import Source, find_photos
+from training.photos import Source, evenly, find_photos
 
 SIDE = 256
 SAMPLES = 8
@@ -231,8 +231,7 @@ def verdict(table: dict[str, dict[str, float]], name: str) -> str:
 
 def mean_ab(places: list[str]) -> tuple[float, float]:
     """The mean colour of up to 4,000 photos, evenly taken from all."""
-    sources = find_photos(places)
-    chosen = sources[:: max(1, len(sources) // 4000)]
+    chosen = evenly(find_photos(places), 4000)
     means = [to_lab(middle_square(x))[..., 1:].mean((0, 1)) for x in tqdm(chosen)]
     return tuple(np.mean(means, 0).round(1).tolist())
 
@@ -253,7 +252,8 @@ def old_photos(model: ColorizationCINN, place: str, target: Path) -> None:
 
 def sheet(model: ColorizationCINN, held: Held, target: Path) -> None:
     """Grey, real and eight samples of 24 photos, evenly taken from all."""
-    chosen = np.arange(SHEET_PHOTOS) * (len(held.rgb) // SHEET_PHOTOS)
+    count = min(SHEET_PHOTOS, len(held.rgb))
+    chosen = np.arange(count) * (len(held.rgb) // count)
     rows = []
     samples = sampled(model, conditions(model, held.lightness[chosen]), model.temperature())
     for i, ab in zip(chosen, samples, strict=True):

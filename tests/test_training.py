@@ -1,36 +1,29 @@
 """Training on photos made here: it learns, skips grey photos, and goes on after being killed."""
 
+import argparse
 import json
 import re
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+import zipfile
 
 import numpy as np
 import pytest
 import torch
-from helpers import ROOT, SMALL, color_picture, randomize
+from helpers import ROOT, SMALL, color_picture
 from PIL import Image
 
 import cinn_hub
 from cinn_hub.colorization import ColorizationCINN
 from cinn_hub.networks import ColorBins, EfficientNetLite, SameConv
 from cinn_hub.publishing import DRAFT, model_bundle
-from training import classes
+from training import classes, colorization
 from training.average import mean
 from training.backbone import BATCH_NORM_TENSORS, fold
 from training.calibrate import calibrate
-from training.colorization import (
-    ColorizationTask,
-    class_loss,
-    cross_entropy,
-    level_nats,
-    parse_shares,
-    stages,
-)
-from training.echo import Memory
+from training.colorization import class_loss, cross_entropy, parse_shares, stages
 from training.photos import ColorPhotos, collate, find_photos, perhaps_aged
 
 
@@ -101,6 +94,74 @@ def test_a_killed_training_goes_on(tmp_path, photos):
     card.write_text(card.read_text().replace(DRAFT, "My own photos; yours to use."))
     sent = model_bundle(tmp_path / "more")  # and now it could be pushed
     assert sent.keys() == {"config.json", "model.safetensors", "README.md", "training.json"}
+
+
+def test_a_finished_training_says_so_and_changes_nothing(tmp_path, photos):
+    start = command(tmp_path, photos, "--config", str(tmp_path / "config.json"), "--from-scratch")
+    start += ["--minutes", "0.01", "--stages", "decoder=1", "--batch", "32"]  # of twelve photos
+    subprocess.run(start, cwd=ROOT, check=True, capture_output=True)
+    before = (tmp_path / "model" / "model.safetensors").read_bytes()
+    again = subprocess.run([*start, "--minutes", "9"], cwd=ROOT, capture_output=True, text=True)
+    assert again.returncode == 0 and "This training is finished." in again.stdout
+    assert (tmp_path / "model" / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("count", "more", "sentence"),
+    [
+        (1, [], "One photo is too few"),
+        (3, [], "None of the held-out photos has colours"),
+        (3, ["--held-out", "coloured"], "None of the photos to train on has colours"),
+    ],
+)
+def test_photos_that_teach_nothing_are_refused(tmp_path, photos, count, more, sentence):
+    grey = tmp_path / "grey"
+    grey.mkdir()
+    for i in range(count):
+        color_picture(seed=i).convert("L").save(grey / f"{i}.png")
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(SMALL.to_dict()))
+    more = [str(photos) if word == "coloured" else word for word in more]
+    with pytest.raises(SystemExit, match=sentence):
+        colorization.main(
+            options_of(
+                *("--data", str(grey), "--out", str(tmp_path / "model"), "--workers", "0"),
+                *("--config", str(config), "--from-scratch", "--minutes", "0.01", *more),
+            )
+        )
+
+
+def options_of(*words):
+    parser = argparse.ArgumentParser()
+    colorization.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_empty_files_are_no_photos(tmp_path):
+    (tmp_path / "empty.jpg").touch()
+    (source,) = find_photos([tmp_path])
+    assert source.decode() is None
+
+
+def test_workers_do_not_share_an_archive(tmp_path, photos):
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for i in range(60):
+            archive.write(photos / f"{i % 12:02}.png", f"{i:03}.png")
+    sources = find_photos([tmp_path / "many.zip"])
+    sources[0].decode()  # opened before the workers are
+    batches = colorization.loader(sources, 64, 4, workers=2, seed=0, augment=False)
+    assert sum(len(lightness) for lightness, _ in batches) == 60
+
+
+def test_names_tell_photos_apart(tmp_path):
+    for split in ("train", "val"):
+        (tmp_path / split / "cat").mkdir(parents=True)
+        (tmp_path / split / "cat" / "1.jpg").touch()
+    sources = find_photos([tmp_path])
+    names = [source.name for source in sources]
+    assert names == [f"{tmp_path.name}/{split}/cat/1.jpg" for split in ("train", "val")]
+    with pytest.raises(SystemExit, match="of one name"):
+        classes.write(tmp_path / "classes.npz", [*sources, *sources], np.zeros((4, 1000)))
 
 
 def test_only_photos_with_colors_count(tmp_path, photos):
@@ -197,34 +258,6 @@ def test_shares():
     for text in ("condition", "nothing=1", "flow=0", "flow=x"):
         with pytest.raises(Exception, match="is no stage with its share"):
             parse_shares(text)
-
-
-def test_memory_keeps_the_latest_rows_together():
-    memory = Memory(5)
-    for start in (0, 3, 6):
-        row = torch.arange(start, start + 3)
-        memory.add({"number": row.float(), "negative": -row.float()[:, None]})
-    drawn = memory.draw(200)
-    assert set(drawn["number"].tolist()) == {4, 5, 6, 7, 8}
-    assert torch.equal(drawn["negative"][:, 0], -drawn["number"])
-
-
-def test_echo_is_the_middle_levels_on_remembered_photos():
-    shape = {"couplings": (*SMALL.couplings, 2), "hidden": (*SMALL.hidden, 8)}
-    model = ColorizationCINN(replace(SMALL, image_size=128, ab_size=32, noise=0.0, **shape))
-    randomize(model, scale=0.3)
-    task = ColorizationTask(model, remembered=2).eval()
-    lightness, ab = 100 * torch.rand(1, 1, 128, 128), 20 * torch.randn(1, 2, 32, 32)
-    task("flow", lightness, ab)
-    assert task("echo", lightness, ab) is None  # one photo is too few
-    task("flow", lightness, ab)
-    echo = task("echo", lightness, ab)
-    nats = level_nats(model, ab, model.condition(lightness))
-    middle = [nats[name].mean().item() for name in ("8x8", "16x16")]
-    assert echo.item() == pytest.approx(np.mean(middle), rel=0.01)  # of half precision
-    echo.backward()
-    learned = {name.split(".")[2] for name, p in model.named_parameters() if p.grad is not None}
-    assert learned == {"8x8", "16x16"}
 
 
 def test_aging_changes_lightness_alone_and_keeps_its_range(photos):

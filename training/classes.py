@@ -56,7 +56,10 @@ def class_scores(sources: Sequence[Source], workers: int = 1) -> np.ndarray:
 
 
 def write(path: Path, sources: Sequence[Source], scores: np.ndarray) -> None:
-    np.savez(path, names=np.array([source.name for source in sources]), scores=scores)
+    names = [source.name for source in sources]
+    if len(set(names)) < len(names):
+        raise SystemExit("Two folders or archives of one name: rename one, to tell their photos.")
+    np.savez(path, names=np.array(names), scores=scores)
 
 
 def read(path: Path, sources: Sequence[Source]) -> Tensor:

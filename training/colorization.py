@@ -15,20 +15,16 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import cinn_hub
-from cinn_hub.colorization import ColorizationCINN, ColorizationConfig, level_name
+from cinn_hub.colorization import ColorizationCINN, ColorizationConfig
 from cinn_hub.config import read_json
-from cinn_hub.flow import Flow
 from cinn_hub.model import Condition
 from cinn_hub.networks import ColorBins, EfficientNetLite
 from training import classes
 from training.backbone import ClassHead, load_pretrained
-from training.echo import Memory
 from training.loop import Stage, Trainer
 from training.photos import ColorPhotos, Source, collate, evenly, find_photos, rarity, sampler
 
 CLASS_WEIGHT = 0.5
-DROPPED = 0.3  # share of the coarse maps' values in training
-ECHO_SIDES = (16, 8)  # levels that learn again from photos seen lately
 
 
 def cross_entropy(log_p: Tensor, ab: Tensor, bins: ColorBins) -> Tensor:
@@ -56,25 +52,16 @@ class ColorizationTask(nn.Module):
 
     class_head: for photos whose class scores are known. From L alone the backbone is to tell
     the same classes as a network that sees colours; so it keeps what it knows of a million photos.
-    remembered: of how many photos some levels of the flow are kept for `echo`.
     """
 
-    def __init__(
-        self,
-        model: ColorizationCINN,
-        class_head: ClassHead | None = None,
-        remembered: int = 2048,
-    ) -> None:
+    def __init__(self, model: ColorizationCINN, class_head: ClassHead | None = None) -> None:
         super().__init__()
         self.model = model
         self.class_head = class_head
-        self.memory = Memory(remembered)
 
     def forward(
         self, stage: str, lightness: Tensor, ab: Tensor, scores: Tensor | None = None
-    ) -> Tensor | None:
-        if stage == "echo":
-            return self.echo(len(ab))
+    ) -> Tensor:
         lightness = lightness.contiguous(memory_format=torch.channels_last)
         features = self.model.condition_network.features(lightness)
         maps = self.model.condition_network.maps(features)
@@ -88,37 +75,11 @@ class ColorizationTask(nn.Module):
             log_p = self.model.bins(maps[grid][..., i::2, j::2])
             loss = loss + cross_entropy(log_p, small[..., i::2, j::2], self.model.bins)
         if stage in ("flow", "together"):
-            condition = self.model.condition_of_maps(maps, lightness)
-            if stage == "flow":
-                self.remember(ab, condition)
+            condition = in_one_layout(self.model.condition_of_maps(dropped(maps), lightness))
             noisy = ab + self.model.config.noise * torch.randn_like(ab)
-            loss = loss + self.flow_loss(noisy, condition)
+            by_level = level_nats(self.model, noisy, condition)
+            loss = loss + torch.stack([nats.mean() for nats in by_level.values()]).mean()
         return loss
-
-    def flow_loss(self, ab: Tensor, condition: Condition) -> Tensor:
-        """Mean nats per dimension of those levels that there is a condition for."""
-        share = DROPPED if self.training else 0.0
-        condition = dropped(condition, self.model.config.channels[-1], share)
-        by_level = level_nats(self.model, ab, condition)
-        return torch.stack([nats.mean() for nats in by_level.values()]).mean()
-
-    def remember(self, ab: Tensor, condition: Condition) -> None:
-        sides = [side for side in ECHO_SIDES if side <= ab.shape[-1]]
-        small = F.avg_pool2d(ab, ab.shape[-1] // max(sides))
-        self.memory.add({"ab": small} | {name: condition[name] for name in map(level_name, sides)})
-
-    def echo(self, count: int) -> Tensor | None:
-        """The loss of the middle levels on photos seen lately; None until there are enough.
-
-        These levels cost a tenth of what comes before them, and gain from more steps. Coarser ones
-        would soon know the photos by heart, finer ones learn enough from the photos as they come.
-        """
-        if not self.memory.is_full:
-            return None
-        rows = self.memory.draw(count)
-        ab = rows.pop("ab")
-        noise = self.model.config.noise * ab.shape[-1] / self.model.config.ab_size
-        return self.flow_loss(ab + noise * torch.randn_like(ab), Condition(rows))
 
     def held_out(self, stage: str, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
         """Bits per dimension of ab (flow), or cross-entropy and the error of the expected colour
@@ -158,28 +119,24 @@ def class_loss(scores: Tensor, wanted: Tensor, softness: float = 2.0) -> Tensor:
     return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
 
-def dropped(condition: Condition, channels: int, share: float, side: int = 4) -> Condition:
-    """The condition, with a share of its coarse maps' values (the first `channels`) dropped.
+def dropped(maps: dict[int, Tensor], share: float = 0.3, side: int = 4) -> dict[int, Tensor]:
+    """The maps, with some values of the coarse ones dropped.
 
     A coarse level has few values a photo to learn from: without this it soon knows the photos by
     heart, and is far too sure of its colours on others.
     """
-    left = Condition()
-    for name, x in condition.items():
-        if x.shape[-1] <= side:
-            x = torch.cat([F.dropout(x[:, :channels], share), x[:, channels:]], 1)
-        # all in one layout: convolutions would copy what they are given to another each time
-        left[name] = x.contiguous(memory_format=torch.channels_last)
-    return left
+    return {s: F.dropout(x, share) if s <= side else x for s, x in maps.items()}
+
+
+def in_one_layout(condition: Condition) -> Condition:
+    """The same values; each of the flow's convolutions would copy them to its layout otherwise."""
+    layout = torch.channels_last
+    return Condition({name: x.contiguous(memory_format=layout) for name, x in condition.items()})
 
 
 def level_nats(model: ColorizationCINN, ab: Tensor, condition: Condition) -> dict[str, Tensor]:
-    """-log p of each level given the coarser ones, in nats per dimension of the flow's x, (B,).
-
-    Where the condition has only some neighbouring levels, ab is as small as the finest of these.
-    """
-    flow = Flow({name: level for name, level in model.flow.levels.items() if name in condition})
-    latents, log_dets = flow.forward_by_level(ab / model.unit, condition)
+    """-log p of each level given the coarser ones, in nats per dimension of the flow's x, (B,)."""
+    latents, log_dets = model.flow.forward_by_level(ab / model.unit, condition)
     nats = {}
     for name, z in latents.items():
         z = z.flatten(1)
@@ -209,13 +166,10 @@ def decoder_parameters(task: ColorizationTask) -> list[nn.Parameter]:
 SHARES = {"decoder": 0.10, "condition": 0.35, "flow": 0.40, "together": 0.15}
 
 
-def stages(
-    lr: float, frozen_stages: int, shares: Mapping[str, float] = SHARES, echoes: int = 0
-) -> list[Stage]:
+def stages(lr: float, frozen_stages: int, shares: Mapping[str, float] = SHARES) -> list[Stage]:
     """Condition network first, then the flow, then both; learning rates for batches of 32.
 
     shares: which stages to run, and the parts of the time that they get.
-    echoes: steps of the flow's middle levels on remembered photos, after each on new ones.
     """
 
     def group(parameters: Iterable[nn.Parameter], factor: float) -> dict[str, Any]:
@@ -249,10 +203,7 @@ def stages(
 
     trained = {"decoder": decoder, "condition": condition, "flow": flow, "together": together}
     total = sum(shares.values())
-    return [
-        Stage(name, share / total, trained[name], echoes if name == "flow" else 0)
-        for name, share in shares.items()
-    ]
+    return [Stage(name, share / total, trained[name]) for name, share in shares.items()]
 
 
 def parse_shares(text: str) -> dict[str, float]:
@@ -280,7 +231,7 @@ def loader(
     weights = rarity(sources) if scores is None else classes.rarity(scores)
     return DataLoader(
         ColorPhotos(sources, size, augment, scores),
-        batch_size=batch,
+        batch_size=min(batch, len(sources)),
         sampler=sampler(weights, seed) if augment else None,
         num_workers=workers,
         collate_fn=collate,
@@ -313,12 +264,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=3,
         help="first stages of the backbone that stay as they are; 0 tunes all (large GPUs)",
     )
-    parser.add_argument(
-        "--echoes",
-        type=int,
-        default=3,
-        help="steps of the flow's middle levels on photos seen lately, after each on new ones",
-    )
     parser.add_argument("--held-out-photos", type=int, default=256)
     parser.add_argument("--checkpoint-minutes", type=float, default=3)
     parser.add_argument(
@@ -343,6 +288,8 @@ def split_sources(options: argparse.Namespace) -> tuple[list[Source], list[Sourc
         held = find_photos(options.held_out)
     else:
         held, sources = sources[::100], [s for i, s in enumerate(sources) if i % 100]
+    if not sources:
+        raise SystemExit("One photo is too few: one is held out. Give more, or name --held-out.")
     return sources, evenly(held, options.held_out_photos)
 
 
@@ -383,13 +330,12 @@ def main(options: argparse.Namespace) -> None:
     work = options.work or options.out.with_name(options.out.name + ".training")
     trainer = Trainer(
         task,
-        stages(options.lr, options.frozen_stages, options.stages, options.echoes),
+        stages(options.lr, options.frozen_stages, options.stages),
         options.minutes,
         work,
         average=0.999,
         checkpoint_minutes=options.checkpoint_minutes,
     )
     progress = trainer.run(batches, held_out)
-    if trainer.accelerator.is_main_process:
-        model.save_pretrained(options.out)  # with a card to be filled in, if there is none
-        progress.write(options.out)
+    model.save_pretrained(options.out)  # with a card to be filled in, if there is none
+    progress.write(options.out)

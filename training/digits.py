@@ -131,11 +131,10 @@ def main(options: argparse.Namespace) -> None:
     seen, held = slice(None, -HELD_OUT), slice(-HELD_OUT, None)
     batches = loader(images[seen], labels[seen], options.batch, shuffle=True)
     progress = trainer.run(batches, loader(images[held], labels[held], 1000, shuffle=False))
-    if trainer.accelerator.is_main_process:
-        model.cpu().eval().requires_grad_(False)
-        found = principal_directions(
-            model, images[:DIRECTION_IMAGES], labels[:DIRECTION_IMAGES], len(model.directions)
-        )
-        model.directions, model.deviations = found
-        model.save_pretrained(options.out)
-        progress.write(options.out)
+    model.cpu().eval().requires_grad_(False)
+    found = principal_directions(
+        model, images[:DIRECTION_IMAGES], labels[:DIRECTION_IMAGES], len(model.directions)
+    )
+    model.directions, model.deviations = found
+    model.save_pretrained(options.out)
+    progress.write(options.out)

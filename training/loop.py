@@ -27,14 +27,11 @@ class Stage:
 
     share: of the whole budget in minutes.
     parameters: picks what is trained, as optimiser groups: [{"params": [...], "lr": ...}].
-    echoes: after each step, how many more as "echo", on what the task remembers; its loss is None
-        where that is too little.
     """
 
     name: str
     share: float
     parameters: Callable[[nn.Module], list[dict[str, Any]]]
-    echoes: int = 0
 
 
 @dataclass
@@ -89,7 +86,9 @@ class Trainer:
     def run(self, batches: Iterable[Any], held_out: Iterable[Any]) -> Progress:
         """Trains; afterwards `task` holds the averaged weights of the last stage."""
         saved = self.load()
-        held_out = [self.to_device(batch) for batch in held_out]
+        held_out = [self.to_device(batch) for batch in held_out if len(batch[0])]
+        if not held_out:
+            raise SystemExit("None of the held-out photos has colours: name others by --held-out.")
         endless = forever(self.accelerator.prepare(batches))
         while self.progress.stage < len(self.stages):
             self.run_stage(self.stages[self.progress.stage], endless, held_out, saved)
@@ -121,7 +120,7 @@ class Trainer:
             unit="%",
             desc=stage.name,
             bar_format="{l_bar}{bar}| {postfix}",
-            disable=None if self.accelerator.is_main_process else True,
+            disable=None,
         )
         last_save = last_look = time.monotonic()
         mark = last_save
@@ -130,14 +129,15 @@ class Trainer:
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * rate(done, self.progress.steps)
             batch = next(batches)
-            if len(batch[0]) == 0:
-                continue
             loss = self.model(stage.name, *batch)
-            self.step(loss, optimizer, averaged)
-            for _ in range(stage.echoes):
-                again = self.model("echo", *batch)
-                if again is not None:
-                    self.step(again, optimizer, averaged)
+            optimizer.zero_grad(set_to_none=True)
+            self.accelerator.backward(loss)
+            norm = self.accelerator.clip_grad_norm_(
+                [p for group in groups for p in group["params"]], 1.0
+            )
+            if torch.isfinite(norm):
+                optimizer.step()
+                averaged.update_parameters(self.task)
             now = time.monotonic()
             self.count(len(batch[0]), now - mark)
             mark = now
@@ -154,18 +154,9 @@ class Trainer:
         self.look(stage, averaged, held_out)
         bar.close()
 
-    def step(self, loss: Tensor, optimizer: Any, averaged: AveragedModel) -> None:
-        """Down the gradient of the loss, unless that is not finite."""
-        optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        if torch.isfinite(self.accelerator.clip_grad_norm_(parameters, 1.0)):
-            optimizer.step()
-            averaged.update_parameters(self.task)
-
     def count(self, pictures: int, seconds: float) -> None:
         self.progress.steps += 1
-        self.progress.pictures += pictures * self.accelerator.num_processes
+        self.progress.pictures += pictures
         self.progress.seconds += seconds
         self.progress.total_seconds += seconds
 
@@ -178,15 +169,12 @@ class Trainer:
         text = ", ".join(f"{key} {value:.4f}" for key, value in figures.items())
         minutes = self.progress.total_seconds / 60
         seen = self.progress.pictures
-        if self.accelerator.is_main_process:
-            tqdm.write(f"{minutes:6.1f} min, {seen:>8} pictures, {stage.name}: {text}")
+        tqdm.write(f"{minutes:6.1f} min, {seen:>8} pictures, {stage.name}: {text}")
         entry = {"stage": stage.name, "minutes": round(minutes, 2), "pictures": seen, **figures}
         self.progress.history.append(entry)
 
     def save(self, optimizer: Any = None, averaged: AveragedModel | None = None) -> None:
         """Writes the checkpoint; between two stages there is neither optimiser nor average."""
-        if not self.accelerator.is_main_process:
-            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         state = {
             "task": self.task.state_dict(),
@@ -205,7 +193,12 @@ class Trainer:
         state = torch.load(self.path, map_location=self.accelerator.device, weights_only=True)
         self.task.load_state_dict(state["task"])
         self.progress = Progress(**state["progress"])
-        if self.accelerator.is_main_process:
+        if self.progress.stage >= len(self.stages):
+            tqdm.write(
+                f"This training is finished. To go on with other data or more time, name the model "
+                f"that it made by --init, and another --out; or delete {self.path}."
+            )
+        else:
             tqdm.write(
                 f"Resuming at stage {self.progress.stage + 1} of {len(self.stages)} after "
                 f"{self.progress.total_seconds / 60:.1f} minutes ({self.path})."
@@ -231,12 +224,19 @@ def rate(done: float, steps: int, decay: float = 0.4) -> float:
 
 
 def forever(batches: Iterable[Any]) -> Iterator[Any]:
+    """The batches again and again, but for those without a photo that has colours."""
     while True:
-        yield from batches
+        found = False
+        for batch in batches:
+            if len(batch[0]):
+                found = True
+                yield batch
+        if not found:
+            raise SystemExit("None of the photos to train on has colours.")
 
 
 def mixed_precision() -> str:
     """bfloat16 where the hardware computes in it, float32 elsewhere."""
     if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     return "bf16" if torch.cpu._is_avx512_bf16_supported() else "no"

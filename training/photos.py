@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -22,27 +23,31 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 @dataclass(frozen=True)
 class Source:
-    """Where one photo lies: a file, or a member of an archive; `group` is its collection."""
+    """Where one photo lies: a file, or a member of an archive.
+
+    name: of the folder or archive that was searched, and the photo's path in it.
+    group: its collection.
+    """
 
     path: Path
     member: str | None
+    name: str
     group: str
 
-    @property
-    def name(self) -> str:
-        """Of the photo within its folder or archive, and of that."""
-        return f"{self.path.name}/{self.member}" if self.member else "/".join(self.path.parts[-2:])
-
     def read(self) -> bytes:
-        return archive(self.path).read(self.member) if self.member else self.path.read_bytes()
+        if self.member:
+            return archive(self.path, os.getpid()).read(self.member)
+        return self.path.read_bytes()
 
     def decode(self) -> np.ndarray | None:
         """BGR (H, W, 3) uint8; None where OpenCV cannot read it."""
-        return cv2.imdecode(np.frombuffer(self.read(), np.uint8), cv2.IMREAD_COLOR)
+        data = self.read()
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
 
 
 @lru_cache(maxsize=64)
-def archive(path: Path) -> zipfile.ZipFile:
+def archive(path: Path, process: int) -> zipfile.ZipFile:
+    """The opened archive; processes that share one would move each other's place in the file."""
     return zipfile.ZipFile(path)
 
 
@@ -52,11 +57,18 @@ def find_photos(places: Sequence[str | Path]) -> list[Source]:
     for place in map(Path, places):
         if place.is_dir():
             files = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES)
-            sources += [Source(p, None, p.parent.name) for p in files]
+            root = place.resolve().name
+            sources += [
+                Source(p, None, f"{root}/{p.relative_to(place).as_posix()}", p.parent.name)
+                for p in files
+            ]
         elif zipfile.is_zipfile(place):
             with zipfile.ZipFile(place) as opened:
                 names = sorted(n for n in opened.namelist() if Path(n).suffix.lower() in SUFFIXES)
-            sources += [Source(place, n, Path(n).stem.rpartition("-")[0]) for n in names]
+            sources += [
+                Source(place, n, f"{place.name}/{n}", Path(n).stem.rpartition("-")[0])
+                for n in names
+            ]
         else:
             raise SystemExit(f"{place} is neither a folder nor a zip archive of photos.")
     if not sources:
