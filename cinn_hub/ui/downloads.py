@@ -6,6 +6,7 @@ import atexit
 import shutil
 import tempfile
 import threading
+import time
 from functools import cache
 from pathlib import Path
 
@@ -16,20 +17,31 @@ KEPT_SECONDS = 3600  # uploads, results and downloads
 MAKING = {"concurrency_id": "files", "concurrency_limit": 2}  # of events that make files
 
 
+deadlines: dict[Path, float] = {}  # of the folders that are there
+
+
 @cache
 def all_downloads() -> Path:
-    """This process's own folder, which goes with it."""
+    """This process's own folder, which goes with it; a thread empties it in time."""
     folder = Path(tempfile.mkdtemp(prefix="cinn-hub-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    threading.Thread(target=delete_in_time, daemon=True).start()
     return folder
+
+
+def delete_in_time() -> None:
+    while True:
+        time.sleep(1)
+        for folder, deadline in list(deadlines.items()):
+            if time.monotonic() > deadline:
+                del deadlines[folder]
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def download_folder(seconds: float = KEPT_SECONDS) -> Path:
     """A new folder for a file to download, deleted after so many seconds."""
     folder = Path(tempfile.mkdtemp(dir=all_downloads()))
-    deletion = threading.Timer(seconds, shutil.rmtree, (folder,), {"ignore_errors": True})
-    deletion.daemon = True
-    deletion.start()
+    deadlines[folder] = time.monotonic() + seconds
     return folder
 
 
@@ -45,12 +57,7 @@ def download_after(making: Dependency, file: gr.DownloadButton) -> None:
 
 
 def stop_on(stop: gr.Button, making: Dependency) -> None:
-    """A click on the button, which is seen while the event runs, ends it."""
-    stop.click(
-        lambda: gr.Button(visible=False),
-        None,
-        stop,
-        cancels=making,
-        queue=False,
-        api_visibility="private",
-    )
+    """A click on the button ends the event, which shows it while it runs."""
+    hide = {"fn": lambda: gr.Button(visible=False), "outputs": stop, "queue": False}
+    stop.click(**hide, cancels=making, api_visibility="private")
+    making.failure(**hide, api_visibility="private")
