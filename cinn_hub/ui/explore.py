@@ -35,8 +35,8 @@ FILM_SIZE = 640  # pixels on the longer side
 FILMS = {"WebP": ".webp", "GIF": ".gif", "MP4": ".mp4"}
 
 
-def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
-    """Adds the tab's components and handlers to the Blocks that are open."""
+def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> gr.Image:
+    """Adds the tab's components and handlers to the Blocks that are open; returns its photo input."""
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             gr.Markdown(
@@ -198,6 +198,7 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         api_name="interpolate",
         **how,
     )
+    return upload
 
 
 def explored(

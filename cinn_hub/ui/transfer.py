@@ -14,8 +14,8 @@ from cinn_hub.ui.session import Session, code_to_colorize, temperature_code
 from cinn_hub.ui.viewer import PROGRESS, Viewer
 
 
-def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
-    """Adds the tab's components and handlers to the Blocks that are open."""
+def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> gr.Image:
+    """Adds the tab's components and handlers to the Blocks that are open; returns its photo input."""
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             gr.Markdown(
@@ -118,3 +118,4 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
         api_visibility="private",
         queue=False,
     )
+    return upload
