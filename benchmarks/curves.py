@@ -1,6 +1,6 @@
 """The course of a training as a picture: held-out figures over pictures seen.
 
-    python -m benchmarks.curves weights/imagenet/training.json docs/training-imagenet.png
+    python -m benchmarks.curves weights/imagenet/training.json weights/imagenet/training.png
 
 The file is what `training` writes; or several of those by name, one training after the other.
 """

@@ -2,9 +2,9 @@
 
     python -m benchmarks.pictures
 
-Writes docs/colourings.jpg, one grey photo and eight colourings of it; docs/beside-real.jpg, photos
-whose colours are known, beside what the model makes of their grey; and docs/digits.png, ten digits
-in ten hands.
+Writes docs/colourings.jpg, one grey photo and eight colourings of it; and beside the models' cards
+weights/imagenet/beside-real.jpg, photos whose colours are known with what the model makes of their
+grey, and weights/mnist/digits.png, ten digits in ten hands.
 """
 
 from __future__ import annotations
@@ -53,11 +53,9 @@ def digits() -> Image.Image:
 
 
 def main() -> None:
-    folder = ROOT / "docs"
-    folder.mkdir(exist_ok=True)
-    colourings().save(folder / "colourings.jpg", quality=90)
-    beside_real().save(folder / "beside-real.jpg", quality=90)
-    digits().save(folder / "digits.png", optimize=True)
+    colourings().save(ROOT / "docs" / "colourings.jpg", quality=90)
+    beside_real().save(ROOT / "weights" / "imagenet" / "beside-real.jpg", quality=90)
+    digits().save(ROOT / "weights" / "mnist" / "digits.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 # where the app's own files are: beside the package in a clone, inside of it once installed
 APP_PLACES = (PACKAGE.parent, PACKAGE / "space")
 APP_FILES = ("app.py", "requirements.txt", "README.md", "LICENSE")
+APP_FILES += ("CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md")  # the README leads to them
 APP_FOLDERS = ("examples", "docs")  # docs: the README's pictures
+MODEL_FILES = (*FILES, "training.json", "LICENSE.md")
+PICTURES = (".png", ".jpg")  # of a model's card
 SOURCE_SUFFIXES = (".py", ".css", ".js")
 WANTED_METADATA = ("library_name", "pipeline_tag", "license", "tags")
 DRAFT = "(Draft: what it was trained on, and what people may use it for.)"
@@ -55,7 +58,13 @@ def model_bundle(folder: Path) -> Bundle:
         raise CheckpointError(f"{card_path} is still a draft; write what people should know.")
     if missing := [key for key in WANTED_METADATA if not data.get(key)]:
         raise CheckpointError(f"{card_path} lacks {', '.join(missing)} in its metadata.")
-    return {name: folder / name for name in (*FILES, "training.json") if (folder / name).exists()}
+    return model_files(folder)
+
+
+def model_files(folder: Path) -> Bundle:
+    """A model with its card, the card's pictures, its terms and the course of its training."""
+    pictures = [path.name for path in sorted(folder.iterdir()) if path.suffix in PICTURES]
+    return {name: folder / name for name in (*MODEL_FILES, *pictures) if (folder / name).exists()}
 
 
 def app_folder() -> Path:
@@ -87,7 +96,8 @@ def space_bundle() -> Bundle:
                 bundle[path.relative_to(root).as_posix()] = path
     for entry in list_models():
         if entry.folder:
-            bundle |= {f"weights/{entry.name}/{name}": entry.folder / name for name in FILES}
+            files = model_files(entry.folder)
+            bundle |= {f"weights/{entry.name}/{name}": path for name, path in files.items()}
     return bundle
 
 
@@ -142,6 +152,7 @@ def new_card(model: ConditionalINN) -> ModelCard:
         tags=["normalizing-flow", "conditional-invertible-neural-network"],
     )
     millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
+    origin = f"It goes on from {model.name}, whose terms hold for it, too.\n\n"
     text = f"""---
 {data.to_yaml()}
 ---
@@ -153,7 +164,7 @@ A conditional invertible neural network of {millions:.1f} million parameters, fo
 
 ## Data and terms
 
-{DRAFT}
+{origin if model.folder else ""}{DRAFT}
 
 ## Training
 

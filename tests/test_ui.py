@@ -40,6 +40,14 @@ def test_downloads_are_deleted_in_time_and_with_the_process():
     assert not Path(folder).exists()
 
 
+def test_colours_of_its_own_are_mentioned(opened, small_model, tmp_path):
+    assert "colours of its own" not in viewer.describe(opened, 0)
+    color_picture(96, 64).save(tmp_path / "new.png")
+    held = Session.open(str(tmp_path / "new.png"), small_model)
+    held = held.holding(small_model.colorize(held.prepared, n=1, seed=1), "", [""])
+    assert "The photo has colours of its own" in viewer.describe(held, 0)
+
+
 def test_a_deleted_upload_is_said(opened):
     os.unlink(opened.path)
     with pytest.raises(PhotoError, match="deleted after an hour; upload the photo again"):
@@ -107,7 +115,7 @@ def test_the_shelf_keeps_few_models(small_model, monkeypatch):
     assert shelf.get("a") is not before
 
 
-def test_the_app_sends_nothing_and_deletes_uploads(small_model):
+def test_the_app_is_set_to_send_nothing_and_to_delete_uploads(small_model):
     from cinn_hub.digits import DigitCINN, DigitConfig
     from cinn_hub.ui import blocks
 

@@ -18,7 +18,7 @@ NEARNESS = 0.35  # how much of the latent is new in "more like this"
 
 
 def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> gr.Image:
-    """Adds the tab's components and handlers to the Blocks that are open; returns its photo input."""
+    """Adds the tab to the Blocks that are open, with its handlers; returns the photo input."""
     defaults = shelf.own.temperature()
     with gr.Row():
         with gr.Column(scale=2, min_width=300):

@@ -35,7 +35,7 @@ Spots = list[tuple[float, float, str]]
 
 
 def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> gr.Image:
-    """Adds the tab's components and handlers to the Blocks that are open; returns its photo input."""
+    """Adds the tab to the Blocks that are open, with its handlers; returns the photo input."""
     opened = gr.State(None, time_to_live=KEPT_SECONDS)  # a Session without answers
     spots = gr.State([])
     with gr.Row():

@@ -19,11 +19,14 @@ class Session:
     """A photo, its colourings, and the Python that makes them again.
 
     The photo is held small: the file is read again when a full-size picture is asked for.
+
+    colored: whether the photo has colours of its own, which the model does not see.
     """
 
     path: str
     model: str
     prepared: PreparedPhoto
+    colored: bool = False
     results: tuple[Colorization, ...] = ()
     captions: tuple[str, ...] = ()
     code: str = ""
@@ -37,8 +40,9 @@ class Session:
         """
         if not path:
             raise PhotoError("There is no photo yet; upload one or pick an example.")
-        prepared = model.prepare(path).shrunk(COMPARE_SIZE)
-        return cls(path, model.name, prepared)
+        prepared = model.prepare(path)
+        colored = photos.is_colored(prepared.photo)
+        return cls(path, model.name, prepared.shrunk(COMPARE_SIZE), colored)
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from cinn_hub.ui.viewer import PROGRESS, Viewer
 
 
 def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> gr.Image:
-    """Adds the tab's components and handlers to the Blocks that are open; returns its photo input."""
+    """Adds the tab to the Blocks that are open, with its handlers; returns the photo input."""
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             gr.Markdown(

@@ -300,10 +300,11 @@ def describe(session: Session, index: int) -> str:
     result = session.results[index]
     width, height = session.prepared.size
     seed = f"Seed {result.settings['seed']}. " if "seed" in result.settings else ""
+    unseen = " The photo has colours of its own; the model saw its lightness alone."
     return (
         f"**Number {index + 1}.** Log-likelihood {result.log_prob:,.0f} nats, "
         f"{result.bits_per_dim:.3f} bits per dimension (less is likelier). {seed}"
-        f"Full size {width} × {height}."
+        f"Full size {width} × {height}." + (unseen if session.colored else "")
     )
 
 

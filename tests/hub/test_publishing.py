@@ -1,6 +1,7 @@
 """Models and the app, sent to a Hub on the loopback and loaded back from there."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -119,7 +120,11 @@ def test_the_shipped_cards_have_metadata_that_the_library_takes():
             assert isinstance(result.metric_value, float) and result.dataset_name
         again = yaml.safe_load(card.data.to_yaml())
         assert again["model-index"][0]["results"]
-        assert publishing.model_bundle(entry.folder)
+        sent = publishing.model_bundle(entry.folder)
+        for link in re.findall(r"!\[[^]]*\]\(([^)]*)\)", card.text):
+            assert link in sent, link
+        if card.data.license == "other":
+            assert card.data.license_link in sent
 
 
 def test_a_card_is_not_overwritten(tmp_path, small_model):
