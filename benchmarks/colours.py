@@ -3,7 +3,9 @@
     python -m benchmarks.colours --set PATH [--model imagenet] [--sheet sheet.png]
 
 PATH is a folder or zip of coloured photos that the model has not seen. All pictures are the middle
-squares at 256 px. The columns:
+squares at 256 px. The figures on the card of `imagenet` are of those photos of the public collection
+EliSchwartz/imagenet-sample-images that `--listed benchmarks/imagenet-test.txt` chooses, shrunk to
+192 px. The columns:
 
 of 8      RMS, in percent of the RGB range, to the best of 8 samples at each pixel and channel
           ("MSE best of 8" of Ardizzone et al. 2019)
@@ -15,7 +17,7 @@ bits      held-out bits per dimension of ab at 64x64, in ab units, with the mode
 colour    colourfulness (Hasler and Suesstrunk 2003)
 top 5     how many of the five classes that EfficientNet-Lite1 finds likeliest in the real photo are
           also among its five for the first sample, in percent
-FD        Frechet distance to the real photos in that network's features
+FD        Frechet distance in that network's features to the same photos in their real colours
 rough     mean ab step between neighbours at 64x64 where L is smooth, in ab units
 """
 
@@ -58,8 +60,12 @@ class Held:
     ab: np.ndarray  # (N, 64, 64, 2)
 
     @classmethod
-    def read(cls, places: list[str], limit: int | None) -> Held:
-        pictures = [middle_square(source) for source in find_photos(places)[:limit]]
+    def read(cls, places: list[str], limit: int | None, listed: Path | None = None) -> Held:
+        sources = find_photos(places)
+        if listed:
+            wanted = set(listed.read_text("utf-8").split("\n"))
+            sources = [source for source in sources if Path(source.name).name in wanted]
+        pictures = [middle_square(source) for source in sources[:limit]]
         rgb = np.stack(pictures)
         lab = np.stack([to_lab(picture) for picture in pictures])
         return cls(rgb, lab[..., 0], np.stack([small_ab(x) for x in lab]))
@@ -268,6 +274,7 @@ def main() -> None:
     )
     parser.add_argument("--model", default="imagenet", help="name or folder")
     parser.add_argument("--set", nargs="+", help="folders or zips of photos")
+    parser.add_argument("--listed", type=Path, help="only photos with the file names in this file")
     parser.add_argument("--photos", type=int, help="only the first so many")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet, and measure nothing")
     parser.add_argument("--old", help="with --sheet: photos without colours instead of --set")
@@ -280,7 +287,7 @@ def main() -> None:
     if options.sheet and options.old:
         old_photos(model, options.old, options.sheet)
         return
-    held = Held.read(options.set, options.photos)
+    held = Held.read(options.set, options.photos, options.listed)
     if options.sheet:
         sheet(model, held, options.sheet)
         return

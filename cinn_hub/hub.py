@@ -24,7 +24,10 @@ DEVICES = ("cpu", "cuda", "mps")
 FILES = ("config.json", "model.safetensors", "README.md")  # of a model; the last is optional
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
-DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+DISK_FAULTS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS),
+    *(errno.EACCES, errno.EPERM, errno.ENOTDIR),
+)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 ANSWER_SECONDS = 3.0  # that the Hub has to say what is new, before the cache is used
 

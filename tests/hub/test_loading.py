@@ -49,6 +49,12 @@ def test_what_is_new_is_downloaded_and_revisions_stay(hub, load, model_files):
     assert "and so does revision" in answer["message"]
 
 
+def test_a_cache_that_cannot_be_written_is_said(hub, load, tmp_path):
+    (tmp_path / "file").touch()
+    answer = load("user/tiny", cache_dir=str(tmp_path / "file" / "cache"))
+    assert answer["error"] == "CinnHubError" and "cannot be written: Not a dir" in answer["message"]
+
+
 def test_private_repositories_want_a_token(hub, load):
     answer = load("user/secret")
     assert answer["error"] == "UnknownModelError"
