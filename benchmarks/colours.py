@@ -3,7 +3,7 @@
     python -m benchmarks.colours --set PATH [--model imagenet] [--sheet sheet.png]
 
 PATH is a folder or zip of coloured photos that the model has not seen. All pictures are the middle
-squares at 256 px. The figures on the card of `imagenet` are of those photos of the public collection
+squares at 256 px. The figures on the card of `imagenet` are of those photos of the collection
 EliSchwartz/imagenet-sample-images that `--listed benchmarks/imagenet-test.txt` chooses, shrunk to
 192 px. The columns:
 
