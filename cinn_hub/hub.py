@@ -68,7 +68,7 @@ REGISTRY = (
         license="research use: see the terms of the training photos on the model card",
         repo="cinn-hub/imagenet",
         revision="v0.1.0",
-        sha256="9ebad56ab9188e9e64a819590cbcde779c376b2622d4997787addf181935fbc3",
+        sha256="2fae1220d0d74c3b1a18bfd96c24de7793656c9850def6ff2797fe595bd3afd6",
         size=21_770_513,
     ),
     RegistryEntry(
