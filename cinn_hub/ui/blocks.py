@@ -11,7 +11,6 @@ from cinn_hub.digits import DigitCINN
 from cinn_hub.ui import colorize, digits, explore, hints, models, transfer
 from cinn_hub.ui.downloads import KEPT_SECONDS
 from cinn_hub.ui.hints import PALETTE
-from cinn_hub.ui.photo_input import carry_over
 
 STYLE = Path(__file__).with_name("style.css")
 ALT_TEXTS = Path(__file__).with_name("alt_texts.js")
@@ -52,17 +51,14 @@ def build(
     ) as demo:
         chosen = gr.State(model.name)  # the model that this visitor uses
         gr.HTML(HEADER)
-        on_photos = {
-            "Colorize": colorize.build,
-            "Explore": explore.build,
-            "Transfer": transfer.build,
-            "Hints": hints.build,
-        }
-        tabs = []
-        for name, build_tab in on_photos.items():
-            with gr.Tab(name) as tab:
-                tabs.append((tab, build_tab(shelf, chosen, examples)))
-        carry_over(tabs)
+        with gr.Tab("Colorize"):
+            colorize.build(shelf, chosen, examples)
+        with gr.Tab("Explore"):
+            explore.build(shelf, chosen, examples)
+        with gr.Tab("Transfer"):
+            transfer.build(shelf, chosen, examples)
+        with gr.Tab("Hints"):
+            hints.build(shelf, chosen, examples)
         with gr.Tab("Digits"):
             digits.build(digit_model)
         with gr.Tab("Models"):

@@ -17,8 +17,8 @@ from cinn_hub.ui.viewer import PROGRESS, Viewer
 NEARNESS = 0.35  # how much of the latent is new in "more like this"
 
 
-def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> gr.Image:
-    """Adds the tab to the Blocks that are open, with its handlers; returns the photo input."""
+def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
+    """Adds the tab's components and handlers to the Blocks that are open."""
     defaults = shelf.own.temperature()
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
@@ -132,7 +132,6 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> gr.Im
         )
     for event in events:
         viewer.follow(event)
-    return upload
 
 
 def bits(results: list[Colorization]) -> list[str]:

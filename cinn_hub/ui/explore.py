@@ -35,8 +35,8 @@ FILM_SIZE = 640  # pixels on the longer side
 FILMS = {"WebP": ".webp", "GIF": ".gif", "MP4": ".mp4"}
 
 
-def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> gr.Image:
-    """Adds the tab to the Blocks that are open, with its handlers; returns the photo input."""
+def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
+    """Adds the tab's components and handlers to the Blocks that are open."""
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             gr.Markdown(
@@ -198,7 +198,6 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> gr.Im
         api_name="interpolate",
         **how,
     )
-    return upload
 
 
 def explored(

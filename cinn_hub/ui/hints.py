@@ -34,8 +34,8 @@ NEAR = 0.02  # of the longer side: a click so near to a hint takes it away
 Spots = list[tuple[float, float, str]]
 
 
-def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> gr.Image:
-    """Adds the tab to the Blocks that are open, with its handlers; returns the photo input."""
+def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
+    """Adds the tab's components and handlers to the Blocks that are open."""
     opened = gr.State(None, time_to_live=KEPT_SECONDS)  # a Session without answers
     spots = gr.State([])
     with gr.Row():
@@ -180,7 +180,6 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> gr.Im
         button.click(
             lambda swatch=swatch: swatch, None, color, api_visibility="private", queue=False
         )
-    return upload
 
 
 def opened_photo(session: Session | None) -> Session:

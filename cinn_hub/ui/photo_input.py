@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from gradio.data_classes import ImageData
@@ -43,19 +41,3 @@ def example_photos(folder: Path, photo: gr.Image, label: str, elem_id: str) -> g
     """
     paths = [[str(path)] for path in sorted(folder.glob("*.jpg"))]
     return gr.Examples(paths, photo, label=label, elem_id=elem_id, api_visibility="private")
-
-
-def carry_over(tabs: Sequence[tuple[gr.Tab, gr.Image]]) -> None:
-    """A photo that is chosen in one tab is there in the others when they are opened."""
-    latest = gr.State(None)
-    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-
-    def remember(path: str | None) -> Any:
-        return path or gr.skip()
-
-    def arrive(path: str | None, here: str | None) -> Any:
-        return gr.skip() if path in (None, here) else path
-
-    for tab, photo in tabs:
-        photo.change(remember, photo, latest, **quiet)
-        tab.select(arrive, [latest, photo], photo, **quiet)

@@ -14,8 +14,8 @@ from cinn_hub.ui.session import Session, code_to_colorize, temperature_code
 from cinn_hub.ui.viewer import PROGRESS, Viewer
 
 
-def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> gr.Image:
-    """Adds the tab to the Blocks that are open, with its handlers; returns the photo input."""
+def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> None:
+    """Adds the tab's components and handlers to the Blocks that are open."""
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             gr.Markdown(
@@ -118,4 +118,3 @@ def build(shelf: Shelf, chosen: gr.State, examples: Path | None = None) -> gr.Im
         api_visibility="private",
         queue=False,
     )
-    return upload

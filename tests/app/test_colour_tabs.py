@@ -178,15 +178,3 @@ def test_the_page_asks_no_other_server(browser, address):
     page.close()
     local = (address, "data:", "blob:")
     assert asked and [url for url in asked if not url.startswith(local)] == []
-
-
-def test_a_photo_is_carried_over_to_the_other_tabs(page, photo):
-    upload(page, "photo", photo)
-    expect(page.locator("#colorize-answers button img")).to_have_count(8, timeout=WAIT)
-    open_tab(page, "Hints")
-    expect(page.locator("#canvas img")).to_be_visible(timeout=WAIT)
-    open_tab(page, "Explore")
-    page.click("#explore-go")
-    expect(page.locator("#explore-answers button img")).to_have_count(25, timeout=WAIT)
-    name = page.locator("#explore-photo img").get_attribute("src")
-    assert name.endswith(photo.name)
