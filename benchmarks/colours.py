@@ -258,8 +258,7 @@ def old_photos(model: ColorizationCINN, place: str, target: Path) -> None:
 
 def sheet(model: ColorizationCINN, held: Held, target: Path) -> None:
     """Grey, real and eight samples of 24 photos, evenly taken from all."""
-    count = min(SHEET_PHOTOS, len(held.rgb))
-    chosen = np.arange(count) * (len(held.rgb) // count)
+    chosen = evenly(range(len(held.rgb)), SHEET_PHOTOS)
     rows = []
     samples = sampled(model, conditions(model, held.lightness[chosen]), model.temperature())
     for i, ab in zip(chosen, samples, strict=True):

@@ -398,14 +398,17 @@ class ColorizationCINN(ConditionalINN):
             PhotoError: the photo is grey or toned.
         """
         prepared = self.prepare(photo)
-        ab = photos.squeezed_ab(prepared.photo, self.config.ab_size)
         if not photos.is_colored(prepared.photo):
             raise PhotoError(
                 f"{prepared.photo.name} has no colours that could be taken; choose a colour photo."
             )
-        x = torch.from_numpy(ab).permute(2, 0, 1)[None].contiguous().to(self.device)
-        latent, _ = self.encode(x, prepared.condition)
+        latent, _ = self.encode(self.own_ab(prepared), prepared.condition)
         return Latent(latent.levels, {"reference": prepared.photo.name})
+
+    def own_ab(self, prepared: PreparedPhoto) -> Tensor:
+        """The photo's own small ab, (1, 2, ab_size, ab_size); zero for a grey one."""
+        ab = photos.squeezed_ab(prepared.photo, self.config.ab_size)
+        return torch.from_numpy(ab).permute(2, 0, 1)[None].contiguous().to(self.device)
 
     @torch.no_grad()
     def score(self, photo: photos.PhotoLike | PreparedPhoto, seed: int = 0) -> Colorization:
@@ -419,11 +422,10 @@ class ColorizationCINN(ConditionalINN):
             PhotoError: the photo cannot be read.
         """
         prepared = self.prepare(photo)
-        ab = torch.from_numpy(photos.squeezed_ab(prepared.photo, self.config.ab_size))
+        ab = self.own_ab(prepared)
         generator = torch.Generator().manual_seed(check_seed(seed))
-        noisy = ab + self.config.noise * torch.randn(ab.shape, generator=generator)
-        x = noisy.permute(2, 0, 1)[None].contiguous().to(self.device)
-        latent, _ = self.encode(x, prepared.condition)
+        noise = torch.randn(*ab.shape[2:], 2, generator=generator).permute(2, 0, 1).to(self.device)
+        latent, _ = self.encode(ab + self.config.noise * noise, prepared.condition)
         settings = {"scored": prepared.photo.name, "seed": str(seed)}
         return self.results(prepared, Latent(latent.levels, settings))[0]
 

@@ -28,8 +28,11 @@ GUIDE_RADIUS = 0.6  # of its window, in cells of the small ab
 GUIDE_EPSILON = 4.0**2  # contrast of L, squared, above which an edge of L is an edge of colour
 GUIDE_PASSES = 2
 SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I", "F")
-# of a TIFF: description, maker, model, software, date, artist, copyright; EXIF and GPS
-DESCRIPTIVE_TAGS = (270, 271, 272, 305, 306, 315, 33432, 34665, 34853, 274)
+TAG = ExifTags.Base
+DESCRIPTIVE_TAGS = (  # of a TIFF
+    *(TAG.ImageDescription, TAG.Make, TAG.Model, TAG.Software, TAG.DateTime, TAG.Artist),
+    *(TAG.Copyright, TAG.ExifOffset, TAG.GPSInfo, TAG.Orientation),
+)
 EXPECTED = "expected a photo such as JPEG, PNG, TIFF or WebP"
 
 
@@ -158,7 +161,7 @@ def upright(image: Image.Image) -> tuple[Image.Image, bytes | None]:
                 for tag in [tag for tag in exif if tag not in DESCRIPTIVE_TAGS]:
                     del exif[tag]
             image = ImageOps.exif_transpose(image)
-            exif.pop(ExifTags.Base.Orientation, None)
+            exif.pop(TAG.Orientation, None)
             return image, exif.tobytes() if exif else None
     except Exception:  # Pillow raises errors of many kinds on damaged EXIF
         return image, None
@@ -442,7 +445,7 @@ def save(
         exif = Image.Exif()
         exif.load(options.get("exif", b""))
         told = ", ".join(f"{key} {value}" for key, value in settings.items())
-        exif[ExifTags.Base.Software] = f"cinn_hub; colours made by {told}"
+        exif[TAG.Software] = f"cinn_hub; colours made by {told}"
         options["exif"] = exif.tobytes()
     try:
         with whole_file(path) as unfinished:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from torch.utils.data import Dataset, WeightedRandomSampler, default_collate
 
 from cinn_hub.color import is_colored, to_lab
 
+T = TypeVar("T")
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
@@ -76,7 +78,7 @@ def find_photos(places: Sequence[str | Path]) -> list[Source]:
     return sources
 
 
-def evenly(sources: Sequence[Source], limit: int) -> list[Source]:
+def evenly(sources: Sequence[T], limit: int) -> list[T]:
     """At most `limit` of them, evenly taken from all."""
     return list(sources[:: max(1, len(sources) // limit)][:limit])
 
