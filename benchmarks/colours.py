@@ -38,8 +38,8 @@ import cinn_hub
 from benchmarks.features import ColorCritic, Seen, frechet_distance, top5_agreement
 from benchmarks.sheets import write_sheet
 from cinn_hub.color import colorfulness, to_lab, to_rgb
-from cinn_hub.colorization import ColorizationCINN
-from cinn_hub.model import Condition
+from cinn_hub.colorizing import ColorModel
+from cinn_hub.flow import Condition
 from cinn_hub.photos import paint
 from training.photos import Source, evenly, find_photos
 
@@ -136,28 +136,28 @@ def roughness(ab: np.ndarray, lightness: np.ndarray) -> float:
 
 
 @torch.inference_mode()
-def conditions(model: ColorizationCINN, lightness: np.ndarray) -> list[Condition]:
-    """What the flow is given of each L (N, 256, 256)."""
+def conditions(model: ColorModel, lightness: np.ndarray) -> list[Condition]:
+    """The condition of each L (N, 256, 256)."""
     parts = (torch.from_numpy(light)[None, None].to(model.device) for light in lightness)
     return [model.condition(part) for part in parts]
 
 
 @torch.inference_mode()
 def sampled(
-    model: ColorizationCINN, given: list[Condition], temperature: float | dict[str, float]
+    model: ColorModel, photos: list[Condition], temperature: float | dict[str, float]
 ) -> Iterator[np.ndarray]:
     """ab (8, 64, 64, 2) for each photo, photo i with seed i."""
-    for i, condition in enumerate(given):
+    for i, condition in enumerate(photos):
         z = model.draw(SAMPLES, temperature, seed=i)
         yield model.decode(z, condition).permute(0, 2, 3, 1).cpu().numpy()
 
 
 @torch.inference_mode()
-def held_out_bits(model: ColorizationCINN, given: list[Condition], held: Held) -> float:
+def held_out_bits(model: ColorModel, photos: list[Condition], held: Held) -> float:
     """Bits per dimension of the real ab, with the model's own noise."""
     generator = torch.Generator().manual_seed(0)
     bits = []
-    for condition, ab in zip(given, held.ab, strict=True):
+    for condition, ab in zip(photos, held.ab, strict=True):
         x = torch.from_numpy(ab).permute(2, 0, 1)[None]
         x = x + model.config.noise * torch.randn(x.shape, generator=generator)
         bits.append(model.bits_per_dim(model.log_prob(x.to(model.device), condition)).item())
@@ -179,7 +179,7 @@ def measure(
 
 
 def rows(
-    model: ColorizationCINN, held: Held, temperatures: dict[str, float | dict[str, float]]
+    model: ColorModel, held: Held, temperatures: dict[str, float | dict[str, float]]
 ) -> dict[str, dict[str, float]]:
     """All rows of the table: the bounds of the scale, then the model at each temperature."""
 
@@ -197,14 +197,14 @@ def rows(
         "real": measure("real", held, iter(real_ab), lambda i, _: held.rgb[i][None]),
         "real ab at 64x64": measure("64x64", held, iter(real_ab), guided),
     }
-    given = conditions(model, held.lightness)
+    photos = conditions(model, held.lightness)
     for name, temperature in temperatures.items():
-        samples = sampled(model, given, temperature)
+        samples = sampled(model, photos, temperature)
         figures[name] = measure(name, held, samples, guided)
     critic = ColorCritic()
     seen = {name: critic.look(figure.firsts) for name, figure in figures.items()}
     table = {name: figure.row(seen["real"], seen[name]) for name, figure in figures.items()}
-    bits = held_out_bits(model, given, held)
+    bits = held_out_bits(model, photos, held)
     for name in temperatures:
         table[name]["bits"] = bits
     return table
@@ -247,7 +247,7 @@ def grey_and_samples(lightness: np.ndarray, ab: np.ndarray) -> list[np.ndarray]:
     return [with_ab(lightness, (0, 0)), *(paint(lightness, one) for one in ab)]
 
 
-def old_photos(model: ColorizationCINN, place: str, target: Path) -> None:
+def old_photos(model: ColorModel, place: str, target: Path) -> None:
     """The contact sheet of photos that have no colours: grey, and eight samples."""
     sources = find_photos([place])[:SHEET_PHOTOS]
     lightness = np.stack([to_lab(middle_square(x))[..., 0] for x in sources])
@@ -256,7 +256,7 @@ def old_photos(model: ColorizationCINN, place: str, target: Path) -> None:
     write_sheet(rows, target)
 
 
-def sheet(model: ColorizationCINN, held: Held, target: Path) -> None:
+def sheet(model: ColorModel, held: Held, target: Path) -> None:
     """Grey, real and eight samples of 24 photos, evenly taken from all."""
     chosen = evenly(range(len(held.rgb)), SHEET_PHOTOS)
     rows = []

@@ -19,8 +19,8 @@ import cinn_hub
 from benchmarks.classifier import DigitReader, reader_of, slant_and_ink
 from benchmarks.features import frechet_distance
 from benchmarks.minimal import load_minimal
-from cinn_hub.digits import LABELS, DigitCINN, dequantized
 from cinn_hub.model import ConditionalINN
+from cinn_hub.writing import LABELS, DigitModel, dequantized
 from training.mnist import read_mnist
 
 SAMPLES, TRANSFERS = 10_000, 1_000
@@ -38,7 +38,7 @@ def bits(model: ConditionalINN, images: Tensor, labels: Tensor) -> str:
     return f"{found.mean().item():.3f}; {found.median().item():.3f}"
 
 
-def written(model: DigitCINN, temperature: float) -> tuple[Tensor, Tensor]:
+def written(model: DigitModel, temperature: float) -> tuple[Tensor, Tensor]:
     """SAMPLES digits, as many of each label, and their labels."""
     n = SAMPLES // LABELS
     labels = torch.arange(LABELS).repeat_interleave(n)
@@ -52,7 +52,7 @@ def centered(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 
 def transfer_figures(
-    model: DigitCINN, images: Tensor, labels: Tensor, reader: DigitReader
+    model: DigitModel, images: Tensor, labels: Tensor, reader: DigitReader
 ) -> dict[str, float]:
     """Of digits uint8 written as all ten: how many are read as meant, and what stays of style."""
     written = torch.cat(

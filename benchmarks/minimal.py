@@ -17,18 +17,19 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cinn_hub.digits import LABELS, SIDE, STEPS, check_labels
 from cinn_hub.flow import (
     ActNorm,
     AffineCoupling,
     Chain,
+    Condition,
     Flatten,
     Flow,
     Level,
     LevelCondition,
     Permutation,
 )
-from cinn_hub.model import Condition, ConditionalINN
+from cinn_hub.model import ConditionalINN
+from cinn_hub.writing import LABELS, SIDE, STEPS, check_labels
 from training.digits import HELD_OUT, DigitTask, loader
 from training.loop import Stage, Trainer
 from training.mnist import read_mnist
@@ -46,8 +47,9 @@ class MinimalSubnet(nn.Module):
             nn.init.normal_(parameter, std=0.01)
 
     def forward(self, x: Tensor, condition: LevelCondition) -> Tensor:
-        given = condition.given.repeat_interleave(len(x) // len(condition.given), dim=0)
-        return self.layers(torch.cat([x, given], 1))
+        labels = condition.features
+        labels = labels.repeat_interleave(len(x) // len(labels), dim=0)
+        return self.layers(torch.cat([x, labels], 1))
 
 
 class MinimalCINN(ConditionalINN):

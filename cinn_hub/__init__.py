@@ -14,7 +14,8 @@ from cinn_hub.errors import (
     PhotoError,
     UnknownModelError,
 )
-from cinn_hub.hub import list_models, load
+from cinn_hub.loading import load
+from cinn_hub.registry import list_models
 
 __version__ = "0.1.0"
 

@@ -1,95 +1,107 @@
-"""Model folders: `config.json` and `model.safetensors`, read strictly. No pickles."""
+"""Model folders: `config.json` and `model.safetensors`, written whole and read strictly."""
 
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from cinn_hub.colorization import ColorizationCINN, ColorizationConfig
-from cinn_hub.config import read_json
-from cinn_hub.digits import DigitCINN, DigitConfig
-from cinn_hub.errors import CheckpointError
-from cinn_hub.model import ConditionalINN
+from cinn_hub.config import Config, read_json
+from cinn_hub.errors import CheckpointError, CinnHubError
+from cinn_hub.files import whole_file
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-ARCHITECTURES = {
-    "ColorizationCINN": (ColorizationCINN, ColorizationConfig),
-    "DigitCINN": (DigitCINN, DigitConfig),
-}
+
+C = TypeVar("C", bound=Config)
 
 
-def write_model(model: ConditionalINN, folder: Path, dtype: torch.dtype = torch.float16) -> None:
-    """Writes the config and the weights, floating-point tensors in `dtype`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(model.config.to_dict(), indent=2) + "\n"
-    (folder / CONFIG_FILE).write_text(text, "utf-8")
-    state = {
-        name: (x.to(dtype) if x.is_floating_point() else x).cpu().contiguous()
-        for name, x in model.state_dict().items()
-    }
-    unfinished = folder / (WEIGHTS_FILE + ".new")
-    save_file(state, unfinished, {"format": "pt"})
-    os.chmod(unfinished, 0o644)  # safetensors writes for the owner alone
-    os.replace(unfinished, folder / WEIGHTS_FILE)
-
-
-def read_model(folder: Path) -> ConditionalINN:
-    """Builds the model that `config.json` names and fills it, every tensor checked.
-
-    Floating-point weights become float32, in evaluation mode.
+def write_checkpoint(
+    config: Config,
+    state: Mapping[str, torch.Tensor],
+    folder: Path,
+    dtype: torch.dtype = torch.float16,
+) -> None:
+    """Writes the config and the weights, floating-point tensors in `dtype`.
 
     Raises:
-        CheckpointError: a file is missing or damaged, or the two do not fit each other.
+        CinnHubError: the folder cannot be written to.
+    """
+    tensors = {
+        name: (x.to(dtype) if x.is_floating_point() else x).cpu().contiguous()
+        for name, x in state.items()
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(folder / WEIGHTS_FILE) as unfinished:
+            save_file(tensors, unfinished, {"format": "pt"})
+        with whole_file(folder / CONFIG_FILE) as unfinished:
+            unfinished.write_text(json.dumps(config.to_dict(), indent=2) + "\n", "utf-8")
+    except (OSError, SafetensorError) as error:
+        raise CinnHubError(f"The folder {folder} cannot be written to: {error}.") from error
+
+
+def read_architecture(folder: Path) -> str | None:
+    """The architecture that `config.json` names, None if it names none.
+
+    Raises:
+        CheckpointError: the file is missing or cannot be read.
+    """
+    name = read_json(folder / CONFIG_FILE).get("architecture")
+    return name if isinstance(name, str) else None
+
+
+def read_config(folder: Path, kind: type[C]) -> C:
+    """The config of that kind.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or belongs to another architecture.
     """
     entries = read_json(folder / CONFIG_FILE)
-    name = entries.get("architecture")
-    if not isinstance(name, str) or name not in ARCHITECTURES:
+    if entries.get("architecture") != kind.architecture:
         raise CheckpointError(
-            f"{folder / CONFIG_FILE} names the architecture {name!r}; "
-            f"this cinn_hub knows {sorted(ARCHITECTURES)}."
+            f"{folder / CONFIG_FILE} names the architecture {entries.get('architecture')!r}, not "
+            f"{kind.architecture!r}; load it with cinn_hub.load."
         )
-    architecture, config = ARCHITECTURES[name]
-    with torch.device("meta"):
-        model = architecture(config.from_dict(entries))
-    state = read_tensors(folder)
-    check_tensors(state, model.state_dict(), folder)
-    model.load_state_dict(state, strict=True, assign=True)
-    return model.eval().requires_grad_(False)
+    return kind.from_dict(entries)
 
 
 def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
+    """The weights by name; floating-point ones become float32.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
     path = folder / WEIGHTS_FILE
-    if not path.exists():
+    if not path.is_file():
         raise CheckpointError(f"{folder} has no {WEIGHTS_FILE}; only safetensors are read.")
     try:
         state = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path} is damaged or no safetensors file ({error}); get it again."
+            f"{path} is damaged or not a safetensors file ({error}); get it again."
         ) from error
     return {name: x.float() if x.is_floating_point() else x for name, x in state.items()}
 
 
 def check_tensors(
-    found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], folder: Path
+    found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor], folder: Path
 ) -> None:
     """Refuses missing, unknown, misshapen and non-finite tensors, naming the first."""
+    path = folder / WEIGHTS_FILE
     for name in sorted(wanted.keys() ^ found.keys()):
-        fault = "lacks" if name in wanted else "has the unknown tensor"
-        raise CheckpointError(f"{folder / WEIGHTS_FILE} {fault} {name}; config.json wants another.")
+        fault = "lacks the tensor" if name in wanted else "has the unknown tensor"
+        raise CheckpointError(f"{path} {fault} {name}; it does not fit its config.json.")
     for name, x in found.items():
         if x.shape != wanted[name].shape:
             raise CheckpointError(
-                f"{folder / WEIGHTS_FILE} has {name} of shape {tuple(x.shape)}; "
-                f"config.json wants {tuple(wanted[name].shape)}."
+                f"{path} has {name} of shape {tuple(x.shape)}, but its config.json asks for "
+                f"{tuple(wanted[name].shape)}."
             )
         if x.is_floating_point() and not x.isfinite().all():
-            raise CheckpointError(
-                f"{folder / WEIGHTS_FILE} has NaN or infinity in {name}; get it again."
-            )
+            raise CheckpointError(f"{path} has NaN or infinity in {name}; get it again.")

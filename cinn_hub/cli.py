@@ -7,46 +7,24 @@ import os
 import re
 import runpy
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cinn_hub
-from cinn_hub.errors import CinnHubError, PhotoError
+from cinn_hub.album import ENDING, Job, SomeFailed, find_jobs, run_all
+from cinn_hub.errors import CinnHubError
 
 if TYPE_CHECKING:
-    from cinn_hub.colorization import Colorization, ColorizationCINN
-    from cinn_hub.model import Latent
+    from cinn_hub.colorization import Colorization
+    from cinn_hub.colorizing import ColorModel
+    from cinn_hub.latent import Latent
     from cinn_hub.photos import Photo
     from cinn_hub.publishing import Bundle
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
-PHOTO_SUFFIXES += (".avif", ".jp2", ".heic", ".heif")
-ENDING = r"color\d+|\d+_to_\d+(?:_\d+)?"  # what `colorize` and `interpolate` add to a name
 TEMPERATURE = "0: safest; 1: the model's own mix (default); more: bolder"
-
-
-class SomeFailed(Exception):
-    """Some photos of many could not be coloured; each has been named already."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A photo, and the folder and stem of what is made of it.
-
-    found: whether it was found in a folder, not named: then what is there already is kept.
-    """
-
-    photo: Path
-    folder: Path
-    stem: str
-    found: bool
-
-    def target(self, ending: str) -> Path:
-        return self.folder / f"{self.stem}_{ending}"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -160,7 +138,7 @@ def run_colorize(options: argparse.Namespace) -> None:
         for ending, result in zip(endings, results, strict=True):
             yield written(result, job.target(ending), options)
 
-    run_all(options, endings, work)
+    run_all(options.jobs, endings, work, options.overwrite, options.recolor)
 
 
 def run_transfer(options: argparse.Namespace) -> None:
@@ -173,7 +151,7 @@ def run_transfer(options: argparse.Namespace) -> None:
         result = model.transfer(mood, onto=photo, keep=options.keep, seed=seed)
         yield written(result, job.target(ending), options)
 
-    run_all(options, [ending], work)
+    run_all(options.jobs, [ending], work, options.overwrite, options.recolor)
 
 
 def run_interpolate(options: argparse.Namespace) -> None:
@@ -193,22 +171,22 @@ def run_interpolate(options: argparse.Namespace) -> None:
 
     def work(job: Job, photo: Photo) -> Iterable[str]:
         prepared = model.prepare(photo)
-        drawn = model.drawn(max(options.a, options.b), temperature, options.seed)
-        a, b = (numbered(drawn, number - 1) for number in (options.a, options.b))
+        latents = model.draw(max(options.a, options.b), temperature, options.seed)
+        a, b = (numbered(latents, number - 1) for number in (options.a, options.b))
         way = model.interpolate(prepared, a, b, options.steps)
         if film:
             write_animation([frame.preview(options.size) for frame in way], job.target(endings[0]))
         else:
             for ending, frame in zip(endings, way, strict=True):
                 frame.save(job.target(ending))
-        yield f"{job.target(endings[0])}  seed {drawn.settings['seed']}"
+        yield f"{job.target(endings[0])}  seed {latents.settings['seed']}"
 
-    run_all(options, endings, work)
+    run_all(options.jobs, endings, work, options.overwrite, options.recolor)
 
 
-def numbered(drawn: Latent, index: int) -> Latent:
-    """One of several drawn latents, with its number in its settings."""
-    return replace(drawn[index], settings={**drawn.settings, "sample": str(index)})
+def numbered(latents: Latent, index: int) -> Latent:
+    """One of several latents, with its number in its settings."""
+    return replace(latents[index], settings={**latents.settings, "sample": str(index)})
 
 
 def run_list(options: argparse.Namespace) -> None:
@@ -249,121 +227,15 @@ def send(options: argparse.Namespace, bundle: Bundle, repo_type: str, message: s
         print(publish(bundle, options.repo, repo_type, options.private, message))
 
 
-def load(options: argparse.Namespace, ending: str = ENDING) -> ColorizationCINN:
+def load(options: argparse.Namespace, ending: str = ENDING) -> ColorModel:
     """The model, once it is clear that there are photos."""
-    from cinn_hub.colorization import ColorizationCINN
+    from cinn_hub.colorizing import ColorModel
 
     options.jobs = find_jobs(options.photos, options.out, ending)
     model = cinn_hub.load(options.model, options.device)
-    if not isinstance(model, ColorizationCINN):
+    if not isinstance(model, ColorModel):
         raise CinnHubError(f"The model {options.model} does not colour photos.")
     return model
-
-
-def find_jobs(photos: Sequence[Path], out: Path, ending: str = ENDING) -> list[Job]:
-    """The photos, and those in the folders (recursively, in folders like theirs under `out`).
-
-    ending: pattern of what the command adds to names; results in the folders are no photos.
-
-    Raises:
-        PhotoError: a path is missing, or there is no photo at all.
-    """
-    found: list[tuple[Path, Path, bool]] = []
-    for path in photos:
-        if path.is_dir():
-            inside = without_results(photos_in(path, out), ending)
-            found += [(p, out / p.parent.relative_to(path), True) for p in inside]
-        elif path.is_file():
-            found.append((path, out, False))
-        else:
-            raise PhotoError(f"There is no photo {path}; check the path.")
-    if not found:
-        raise PhotoError(f"There are no photos in {', '.join(map(str, photos))}.")
-    stems = Counter((folder, photo.stem) for photo, folder, _ in found)
-    jobs = [
-        Job(photo, folder, photo.stem if stems[folder, photo.stem] == 1 else photo.name, is_found)
-        for photo, folder, is_found in found
-    ]
-    same = Counter((job.folder, job.stem) for job in jobs)
-    if twice := next((job for job in jobs if same[job.folder, job.stem] > 1), None):
-        raise PhotoError(
-            f"Two photos are called {twice.photo.name}, and what is made of them would be, too; "
-            "give them or their folders one at a time."
-        )
-    return jobs
-
-
-def photos_in(folder: Path, out: Path) -> list[Path]:
-    """All photos in the folder and its subfolders, but for `out` where that is one of these."""
-    skipped = out.resolve() if folder.resolve() in out.resolve().parents else None
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in PHOTO_SUFFIXES
-        and path.is_file()
-        and (skipped is None or skipped not in path.resolve().parents)
-    )
-
-
-def without_results(photos: Sequence[Path], ending: str) -> list[Path]:
-    """The photos, but for those that were made of others of them in the same folder."""
-    names = {(photo.parent, photo.name.lower()) for photo in photos}
-    result = re.compile(f"(.+)_(?:{ending})")
-
-    def is_result(photo: Path) -> bool:
-        made_of = result.fullmatch(photo.stem)
-        if made_of is None:
-            return False
-        suffixes = ("", *PHOTO_SUFFIXES)  # of two photos of one stem, results name the suffix
-        return any((photo.parent, (made_of[1] + end).lower()) in names for end in suffixes)
-
-    return [photo for photo in photos if not is_result(photo)]
-
-
-def run_all(
-    options: argparse.Namespace,
-    endings: Sequence[str],
-    work: Callable[[Job, Photo], Iterable[str]],
-) -> None:
-    """Does the work on every photo, but for those of folders that are done or have colours already.
-
-    A single photo that fails fails the command; of many, each that fails is named in a line, and
-    the others are done.
-    """
-    from tqdm import tqdm
-
-    from cinn_hub.photos import is_colored, read
-
-    jobs, failed = options.jobs, 0
-    to_do = [
-        job
-        for job in jobs
-        if options.overwrite
-        or not job.found
-        or not all(job.target(ending).exists() for ending in endings)
-    ]
-    if done := len(jobs) - len(to_do):
-        print(
-            f"{done} of {len(jobs)} photos are done already; --overwrite makes them anew.",
-            file=sys.stderr,
-        )
-    bar = tqdm(to_do, unit="photo", disable=None if len(jobs) > 1 else True)
-    for job in bar:
-        try:
-            photo = read(job.photo)
-            if job.found and not options.recolor and is_colored(photo):
-                bar.write(f"{job.photo}  has colours; --recolor gives it others", file=sys.stderr)
-                continue
-            make_folder(job.folder)
-            for line in work(job, photo):
-                bar.write(line, file=sys.stdout)
-        except CinnHubError as error:
-            if len(jobs) == 1:
-                raise
-            failed += 1
-            bar.write(f"cinn-hub: {job.photo}: {error}", file=sys.stderr)
-    if failed:
-        raise SomeFailed
 
 
 def written(result: Colorization, target: Path, options: argparse.Namespace) -> str:
@@ -373,13 +245,6 @@ def written(result: Colorization, target: Path, options: argparse.Namespace) -> 
     result.save(target, options.quality)
     seed = f"  seed {result.settings['seed']}" if "seed" in result.settings else ""
     return f"{target}  {result.bits_per_dim:.3f} bits/dim{seed}"
-
-
-def make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CinnHubError(f"The folder {folder} cannot be made: {error.strerror}.") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,22 +16,43 @@ from cinn_hub.errors import CheckpointError
 FORMAT_VERSION = 1
 
 
+def bounded(default: Any, least: float, most: float) -> Any:
+    """A field of a config whose numbers, all of them in a tuple, lie in [least, most]."""
+    return dataclasses.field(default=default, metadata={"range": (least, most)})
+
+
 @dataclass(frozen=True)
 class Config:
-    """Base of the configurations. `architecture` names the model class."""
+    """Base of the configurations. `architecture` names the model class.
+
+    Every number must be finite, and those of `bounded` fields must lie in their range; what does
+    not is refused with a ValueError.
+    """
 
     architecture: str
     format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            least, most = field.metadata.get("range", (-math.inf, math.inf))
+            for number in numbers_in(getattr(self, field.name)):
+                if not math.isfinite(number):
+                    raise ValueError(f"{field.name} has {number}; it must be finite")
+                if not least <= number <= most:
+                    raise ValueError(
+                        f"{field.name} has {number:g}; it must be from {least:g} to {most:g}"
+                    )
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, entries: dict[str, Any]) -> Self:
-        """Builds the config from JSON, refusing unknown keys, wrong types and other versions.
+        """Builds the config from JSON, in which every key must be there.
 
         Raises:
-            CheckpointError: one sentence that names the entry.
+            CheckpointError: a key is missing or unknown, a value is of the wrong type or out of
+                range, or the format is of another version.
         """
         if entries.get("format_version") != FORMAT_VERSION:
             raise CheckpointError(
@@ -39,13 +62,27 @@ class Config:
         types = typing.get_type_hints(cls)
         if unknown := sorted(entries.keys() - types.keys()):
             raise CheckpointError(
-                f"config.json has {unknown}, which {cls.__name__} does not know; update cinn_hub."
+                f"config.json has {', '.join(unknown)}, which {cls.__name__} does not know; "
+                "update cinn_hub."
+            )
+        if missing := sorted(types.keys() - entries.keys()):
+            raise CheckpointError(
+                f"config.json lacks {', '.join(missing)}, which {cls.__name__} needs."
             )
         values = {key: checked(value, types[key], key) for key, value in entries.items()}
         try:
             return cls(**values)
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise CheckpointError(f"config.json does not fit {cls.__name__}: {error}.") from error
+
+
+def numbers_in(value: Any) -> Iterator[float]:
+    """All numbers in a value, a tuple or the values of a dict."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+    elif isinstance(value, tuple | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from numbers_in(item)
 
 
 def checked(value: Any, wanted: Any, name: str) -> Any:
@@ -59,23 +96,24 @@ def checked(value: Any, wanted: Any, name: str) -> Any:
         return float(value)
     if origin is None and isinstance(value, wanted) and (wanted is bool) == isinstance(value, bool):
         return value
-    raise CheckpointError(f"config.json has {name} = {value!r}, but it must be of type {wanted}.")
+    expected = wanted.__name__ if isinstance(wanted, type) else str(wanted)
+    raise CheckpointError(f"config.json has {name} = {value!r}, but it must be {expected}.")
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
-        CheckpointError: the file is missing or holds no JSON object.
+        CheckpointError: the file is missing, or is not a JSON object.
     """
     try:
         entries = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"{path.parent} has no {path.name}, so it is no model folder."
+            f"{path.parent} has no {path.name}, so it cannot be loaded as a model."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON: {error}.") from error
     if not isinstance(entries, dict):
-        raise CheckpointError(f"{path} holds {type(entries).__name__}; expected a JSON object.")
+        raise CheckpointError(f"{path} holds a {type(entries).__name__}; expected a JSON object.")
     return entries

@@ -1,6 +1,6 @@
-"""Hints: find latents near the drawn ones whose colourings have chosen colours at chosen spots.
+"""Hints: find latents near some whose colourings have chosen colours at chosen spots.
 
-With J the derivative of the spots' colours by z at z = 0, a drawn z moves to z + J^T y, and y is
+With J the derivative of the spots' colours by z at z = 0, each z moves to z + J^T y, and y is
 solved for. That is the likeliest change (the shortest one, in z) that a linear model knows of, so
 the rest of the picture follows as far as the flow believes that it belongs to the spots. The
 answers keep their differences elsewhere. For a linear flow and Gaussian doubt about the hints, the
@@ -14,9 +14,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from cinn_hub.color import fit_gamut, to_lab
 from cinn_hub.errors import CinnHubError
 
 HintLike = tuple[float, float, str]
@@ -46,8 +48,8 @@ def read_hints(hints: Sequence[HintLike | Hint], size: tuple[int, int]) -> list[
     """The hints (x, y, "#rrggbb"), checked; size is the photo's (width, height).
 
     Raises:
-        CinnHubError: a hint is no such triple, lies outside the photo, or names no colour; or there
-            are more than can be followed at once.
+        CinnHubError: a hint is not such a triple, lies outside the photo, or its colour is not of
+            that form; or there are more than can be followed at once.
     """
     if len(hints) > MOST_HINTS:
         raise CinnHubError(f"There are {len(hints)} hints; {MOST_HINTS} can be followed at once.")
@@ -59,7 +61,7 @@ def read_hint(hint: HintLike | Hint, size: tuple[int, int]) -> Hint:
         x, y, color = (hint.x, hint.y, hint.color) if isinstance(hint, Hint) else hint
         x, y, color = float(x), float(y), str(color)
     except (TypeError, ValueError) as error:
-        raise CinnHubError(f'{hint!r} is no hint; expected (x, y, "#rrggbb").') from error
+        raise CinnHubError(f'The hint is {hint!r}; expected (x, y, "#rrggbb").') from error
     if not (0 <= x < size[0] and 0 <= y < size[1]):
         raise CinnHubError(
             f"The hint at ({x:g}, {y:g}) lies outside the photo of {size[0]} x {size[1]} pixels."
@@ -69,9 +71,16 @@ def read_hint(hint: HintLike | Hint, size: tuple[int, int]) -> Hint:
     return Hint(x, y, color)
 
 
+def hinted_ab(hint: Hint, lightness: float) -> np.ndarray:
+    """ab (2,) of the hint's colour, as far as it exists at the photo's lightness there."""
+    lab = to_lab(np.array([[hint.rgb]], np.uint8))
+    lab[..., 0] = lightness
+    return fit_gamut(lab)[0, 0, 1:]
+
+
 def spot_weights(hints: Sequence[Hint], size: tuple[int, int], side: int) -> Tensor:
     """(K, side, side): the share of each cell of the squeezed picture in each hint's spot."""
-    weights = torch.zeros(len(hints), side, side)
+    weights = torch.zeros(len(hints), side, side, device="cpu", dtype=torch.float32)
     for weight, hint in zip(weights, hints, strict=True):
         row, column = int(hint.y / size[1] * side), int(hint.x / size[0] * side)
         rows = slice(max(0, row - REACH), row + REACH + 1)
@@ -87,7 +96,7 @@ def guide(decode: Callable[[Tensor], Tensor], z: Tensor, spots: Tensor, wanted: 
 
     Arguments:
         decode: z (N, D) -> pictures (N, C, side, side), differentiable.
-        z: (N, D), the drawn latents.
+        z: (N, D), the latents to begin with.
         spots: (K, side, side), weights that sum to 1 for each spot.
         wanted: (K, C) colours.
 
@@ -96,11 +105,11 @@ def guide(decode: Callable[[Tensor], Tensor], z: Tensor, spots: Tensor, wanted: 
     """
 
     def look(z: Tensor) -> Tensor:
-        return torch.einsum("nchw,khw->nkc", decode(z).float(), spots).flatten(1)
+        return torch.einsum("nchw,khw->nkc", decode(z).to(z.dtype), spots).flatten(1)
 
     target = wanted.flatten()
     jacobian = derivative(look, torch.zeros_like(z[:1]))  # (K * C, D)
-    doubt = DOUBT**2 * torch.eye(len(target), device=z.device)
+    doubt = DOUBT**2 * torch.eye(len(target), device=z.device, dtype=z.dtype)
     inverse = torch.linalg.inv(jacobian @ jacobian.T + doubt).expand(len(z), -1, -1)
     y = z.new_zeros(len(z), len(target))
     with torch.no_grad():
@@ -130,7 +139,7 @@ def derivative(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     with torch.enable_grad():
         z = z.detach().requires_grad_(True)
         values = function(z)[0]
-        rows = torch.eye(len(values), device=z.device)
+        rows = torch.eye(len(values), device=z.device, dtype=z.dtype)
         return torch.autograd.grad(values, z, rows, is_grads_batched=True)[0][:, 0]
 
 

@@ -1,4 +1,4 @@
-"""Names -> model folders: the registry, the Hugging Face Hub and its cache; and `load`."""
+"""Names -> model folders: the registry, the Hugging Face Hub and its cache."""
 
 from __future__ import annotations
 
@@ -7,20 +7,11 @@ import errno
 import hashlib
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cinn_hub.errors import CheckpointError, CinnHubError, OfflineError, UnknownModelError
+from cinn_hub.registry import REGISTRY, find_entry
 
-if TYPE_CHECKING:
-    import torch
-
-    from cinn_hub.model import ConditionalINN
-
-PACKAGE = Path(__file__).resolve().parent
-BUNDLES = (PACKAGE / "weights", PACKAGE.parent / "weights")  # installed; a clone
-DEVICES = ("cpu", "cuda", "mps")
 FILES = ("config.json", "model.safetensors", "README.md")  # of a model; the last is optional
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -32,111 +23,24 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 ANSWER_SECONDS = 3.0  # that the Hub has to say what is new, before the cache is used
 
 
-@dataclass(frozen=True)
-class RegistryEntry:
-    """What is known of a model by its name.
-
-    repo, revision: where it is on the Hub; sha256: of its weights, whoever delivers them.
-    """
-
-    name: str
-    task: str
-    summary: str
-    license: str
-    repo: str
-    revision: str
-    sha256: str
-    size: int  # of the weights, in bytes
-
-    @property
-    def folder(self) -> Path | None:
-        """The bundled model folder, None where the model is not bundled."""
-        folders = (bundle / self.name for bundle in BUNDLES)
-        return next((f for f in folders if (f / "config.json").exists()), None)
-
-    @property
-    def source(self) -> str:
-        """Where `load` takes it from."""
-        return "bundled" if self.folder else f"{self.repo}@{self.revision}"
-
-
-REGISTRY = (
-    RegistryEntry(
-        name="imagenet",
-        task="colorization",
-        summary="colours for any photo: things, animals, people, food, rooms, landscapes",
-        license="research use: see the terms of the training photos on the model card",
-        repo="cinn-hub/imagenet",
-        revision="v0.1.0",
-        sha256="2fae1220d0d74c3b1a18bfd96c24de7793656c9850def6ff2797fe595bd3afd6",
-        size=21_770_513,
-    ),
-    RegistryEntry(
-        name="mnist",
-        task="digits",
-        summary="handwritten digits of a chosen label, and any handwriting in all ten",
-        license="CC BY-SA 3.0, as MNIST",
-        repo="cinn-hub/mnist",
-        revision="v0.1.0",
-        sha256="499d8cb8f94de3a41f4da076c44d65f8b3de9fba98313cd70ff9751d799adf9d",
-        size=10_652_474,
-    ),
-)
-
-
-def list_models() -> list[RegistryEntry]:
-    """The models that `load` knows by name."""
-    return list(REGISTRY)
-
-
-def load(
-    name: str | os.PathLike[str] = "imagenet",
-    device: str | None = None,
-    *,
-    revision: str | None = None,
-    token: str | bool | None = None,
-    cache_dir: str | os.PathLike[str] | None = None,
-    dtype: torch.dtype | None = None,
-) -> ConditionalINN:
-    """The trained model of that name, ready to use.
-
-    Arguments:
-        name: a name of `list_models()`, the path of a model folder, or "user/repo" or
-            "user/repo@revision" of the Hugging Face Hub.
-        device: "cpu", "cuda" (or "cuda:1"), "mps"; the best there is if not given.
-        revision: branch, tag or commit of the Hub repository.
-        token: for private repositories; the one of `hf auth login` if not given.
-        cache_dir: where downloads are kept; the Hub's own cache if not given.
-        dtype: float32 if not given; float64; or bfloat16 or float16 for the arithmetic of the
-            networks inside, while the values that are inverted stay float32.
-
-    Raises:
-        UnknownModelError: there is no such name, folder or repository.
-        OfflineError: it has to be downloaded, and the Hub cannot be reached.
-        CheckpointError: the model's files are missing, damaged or of another version.
-    """
-    folder = find_folder(name, revision, token, cache_dir)
-    from cinn_hub.checkpoints import read_model  # here, so that `cinn-hub --help` needs no torch
-
-    where = choose_device(device)
-    model = read_model(folder)
-    model.name, model.folder = os.fspath(name), folder
-    return model.in_dtype(dtype).to(where)
-
-
 def find_folder(
     name: str | os.PathLike[str],
     revision: str | None = None,
     token: str | bool | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> Path:
-    """The folder of a model, downloaded if it has to be: see `load`.
+    """The folder of a model, downloaded if it has to be; arguments as those of `cinn_hub.load`.
 
     A name of the registry is its bundled folder, or else the pinned revision of its repository,
     whose weights must have the hash that the registry knows.
+
+    Raises:
+        UnknownModelError: the name is not known, and neither a folder nor a repository has it.
+        CheckpointError: the repository is not a model of this package, or a download is damaged.
+        OfflineError: it has to be downloaded, and the Hub cannot be reached.
     """
     text = os.fspath(name)
-    entry = next((entry for entry in REGISTRY if entry.name == text), None)
+    entry = find_entry(text)
     if entry and revision is None:
         if entry.folder:
             return entry.folder
@@ -158,7 +62,7 @@ def find_folder(
     near = difflib.get_close_matches(text, known, n=1)
     names = f"the names are {', '.join(known)}, or user/repo of the Hugging Face Hub."
     hint = f"did you mean {near[0]!r}?" if near else names
-    raise UnknownModelError(f"There is no model and no folder {text!r}; {hint}")
+    raise UnknownModelError(f"No model and no folder is called {text!r}; {hint}")
 
 
 def download(
@@ -173,7 +77,7 @@ def download(
 
     Raises:
         UnknownModelError: the Hub knows no such repository or revision, or wants a token for it.
-        CheckpointError: the repository holds no model of ours.
+        CheckpointError: the repository is not a model of this package, or a download is damaged.
         OfflineError: it is not in the cache, and the Hub cannot be reached.
     """
     from huggingface_hub import HfApi
@@ -210,7 +114,7 @@ def download(
         return fetch(repo, revision, info.sha, lfs and lfs.sha256, token, cache_dir)
     except HFValidationError as error:
         raise UnknownModelError(
-            f"There is no folder {repo!r}, nor can a repository be it."
+            f"No folder is called {repo!r}, and the Hub does not allow repositories of that name."
         ) from error
     except GatedRepoError as error:
         raise UnknownModelError(
@@ -277,9 +181,9 @@ def check_files(repo: str, files: list[str]) -> None:
                 f"{repo} has only pickles ({pickles[0]}), which can run any code and are not read; "
                 "https://huggingface.co/spaces/safetensors/convert makes safetensors of them."
             )
-        raise CheckpointError(f"{repo} has no model.safetensors, so it is no model of cinn_hub.")
+        raise CheckpointError(f"{repo} has no model.safetensors, so cinn_hub cannot load it.")
     if "config.json" not in files:
-        raise CheckpointError(f"{repo} has no config.json, so it is no model of cinn_hub.")
+        raise CheckpointError(f"{repo} has no config.json, so cinn_hub cannot load it.")
 
 
 def check_hash(path: Path, sha256: str, source: str) -> None:
@@ -293,19 +197,3 @@ def check_hash(path: Path, sha256: str, source: str) -> None:
             f"The downloaded {path.name} has the SHA-256 {found[:12]}..., but {source} names "
             f"{sha256[:12]}...; it was deleted: load again, or update cinn_hub."
         )
-
-
-def choose_device(device: str | None) -> str:
-    """The device of that name if it can be used here; the best there is for None."""
-    import torch
-
-    usable = {"cpu": True, "cuda": torch.cuda.is_available()}
-    usable["mps"] = torch.backends.mps.is_available()
-    if device is None:
-        return next(kind for kind in ("cuda", "mps", "cpu") if usable[kind])
-    kind, _, number = str(device).partition(":")
-    if kind not in DEVICES or not (number.isdigit() or str(device) == kind):
-        raise CinnHubError(f"The device is {device!r}; it must be one of {', '.join(DEVICES)}.")
-    if not usable[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
-        raise CinnHubError(f"The device {device!r} cannot be used here; try device='cpu'.")
-    return str(device)

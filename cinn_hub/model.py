@@ -1,229 +1,64 @@
-"""What every model has: encode, decode, sample and log_prob on tensors, latents and seeds."""
+"""What every model has: the moves between x and z on tensors, and files on disk and on the Hub."""
 
 from __future__ import annotations
 
-import json
+import hashlib
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from huggingface_hub import ModelCard, ModelHubMixin
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from cinn_hub import cards
+from cinn_hub.checkpoints import check_tensors, read_config, read_tensors, write_checkpoint
 from cinn_hub.config import Config
-from cinn_hub.errors import CheckpointError, CinnHubError
-from cinn_hub.flow import Flow
+from cinn_hub.errors import CinnHubError
+from cinn_hub.flow import Condition, Flow
+from cinn_hub.hub import find_folder
+from cinn_hub.latent import (
+    Latent,
+    Temperature,
+    check_seed,
+    check_temperature,
+    fresh_seed,
+    sample_seed,
+)
 
-FEW_DIMENSIONS = 32  # of a level: below, norms of draws differ too much to be worth keeping
-
-Temperature = float | Mapping[str, float]
-"""The scale of z: one number, or one for each level by name."""
-
-
-class Condition(dict[str, Tensor]):
-    """What the flow is given at each level, computed once a photo: {level: (B, C, H, W)}.
-
-    One condition serves many samples; it is broadcast over them, never copied.
-    """
-
-    def __len__(self) -> int:
-        """B, the number of photos or labels."""
-        return len(next(iter(self.values())))
-
-    def __bool__(self) -> bool:
-        return True
-
-
-def check_temperature(temperature: Temperature, levels: Sequence[str]) -> dict[str, float]:
-    """The temperature of each level, refused where it is below 0 or names an unknown level."""
-    if isinstance(temperature, Mapping):
-        if unknown := sorted(temperature.keys() - set(levels)):
-            raise CinnHubError(
-                f"The temperature names {unknown}, but the levels are {list(levels)}."
-            )
-        by_level = {level: float(temperature.get(level, 1.0)) for level in levels}
-    else:
-        by_level = dict.fromkeys(levels, float(temperature))
-    for value in by_level.values():
-        if not (0 <= value < math.inf):
-            raise CinnHubError(f"The temperature is {value:g}; it must be 0 or more.")
-    return by_level
-
-
-def sample_seed(seed: int, index: int) -> int:
-    """The seed of sample `index`, whatever the number of samples: one for each (seed, index)."""
-    return int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0])
-
-
-@dataclass(frozen=True)
-class Latent:
-    """z of one or several samples, by level, coarse first: {"1x1": (N, 2, 1, 1), ...}."""
-
-    levels: dict[str, Tensor]
-    settings: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def standard(
-        cls,
-        shapes: Mapping[str, Sequence[int]],
-        seeds: Sequence[int],
-        temperature: Temperature = 1.0,
-        device: torch.device | str = "cpu",
-    ) -> Latent:
-        """Independent draws from N(0, temperature^2), one generator a sample.
-
-        Drawn on the CPU in float32 and then moved: the same seed gives the same noise everywhere.
-        """
-        scale = check_temperature(temperature, list(shapes))
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        levels = {}
-        for name, shape in shapes.items():
-            rows = [torch.randn(*shape, generator=g, dtype=torch.float32) for g in generators]
-            levels[name] = (scale[name] * torch.stack(rows)).to(device)
-        return cls(levels)
-
-    def __len__(self) -> int:
-        """N, the number of samples."""
-        return len(next(iter(self.levels.values())))
-
-    def __getitem__(self, index: int) -> Latent:
-        """One sample, still with its row dimension."""
-        index = range(len(self))[index]
-        return self.map(lambda z: z[index : index + 1])
-
-    def __iter__(self) -> Iterator[Latent]:
-        return (self[i] for i in range(len(self)))
-
-    def map(self, function: Any) -> Latent:
-        """The same latent with `function` applied to the tensor of every level."""
-        return Latent({k: function(z) for k, z in self.levels.items()}, dict(self.settings))
-
-    def to(self, *where: Any) -> Latent:
-        """Moved to a device or another dtype."""
-        return self.map(lambda z: z.to(*where))
-
-    def repeated(self, n: int) -> Latent:
-        """Every row n times, one after the other."""
-        return self.map(lambda z: z.repeat_interleave(n, dim=0))
-
-    @classmethod
-    def cat(cls, latents: Sequence[Latent]) -> Latent:
-        """Several latents as the rows of one."""
-        return cls({k: torch.cat([x.levels[k] for x in latents]) for k in latents[0].levels})
-
-    def scale(self, temperature: Temperature) -> Latent:
-        """Multiplied by a number, or by one for each level."""
-        factors = check_temperature(temperature, list(self.levels))
-        return Latent({k: z * factors[k] for k, z in self.levels.items()}, dict(self.settings))
-
-    def mix(self, other: Latent, levels: Sequence[str]) -> Latent:
-        """This latent, with the named levels taken from the other."""
-        if unknown := sorted(set(levels) - self.levels.keys()):
-            raise CinnHubError(f"There are no levels {unknown}; they are {list(self.levels)}.")
-        mixed = {k: other.levels[k] if k in levels else z for k, z in self.levels.items()}
-        return Latent(mixed, dict(self.settings))
-
-    def slerp(self, other: Latent, t: float) -> Latent:
-        """The point at t in [0, 1] on the great circle from this latent to the other, by level.
-
-        Between two draws from a Gaussian of many dimensions the straight line runs through its
-        improbable middle; the circle keeps the norm. Levels of few dimensions, and vectors of norm
-        0, are met on a straight line.
-        """
-        met = {}
-        for name, z in self.levels.items():
-            few = z[0].numel() < FEW_DIMENSIONS
-            met[name] = (torch.lerp if few else slerp)(z, other.levels[name], t)
-        return Latent(met, dict(self.settings))
-
-    def renewed(self, other: Latent, share: float | Mapping[str, float]) -> Latent:
-        """sqrt(1 - share^2) of this latent and `share` of the other: two draws make a new draw.
-
-        share: in [0, 1], one number or one a level; levels that are not named stay.
-        """
-        shares = share if isinstance(share, Mapping) else dict.fromkeys(self.levels, share)
-        if unknown := sorted(shares.keys() - self.levels.keys()):
-            raise CinnHubError(f"There are no levels {unknown}; they are {list(self.levels)}.")
-        if wrong := [value for value in shares.values() if not 0 <= value <= 1]:
-            raise CinnHubError(f"The share is {wrong[0]:g}; it must be from 0 to 1.")
-        mixed = dict(self.levels)
-        for name, value in shares.items():
-            kept = math.sqrt(1 - value**2)
-            mixed[name] = kept * self.levels[name] + value * other.levels[name]
-        return Latent(mixed, dict(self.settings))
-
-    def flatten(self) -> Tensor:
-        """(N, D), coarse first."""
-        return torch.cat([z.flatten(1) for z in self.levels.values()], 1)
-
-    def unflattened(self, values: Tensor) -> Latent:
-        """The latent whose `flatten` gives `values` (N, D); this one lends its shapes."""
-        sizes = [z[0].numel() for z in self.levels.values()]
-        parts = zip(self.levels.items(), values.split(sizes, 1), strict=True)
-        levels = {k: part.unflatten(1, z.shape[1:]) for (k, z), part in parts}
-        return Latent(levels, dict(self.settings))
-
-    def save(self, path: str | Path, **settings: str | int | float) -> None:
-        """Writes safetensors, with the settings (model, seed, temperature ...) as metadata."""
-        text = {key: str(value) for key, value in {**self.settings, **settings}.items()}
-        tensors = {k: z.detach().cpu().contiguous() for k, z in self.levels.items()}
-        save_file(tensors, str(path), {**text, "levels": json.dumps(list(self.levels))})
-
-    @classmethod
-    def load(cls, path: str | Path) -> Latent:
-        """Reads what `save` wrote; its settings are strings.
-
-        Raises:
-            CheckpointError: the file is missing or holds no latent.
-        """
-        try:
-            with safe_open(str(path), "pt") as file:
-                metadata = file.metadata() or {}
-                order = json.loads(metadata.pop("levels"))
-                return cls({name: file.get_tensor(name) for name in order}, metadata)
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise CheckpointError(
-                f"{path} is no latent file; expected safetensors written by Latent.save."
-            ) from error
-
-
-def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """Spherical interpolation, one great circle a row; a, b: (N, ...)."""
-    flat_a, flat_b = a.flatten(1), b.flatten(1)
-    norms = flat_a.norm(dim=1) * flat_b.norm(dim=1)
-    cosine = ((flat_a * flat_b).sum(1) / norms.clamp_min(1e-12)).clamp(-1, 1)
-    angle = torch.where(norms > 0, cosine, 1.0).acos()
-    sine = angle.sin()
-    straight = sine < 1e-4
-    safe = torch.where(straight, 1.0, sine)
-    weight_a = torch.where(straight, 1 - t, ((1 - t) * angle).sin() / safe)
-    weight_b = torch.where(straight, t, (t * angle).sin() / safe)
-    return (weight_a[:, None] * flat_a + weight_b[:, None] * flat_b).view_as(a)
+DEVICES = ("cpu", "cuda", "mps")
+HALF_PRECISION = (torch.bfloat16, torch.float16)
 
 
 class ConditionalINN(nn.Module, ModelHubMixin):
     """z = f(x; c), exactly invertible, with log p(x | c) = log N(z; 0, 1) + log|det df/dx|.
 
-    A subclass has `config`, `flow`, says how a `Condition` is made, and gives `latent_shapes`
-    (coarse first) and `unit`, the size of one unit of the flow's x in the units of the data. `name`
-    is what it was loaded by, `folder` where it lay. `save_pretrained` and `push_to_hub` are those
-    of huggingface_hub, with files as `checkpoints` writes them.
+    The moves are `sample` (decode a drawn z), `encode` and `decode` (of which transfer and
+    interpolation are made: encode under one condition and decode under another; decode along
+    `Latent.path`) and `log_prob`.
+
+    A subclass names its `config_class` and has `config`, `flow`, a method that makes a `Condition`,
+    `latent_shapes` (coarse first) and `unit`, the size of one unit of the flow's x in the units of
+    the data.
+
+    Attributes:
+        name: what it was loaded by; folder: where it lay.
+        default_temperature: of each level that is named, 1 elsewhere.
     """
 
+    config_class: ClassVar[type[Config]]
     name: str = "unnamed"
     folder: Path | None = None
     config: Config
     flow: Flow
     latent_shapes: dict[str, tuple[int, ...]]
     unit: float = 1.0
+    default_temperature: Mapping[str, float] = {}
     network_dtype: torch.dtype | None = None
 
     @property
@@ -235,6 +70,19 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """Of the weights, and of the values that are inverted."""
         return next(self.parameters()).dtype
 
+    @property
+    def dimensions(self) -> int:
+        """D, the number of values in one x, and in one z."""
+        return sum(math.prod(shape) for shape in self.latent_shapes.values())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """`fingerprint_of` the weights as they were when it was first asked for. Latents and
+        results name it, so that they are used with no other model."""
+        return fingerprint_of(self.state_dict())
+
+    # ------------------------------------------------------------------ arithmetic
+
     def in_dtype(self, dtype: torch.dtype | None) -> Self:
         """This model in float32 or float64; or with networks that compute in half precision.
 
@@ -243,22 +91,36 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         if dtype in (None, torch.float32, torch.float64):
             self.network_dtype = None
             return self.to(dtype or torch.float32)
-        if dtype not in (torch.bfloat16, torch.float16):
+        if dtype not in HALF_PRECISION:
             names = "torch.float32, float64, bfloat16 or float16"
             raise CinnHubError(f"The dtype is {dtype!r}; it must be {names}.")
         self.network_dtype = dtype
         return self
 
+    def half(self) -> Self:
+        """`in_dtype(torch.float16)`: values that are inverted stay float32."""
+        return self.in_dtype(torch.float16)
+
+    def bfloat16(self) -> Self:
+        """`in_dtype(torch.bfloat16)`: values that are inverted stay float32."""
+        return self.in_dtype(torch.bfloat16)
+
     def arithmetic(self) -> AbstractContextManager[Any]:
-        """What the networks compute in."""
+        """What the networks compute in.
+
+        Raises:
+            CinnHubError: the weights themselves are in half precision.
+        """
+        if self.dtype in HALF_PRECISION:
+            raise CinnHubError(
+                f"The weights of {self.name} are {self.dtype}, too coarse to be inverted; "
+                f"use model.in_dtype({self.dtype}) instead of model.to({self.dtype})."
+            )
         if self.network_dtype is None:
             return nullcontext()
         return torch.autocast(self.device.type, self.network_dtype)
 
-    @property
-    def dimensions(self) -> int:
-        """D, the number of values in one x, and in one z."""
-        return sum(math.prod(shape) for shape in self.latent_shapes.values())
+    # ------------------------------------------------------------------ x <-> z
 
     def encode(self, x: Tensor, condition: Condition) -> tuple[Latent, Tensor]:
         """x (B * n, C, H, W) -> its latent, and log|det dz/dx| (B * n,) in nats.
@@ -268,32 +130,27 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         with self.arithmetic():
             levels, log_det = self.flow(x.to(self.dtype) / self.unit, condition)
         ordered = {name: levels[name] for name in self.latent_shapes}
-        return Latent(ordered), log_det - self.dimensions * math.log(self.unit)
+        return Latent(ordered), log_det - self.log_volume_of_unit
 
     def decode(self, z: Latent, condition: Condition) -> Tensor:
         """The exact inverse of `encode`: a latent of B * n rows -> x (B * n, C, H, W).
 
         Raises:
-            CinnHubError: the latent is of a model of another shape.
+            CinnHubError: the latent belongs to another model.
         """
+        return self.decode_with_log_prob(z, condition)[0]
+
+    def decode_with_log_prob(self, z: Latent, condition: Condition) -> tuple[Tensor, Tensor]:
+        """As `decode`, with log p(x | c) in nats (B * n,), which decoding gives for nothing."""
         z = self.fitted(z)
         with self.arithmetic():
-            return self.flow.inverse(z.levels, condition) * self.unit
+            x, log_det = self.flow.inverse(z.levels, condition)
+        log_prob = standard_normal_log_prob(z) - log_det - self.log_volume_of_unit
+        return x * self.unit, log_prob
 
-    def fitted(self, z: Latent, rows: int | None = None) -> Latent:
-        """A latent, moved to this model's device and dtype.
-
-        Raises:
-            CinnHubError: it is of a model of another shape, or has not so many rows.
-        """
-        if {name: tuple(x.shape[1:]) for name, x in z.levels.items()} != self.latent_shapes:
-            raise CinnHubError(
-                f"The latent has the levels {list(z.levels)}, but {self.name} has "
-                f"{list(self.latent_shapes)}; take a latent of this model."
-            )
-        if rows is not None and len(z) != rows:
-            raise CinnHubError(f"The latent has {len(z)} rows, but {rows} can be used: latent[0].")
-        return z.to(self.device, self.dtype)
+    @property
+    def log_volume_of_unit(self) -> float:
+        return self.dimensions * math.log(self.unit)
 
     def log_prob(self, x: Tensor, condition: Condition) -> Tensor:
         """log p(x | c) in nats, (B * n,)."""
@@ -308,24 +165,98 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         self,
         condition: Condition,
         n: int,
-        temperature: Temperature = 1.0,
+        temperature: Temperature | None = None,
         seed: int | None = None,
     ) -> Tensor:
-        """n draws for every row of the condition, (B, n, C, H, W).
+        """n draws for every row of the condition, (B, n, C, H, W); see `draw`.
 
-        Sample i depends on the seed and on i, not on n; every row gets the same noise.
+        Every row of the condition gets the same noise.
         """
         z = self.draw(n, temperature, seed)
-        rows = z.map(lambda level: level.repeat(len(condition), *[1] * (level.dim() - 1)))
-        return self.decode(rows, condition).unflatten(0, (len(condition), n))
+        rows = z.map(lambda level: level.repeat(condition.rows, *[1] * (level.dim() - 1)))
+        return self.decode(rows, condition).unflatten(0, (condition.rows, n))
 
-    def draw(self, n: int, temperature: Temperature = 1.0, seed: int | None = None) -> Latent:
-        """n latents from N(0, temperature^2); without a seed, other ones each time."""
+    # ------------------------------------------------------------------ latents
+
+    def temperature(self, scale: float = 1.0) -> dict[str, float]:
+        """The default temperature of each level, times `scale`."""
+        check_temperature(scale, ["every level"])
+        default = check_temperature(self.default_temperature, list(self.latent_shapes))
+        return {level: scale * value for level, value in default.items()}
+
+    def draw(
+        self, n: int, temperature: Temperature | None = None, seed: int | None = None
+    ) -> Latent:
+        """n latents from N(0, temperature^2), with seed and temperature among their settings.
+
+        Arguments:
+            temperature: one number or one a level; the model's default if not given.
+            seed: the same seed gives the same latents; row i depends on it and on i, not on n. A
+                fresh one if not given.
+        """
         if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
             raise CinnHubError(f"n is {n}; it must be a whole number of samples, 1 or more.")
         seed = fresh_seed() if seed is None else check_seed(seed)
+        temperature = self.temperature() if temperature is None else temperature
+        by_level = check_temperature(temperature, list(self.latent_shapes))
         seeds = [sample_seed(seed, i) for i in range(n)]
-        return Latent.standard(self.latent_shapes, seeds, temperature, self.device)
+        latent = Latent.standard(self.latent_shapes, seeds, by_level, self.device)
+        settings = {"seed": str(seed), "temperature": describe_by_level(by_level)}
+        return Latent(latent.levels, settings)
+
+    def fitted(self, z: Latent, rows: int | None = None) -> Latent:
+        """A latent, moved to this model's device and dtype.
+
+        Raises:
+            CinnHubError: it belongs to another model, has not so many rows, or is not finite.
+        """
+        if {name: tuple(x.shape[1:]) for name, x in z.levels.items()} != self.latent_shapes:
+            raise CinnHubError(
+                f"The latent has the levels {list(z.levels)}, but {self.name} has "
+                f"{list(self.latent_shapes)}; take a latent of this model."
+            )
+        if z.settings.get("weights", self.fingerprint) != self.fingerprint:
+            raise CinnHubError(
+                f"The latent was made with the weights {z.settings['weights']}, but {self.name} "
+                f"has {self.fingerprint}; take a latent of this model."
+            )
+        if rows is not None and len(z) != rows:
+            raise CinnHubError(f"The latent has {len(z)} rows, but {rows} can be used: latent[0].")
+        z = z.to(self.device, self.dtype)
+        if not all(level.isfinite().all() for level in z.levels.values()):
+            raise CinnHubError("The latent has values that are not finite numbers; make it anew.")
+        return z
+
+    # ------------------------------------------------------------------ files
+
+    @classmethod
+    def from_folder(
+        cls,
+        folder: Path,
+        name: str | None = None,
+        device: str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Self:
+        """The model of this class that lies in a folder, in evaluation mode.
+
+        Arguments:
+            name: what messages call it; the folder's path if not given.
+            device, dtype: as those of `cinn_hub.load`.
+
+        Raises:
+            CheckpointError: a file is missing or damaged, or belongs to another class.
+        """
+        where = choose_device(device)
+        config = read_config(folder, cls.config_class)
+        with torch.inference_mode(False):  # tensors made in that mode could not serve hints
+            with torch.device("meta"):
+                model = cls(config)
+            state = read_tensors(folder)
+            check_tensors(state, model.state_dict(), folder)
+            model.load_state_dict(state, strict=True, assign=True)
+            model.name, model.folder = name or str(folder), folder
+            model.fingerprint  # noqa: B018  of the weights as they are in the file
+            return model.eval().requires_grad_(False).in_dtype(dtype).to(where)
 
     @classmethod
     def from_pretrained(
@@ -338,32 +269,49 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         token: str | bool | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
     ) -> Self:
-        """`cinn_hub.load`, of a model of this class: see there.
+        """The trained model of that name, of this class; arguments as those of `cinn_hub.load`.
 
         Raises:
-            CheckpointError: it is a model of another class.
+            UnknownModelError, OfflineError, CheckpointError: as `cinn_hub.load`.
         """
-        from cinn_hub.hub import load
+        name = os.fspath(pretrained_model_name_or_path)
+        folder = find_folder(name, revision, token, cache_dir)
+        return cls.from_folder(folder, name, device, dtype)
 
-        name = pretrained_model_name_or_path
-        model = load(name, device, revision=revision, token=token, cache_dir=cache_dir, dtype=dtype)
-        if not isinstance(model, cls):
-            raise CheckpointError(
-                f"{os.fspath(name)} is a {type(model).__name__}, not a {cls.__name__}; "
-                "load it with cinn_hub.load."
-            )
-        return model
+    def save(self, folder: Path, dtype: torch.dtype = torch.float16) -> None:
+        """Writes `config.json` and `model.safetensors`, floating-point weights in `dtype`."""
+        write_checkpoint(self.config, self.state_dict(), folder, dtype)
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        from cinn_hub.checkpoints import write_model
-
-        write_model(self, save_directory)
+        self.save(save_directory)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
-        """A card for a model that has none yet, to be filled in by its author."""
-        from cinn_hub.publishing import new_card
+        """The card that the model was loaded with; a draft for its author if it had none, or if
+        the weights have changed since."""
+        unchanged = fingerprint_of(self.state_dict()) == self.fingerprint
+        if self.folder and unchanged and (card := cards.read_card(self.folder)):
+            return card
+        millions = sum(parameter.numel() for parameter in self.parameters()) / 1e6
+        origin = self.name if self.folder else None
+        return cards.draft_card(type(self).__name__, millions, origin)
 
-        return new_card(self)
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Publishes the model with its card on the Hub; options as those of `ModelHubMixin`.
+
+        Raises:
+            CheckpointError: the card is a draft or lacks what the Hub asks for.
+        """
+        cards.check_card(str(self.generate_model_card()), f"The card of {self.name}")
+        return super().push_to_hub(repo_id, **options)
+
+
+def fingerprint_of(state: Mapping[str, Tensor]) -> str:
+    """The first 12 hexadecimal digits of a SHA-256 of the weights as float16 files hold them."""
+    digest = hashlib.sha256()
+    for name, x in sorted(state.items()):
+        stored = x.half() if x.is_floating_point() else x
+        digest.update(name.encode() + stored.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def standard_normal_log_prob(z: Latent) -> Tensor:
@@ -372,12 +320,26 @@ def standard_normal_log_prob(z: Latent) -> Tensor:
     return -0.5 * (values.square().sum(1) + values.shape[1] * math.log(2 * math.pi))
 
 
-def fresh_seed() -> int:
-    """A seed to show, from the system's entropy."""
-    return int(np.random.SeedSequence().generate_state(1, np.uint32)[0])
+def describe_by_level(values: Mapping[str, float]) -> str:
+    """As text for metadata: "0.8" for all levels, or "1x1=0.9 2x2=0.8"."""
+    if len(different := set(values.values())) == 1:
+        return f"{different.pop():g}"
+    return " ".join(f"{level}={value:g}" for level, value in values.items())
 
 
-def check_seed(seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise CinnHubError(f"The seed is {seed}; it must be a whole number, 0 or more.")
-    return int(seed)
+def choose_device(device: str | None) -> str:
+    """The device of that name if it can be used here; the best there is for None.
+
+    Raises:
+        CinnHubError: there is no such device here.
+    """
+    usable = {"cpu": True, "cuda": torch.cuda.is_available()}
+    usable["mps"] = torch.backends.mps.is_available()
+    if device is None:
+        return next(kind for kind in ("cuda", "mps", "cpu") if usable[kind])
+    kind, _, number = str(device).partition(":")
+    if kind not in DEVICES or not (number.isdigit() or str(device) == kind):
+        raise CinnHubError(f"The device is {device!r}; it must be one of {', '.join(DEVICES)}.")
+    if not usable[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
+        raise CinnHubError(f"The device {device!r} cannot be used here; try device='cpu'.")
+    return str(device)

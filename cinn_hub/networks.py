@@ -36,7 +36,8 @@ class SameConv(nn.Conv2d):
     """A convolution padded as TensorFlow's "same", with the BatchNorm behind it folded in.
 
     With stride 2 "same" leaves the odd pixel to the right and below. A kernel one larger, whose
-    first row and column start at zero, does that with even padding, and much faster.
+    first row and column are zero in the pretrained network, does that with even padding, and much
+    faster.
     """
 
     def __init__(
@@ -44,14 +45,6 @@ class SameConv(nn.Conv2d):
     ) -> None:
         size = kernel if stride == 1 else kernel + 1
         super().__init__(inputs, outputs, size, stride, kernel // 2, groups=groups)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.stride == (1, 1) or not x.requires_grad:
-            return super().forward(x)
-        # In training the same values come with stride 1, every other one kept: the gradient of a
-        # strided convolution is many times slower on a CPU.
-        weight = self.weight[..., 1:, 1:]
-        return F.conv2d(x, weight, self.bias, 1, self.padding, 1, self.groups)[..., 1::2, 1::2]
 
 
 class InvertedBottleneck(nn.Module):
@@ -248,19 +241,19 @@ class ColorBins(nn.Module):
 
 
 class ConvSubnet(nn.Module):
-    """The network inside a coupling: three convolutions over [x, drawn] and the given condition.
+    """The network inside a coupling: three convolutions over [x, coarser values] and the features.
 
-    A convolution is linear, so that on the given condition runs once for all samples of a photo.
-    The last one starts at zero: the coupling starts as the identity.
+    A convolution is linear, so the one over the features runs once for all samples of a photo. The
+    last one starts at zero: the coupling starts as the identity.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, given: int, drawn: int, hidden: int, kernel: int
+        self, inputs: int, outputs: int, features: int, coarser: int, hidden: int, kernel: int
     ) -> None:
         super().__init__()
         padding = kernel // 2
-        self.first = nn.Conv2d(inputs + drawn, hidden, kernel, padding=padding)
-        self.given = nn.Conv2d(given, hidden, 1, bias=False)
+        self.first = nn.Conv2d(inputs + coarser, hidden, kernel, padding=padding)
+        self.features = nn.Conv2d(features, hidden, 1, bias=False)
         self.second = nn.Conv2d(hidden, hidden, 1)
         self.last = nn.Conv2d(hidden, outputs, kernel, padding=padding)
         nn.init.zeros_(self.last.weight)
@@ -268,10 +261,10 @@ class ConvSubnet(nn.Module):
 
     def forward(self, x: Tensor, condition: LevelCondition) -> Tensor:
         """x (B * n, inputs, H, W) -> (B * n, outputs, H, W)."""
-        if condition.drawn is not None:
-            x = torch.cat([x, condition.drawn], 1)
+        if condition.coarser is not None:
+            x = torch.cat([x, condition.coarser], 1)
         x = saturated(x)
-        hidden = add_to_samples(self.first(x), self.given(condition.given))
+        hidden = add_to_samples(self.first(x), self.features(condition.features))
         return self.last(F.gelu(self.second(F.gelu(hidden))))
 
 
@@ -279,11 +272,11 @@ class DenseSubnet(nn.Module):
     """The network inside a coupling of vectors: three linear layers over x and the condition."""
 
     def __init__(
-        self, inputs: int, outputs: int, given: int, hidden: int, dropout: float = 0.0
+        self, inputs: int, outputs: int, features: int, hidden: int, dropout: float = 0.0
     ) -> None:
         super().__init__()
         self.first = nn.Linear(inputs, hidden)
-        self.given = nn.Linear(given, hidden, bias=False)
+        self.features = nn.Linear(features, hidden, bias=False)
         self.second = nn.Linear(hidden, hidden)
         self.last = nn.Linear(hidden, outputs)
         self.dropout = nn.Dropout(dropout)
@@ -292,26 +285,26 @@ class DenseSubnet(nn.Module):
 
     def forward(self, x: Tensor, condition: LevelCondition) -> Tensor:
         """x (B * n, inputs) -> (B * n, outputs)."""
-        hidden = add_to_samples(self.first(saturated(x)), self.given(condition.given))
+        hidden = add_to_samples(self.first(saturated(x)), self.features(condition.features))
         hidden = self.dropout(F.gelu(hidden))
         return self.last(self.dropout(F.gelu(self.second(hidden))))
 
 
 class PriorNetwork(nn.Module):
-    """Mean and log-scale of a `ConditionalGaussian`, from the condition and the coarser ab."""
+    """Mean and log-scale of a `ConditionalGaussian`, from the features and the coarser values."""
 
-    def __init__(self, outputs: int, given: int, drawn: int, hidden: int, kernel: int) -> None:
+    def __init__(self, outputs: int, features: int, coarser: int, hidden: int, kernel: int) -> None:
         super().__init__()
-        self.drawn = nn.Conv2d(drawn, hidden, kernel, padding=kernel // 2) if drawn else None
-        self.given = nn.Conv2d(given, hidden, 1)
+        self.features = nn.Conv2d(features, hidden, 1)
+        self.coarser = nn.Conv2d(coarser, hidden, kernel, padding=kernel // 2) if coarser else None
         self.last = nn.Conv2d(hidden, outputs, 1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
     def forward(self, condition: LevelCondition) -> Tensor:
-        hidden = self.given(condition.given)
-        if self.drawn is not None:
-            hidden = add_to_samples(self.drawn(saturated(condition.drawn)), hidden)
+        hidden = self.features(condition.features)
+        if self.coarser is not None:
+            hidden = add_to_samples(self.coarser(saturated(condition.coarser)), hidden)
         return self.last(F.gelu(hidden))
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from huggingface_hub import HfApi, ModelCard, ModelCardData, get_token
+from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import httpx
-from yaml import YAMLError
 
+from cinn_hub.cards import CARD_FILE, check_card
 from cinn_hub.errors import CheckpointError, CinnHubError, OfflineError
-from cinn_hub.hub import FILES, PACKAGE, list_models
-
-if TYPE_CHECKING:
-    from cinn_hub.model import ConditionalINN
+from cinn_hub.hub import FILES
+from cinn_hub.loading import load
+from cinn_hub.registry import PACKAGE, list_models
 
 # where the app's own files are: beside the package in a clone, inside of it once installed
 APP_PLACES = (PACKAGE.parent, PACKAGE / "space")
@@ -24,8 +22,6 @@ APP_FOLDERS = ("examples", "docs")  # docs: the README's pictures
 MODEL_FILES = (*FILES, "training.json", "LICENSE.md")
 PICTURES = (".png", ".jpg")  # of a model's card
 SOURCE_SUFFIXES = (".py", ".css", ".js")
-WANTED_METADATA = ("library_name", "pipeline_tag", "license", "tags")
-DRAFT = "(Draft: what it was trained on, and what people may use it for.)"
 
 Bundle = dict[str, Path]
 """Paths in a repository -> the files to be put there."""
@@ -35,29 +31,18 @@ def model_bundle(folder: Path) -> Bundle:
     """The files of a model folder, once the model has been read and its card checked.
 
     Raises:
-        CheckpointError: the folder holds no whole model, or no card with the metadata that the Hub
-            asks for.
+        CheckpointError: the folder lacks a part of the model, or a card with the metadata that the
+            Hub asks for.
     """
-    from cinn_hub.checkpoints import read_model
-
-    read_model(folder)
-    card_path = folder / "README.md"
-    if not card_path.exists():
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder} is not a folder; expected the folder of a model.")
+    load(folder, device="cpu")
+    card = folder / CARD_FILE
+    if not card.exists():
         raise CheckpointError(
             f"{folder} has no README.md; write the model's card: data, terms, figures, failures."
         )
-    text = card_path.read_text("utf-8")
-    if not text.startswith("---\n"):
-        raise CheckpointError(f"{card_path} lacks metadata: YAML between two lines of ---.")
-    try:
-        data = ModelCard(text).data.to_dict()
-    except (ValueError, YAMLError) as error:
-        said = str(error).splitlines()[0]
-        raise CheckpointError(f"{card_path} has metadata that is no YAML ({said}).") from error
-    if DRAFT in text:
-        raise CheckpointError(f"{card_path} is still a draft; write what people should know.")
-    if missing := [key for key in WANTED_METADATA if not data.get(key)]:
-        raise CheckpointError(f"{card_path} lacks {', '.join(missing)} in its metadata.")
+    check_card(card.read_text("utf-8"), str(card))
     return model_files(folder)
 
 
@@ -129,10 +114,12 @@ def publish(bundle: Bundle, repo: str, repo_type: str, private: bool, message: s
             raise CinnHubError(f"{repo} is there already, and public; choose another name.")
         commit = api.create_commit(repo, files, commit_message=message, repo_type=repo_type)
     except HFValidationError as error:
-        raise CinnHubError(f"{repo!r} is no name of a repository; expected user/name.") from error
+        raise CinnHubError(
+            f"{repo!r} is not the name of a repository; expected user/name."
+        ) from error
     except HfHubHTTPError as error:
-        said = error.server_message or str(error).splitlines()[0]
-        raise CinnHubError(f"The Hub refused {repo}: {said}") from error
+        reason = error.server_message or str(error).splitlines()[0]
+        raise CinnHubError(f"The Hub refused {repo}: {reason}") from error
     except ValueError as error:  # metadata that the Hub does not take
         raise CheckpointError(
             f"The Hub refused the card: {' '.join(str(error).split())}"
@@ -140,38 +127,3 @@ def publish(bundle: Bundle, repo: str, repo_type: str, private: bool, message: s
     except (httpx.HTTPError, OSError) as error:
         raise OfflineError(f"The Hub cannot be reached to publish {repo}; try again.") from error
     return str(commit.repo_url)
-
-
-def new_card(model: ConditionalINN) -> ModelCard:
-    """The card of a model that has none: its metadata, and what its author should write."""
-    data = ModelCardData(
-        library_name="cinn_hub",
-        pipeline_tag="image-to-image",
-        license="other",
-        license_name="see-below",
-        tags=["normalizing-flow", "conditional-invertible-neural-network"],
-    )
-    millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-    origin = f"It goes on from {model.name}, whose terms hold for it, too.\n\n"
-    text = f"""---
-{data.to_yaml()}
----
-
-# A {type(model).__name__}
-
-A conditional invertible neural network of {millions:.1f} million parameters, for
-`cinn_hub.load("user/repo")`.
-
-## Data and terms
-
-{origin if model.folder else ""}{DRAFT}
-
-## Training
-
-Commands, hours, hardware.
-
-## Figures and limits
-
-What was measured, on what; what fails.
-"""
-    return ModelCard(text)

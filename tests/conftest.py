@@ -7,7 +7,7 @@ import torch
 from helpers import SMALL, color_picture, randomize
 from PIL import Image
 
-from cinn_hub.colorization import ColorizationCINN
+from cinn_hub.models.colorization_cinn import ColorizationCINN
 
 
 @pytest.fixture(scope="session")

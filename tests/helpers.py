@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cinn_hub.colorization import ColorizationConfig
+from cinn_hub.models.colorization_cinn import ColorizationConfig
 
 ROOT = Path(__file__).parent.parent
 WAIT = 120_000  # ms for a browser; generous, for slow machines

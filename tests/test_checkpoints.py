@@ -7,14 +7,14 @@ import torch
 from helpers import SMALL
 from safetensors.torch import load_file, save_file
 
-from cinn_hub.checkpoints import read_model, write_model
-from cinn_hub.colorization import ColorizationConfig
 from cinn_hub.errors import CheckpointError
+from cinn_hub.loading import load
+from cinn_hub.models.colorization_cinn import ColorizationConfig
 
 
 @pytest.fixture
 def folder(tmp_path, small_model):
-    write_model(small_model, tmp_path / "model", torch.float32)
+    small_model.save(tmp_path / "model", torch.float32)
     return tmp_path / "model"
 
 
@@ -32,7 +32,7 @@ def edit_weights(folder, change):
 
 
 def test_round_trip(folder, small_model):
-    again = read_model(folder)
+    again = load(folder, "cpu")
     assert again.config == SMALL
     assert not again.training and not any(p.requires_grad for p in again.parameters())
     for name, tensor in small_model.state_dict().items():
@@ -41,10 +41,10 @@ def test_round_trip(folder, small_model):
 
 
 def test_half_precision_files_are_read_as_float32_and_stay_invertible(tmp_path, small_model):
-    write_model(small_model, tmp_path)
+    small_model.save(tmp_path)
     stored = load_file(tmp_path / "model.safetensors").values()
     assert {x.dtype for x in stored if x.is_floating_point()} == {torch.half}
-    model = read_model(tmp_path)
+    model = load(tmp_path, "cpu")
     ab = 20 * torch.randn(2, 2, 16, 16)
     condition = model.condition(100 * torch.rand(2, 1, 64, 64))
     back = model.decode(model.encode(ab, condition)[0], condition)
@@ -77,7 +77,7 @@ def test_half_precision_files_are_read_as_float32_and_stay_invertible(tmp_path, 
 def test_configs_are_read_strictly(folder, entries, message):
     edit_config(folder, **entries)
     with pytest.raises(CheckpointError, match=message):
-        read_model(folder)
+        load(folder, "cpu")
 
 
 def test_every_default_survives_json():
@@ -89,7 +89,7 @@ def test_every_default_survives_json():
 def test_a_config_that_is_no_object(folder, content):
     (folder / "config.json").write_text(content)
     with pytest.raises(CheckpointError, match="config.json (cannot be read as JSON|holds)"):
-        read_model(folder)
+        load(folder, "cpu")
 
 
 def first_name(state):
@@ -108,17 +108,17 @@ def first_name(state):
 def test_weights_are_read_strictly(folder, change, message):
     edit_weights(folder, change)
     with pytest.raises(CheckpointError, match=message):
-        read_model(folder)
+        load(folder, "cpu")
 
 
 def test_missing_and_damaged_files(folder):
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match="is damaged or no safetensors file"):
-        read_model(folder)
+        load(folder, "cpu")
     weights.rename(folder / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="has no model.safetensors; only safetensors"):
-        read_model(folder)
+        load(folder, "cpu")
     (folder / "config.json").unlink()
     with pytest.raises(CheckpointError, match="has no config.json, so it is no model folder"):
-        read_model(folder)
+        load(folder, "cpu")

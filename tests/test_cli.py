@@ -8,13 +8,12 @@ from helpers import color_picture
 from PIL import Image, ImageCms
 
 from cinn_hub import __version__
-from cinn_hub.checkpoints import write_model
 from cinn_hub.cli import main
 
 
 @pytest.fixture
 def folder(tmp_path, small_model):
-    write_model(small_model, tmp_path / "model")
+    small_model.save(tmp_path / "model")
     color_picture(90, 60).convert("L").save(tmp_path / "grandma.png")
     (tmp_path / "page.jpg").write_text("<html>")
     (tmp_path / "half.png").write_bytes((tmp_path / "grandma.png").read_bytes()[:300])

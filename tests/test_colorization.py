@@ -11,7 +11,7 @@ from PIL import Image
 import cinn_hub
 from cinn_hub import color, photos
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.model import Latent
+from cinn_hub.latent import Latent
 
 
 def test_a_photo_in_several_colorings_out(small_model, photo):

@@ -9,17 +9,11 @@ from helpers import randomize
 from PIL import Image
 
 import cinn_hub
-from cinn_hub.checkpoints import read_model, write_model
-from cinn_hub.digits import (
-    DigitCINN,
-    DigitConfig,
-    dequantized,
-    from_sketch,
-    quantized,
-    read_digits,
-)
 from cinn_hub.errors import CinnHubError, DigitError
 from cinn_hub.flow import Equalization
+from cinn_hub.loading import load
+from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
+from cinn_hub.writing import dequantized, from_sketch, quantized, read_digits
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +128,8 @@ def test_moving_along_directions(small, images):
 
 
 def test_folder_round_trip(small, tmp_path, images):
-    write_model(small, tmp_path, torch.float32)
-    again = read_model(tmp_path)
+    small.save(tmp_path, torch.float32)
+    again = load(tmp_path, "cpu")
     assert again.config == small.config
     assert torch.equal(again.sample(3, seed=1), small.sample(3, seed=1))
 

@@ -23,20 +23,20 @@ from cinn_hub.flow import (
 )
 from cinn_hub.networks import ConvSubnet, PriorNetwork
 
-B, C, SIDE, GIVEN = 3, 4, 4, 5
+B, C, SIDE, FEATURES = 3, 4, 4, 5
 
 
-def subnet(inputs, outputs, drawn=0):
-    return ConvSubnet(inputs, outputs, GIVEN, drawn, hidden=6, kernel=3)
+def subnet(inputs, outputs, coarser=0):
+    return ConvSubnet(inputs, outputs, FEATURES, coarser, hidden=6, kernel=3)
 
 
-def couplings(channels, drawn=0):
+def couplings(channels, coarser=0):
     return Chain(
         [
             ActNorm(channels),
-            ConditionalGaussian(PriorNetwork(2 * channels, GIVEN, drawn, hidden=5, kernel=3)),
+            ConditionalGaussian(PriorNetwork(2 * channels, FEATURES, coarser, hidden=5, kernel=3)),
             InvertibleConv1x1(channels, seed=1),
-            AffineCoupling(channels, lambda i, o: subnet(i, o, drawn)),
+            AffineCoupling(channels, lambda i, o: subnet(i, o, coarser)),
         ]
     )
 
@@ -44,7 +44,7 @@ def couplings(channels, drawn=0):
 LAYERS = {
     "coupling": lambda: AffineCoupling(C, subnet),
     "conditional shift": lambda: ConditionalShift(slice(-C, None)),
-    "conditional gaussian": lambda: ConditionalGaussian(PriorNetwork(2 * C, GIVEN, 0, 6, 3)),
+    "conditional gaussian": lambda: ConditionalGaussian(PriorNetwork(2 * C, FEATURES, 0, 6, 3)),
     "actnorm": lambda: ActNorm(C),
     "permutation": lambda: Permutation.random(C, seed=3),
     "fixed 1x1": lambda: InvertibleConv1x1(C, seed=3),
@@ -65,8 +65,8 @@ def x():
 @pytest.fixture
 def condition():
     generator = torch.Generator().manual_seed(2)
-    given = torch.randn(B, GIVEN, SIDE, SIDE, generator=generator, dtype=torch.float64)
-    return LevelCondition(given)
+    features = torch.randn(B, FEATURES, SIDE, SIDE, generator=generator, dtype=torch.float64)
+    return LevelCondition(features)
 
 
 def build(make):
@@ -88,23 +88,39 @@ def test_inverse_and_log_det(make, x, condition):
     z, log_det = layer(x, condition)
     assert log_det.shape == (B,)
     assert not torch.allclose(z.flatten(), x.flatten())
-    torch.testing.assert_close(layer.inverse(z, condition), x, atol=1e-9, rtol=0)
+    check_inverse(layer.inverse(z, condition), x, log_det)
     expected = jacobian_log_det(lambda v: layer(v, condition)[0], x)
     torch.testing.assert_close(log_det, expected, atol=1e-6, rtol=0)
+
+
+def check_inverse(found, x, log_det):
+    """The inverse of a map gives x back, and the opposite log-determinant."""
+    torch.testing.assert_close(found[0], x, atol=1e-9, rtol=0)
+    torch.testing.assert_close(found[1], -log_det, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS.keys())
+def test_latents_come_back(make, x, condition):
+    """z -> x -> z, where z was not made from any x."""
+    layer = build(make)
+    shape = layer(x, condition)[0].shape
+    z = torch.randn(shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    found, log_det = layer.inverse(z, condition)
+    check_inverse(layer(found, condition), z, log_det)
 
 
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS.keys())
 def test_float32_round_trip(make, x, condition):
     layer = build(make).float()
-    condition = LevelCondition(condition.given.float())
+    condition = LevelCondition(condition.features.float())
     z, _ = layer(x.float(), condition)
-    assert (layer.inverse(z, condition) - x.float()).abs().max() < 1e-4
+    assert (layer.inverse(z, condition)[0] - x.float()).abs().max() < 1e-4
 
 
 def small_flow():
     return Flow(
         {
-            "4x4": Level(HaarDownsampling(), Split(2, couplings(6, drawn=2))),
+            "4x4": Level(HaarDownsampling(), Split(2, couplings(6, coarser=2))),
             "2x2": Level(HaarDownsampling(), Split(2, Chain([]))),
             "1x1": Level(couplings(2)),
         }
@@ -112,32 +128,32 @@ def small_flow():
 
 
 @pytest.fixture
-def given():
+def by_level():
     generator = torch.Generator().manual_seed(4)
     return {
-        name: torch.randn(B, GIVEN, side, side, generator=generator, dtype=torch.float64)
+        name: torch.randn(B, FEATURES, side, side, generator=generator, dtype=torch.float64)
         for name, side in {"4x4": 2, "2x2": 1, "1x1": 1}.items()
     }
 
 
-def test_flow_over_levels(x, given):
+def test_flow_over_levels(x, by_level):
     flow = build(small_flow)
     x = x[:, :2]
-    z, log_det = flow(x, given)
+    z, log_det = flow(x, by_level)
     assert {name: tuple(level.shape[1:]) for name, level in z.items()} == {
         "4x4": (6, 2, 2),
         "2x2": (6, 1, 1),
         "1x1": (2, 1, 1),
     }
-    torch.testing.assert_close(flow.inverse(z, given), x, atol=1e-9, rtol=0)
-    together = lambda v: torch.cat([l.flatten(1) for l in flow(v, given)[0].values()], 1)  # noqa: E731, E741
+    check_inverse(flow.inverse(z, by_level), x, log_det)
+    together = lambda v: torch.cat([l.flatten(1) for l in flow(v, by_level)[0].values()], 1)  # noqa: E731, E741
     torch.testing.assert_close(log_det, jacobian_log_det(together, x), atol=1e-6, rtol=0)
 
 
-def test_levels_add_up(x, given):
+def test_levels_add_up(x, by_level):
     flow = build(small_flow)
-    _, by_level = flow.forward_by_level(x[:, :2], given)
-    torch.testing.assert_close(sum(by_level.values()), flow(x[:, :2], given)[1])
+    _, log_dets = flow.forward_by_level(x[:, :2], by_level)
+    torch.testing.assert_close(sum(log_dets.values()), flow(x[:, :2], by_level)[1])
 
 
 def test_gradients_reach_every_parameter(x, condition):
@@ -160,17 +176,17 @@ def test_log_scale_stays_within_the_clamp(x, condition):
 def test_coupling_of_an_odd_number_of_channels(x, condition):
     layer = build(lambda: AffineCoupling(3, subnet))
     z, log_det = layer(x[:, :3], condition)
-    torch.testing.assert_close(layer.inverse(z, condition), x[:, :3], atol=1e-9, rtol=0)
+    check_inverse(layer.inverse(z, condition), x[:, :3], log_det)
     expected = jacobian_log_det(lambda v: layer(v, condition)[0], x[:, :3])
     torch.testing.assert_close(log_det, expected, atol=1e-6, rtol=0)
 
 
-def test_condition_and_drawn_matter(x, condition):
-    layer = build(lambda: AffineCoupling(C, lambda i, o: subnet(i, o, drawn=2)))
-    drawn = torch.ones(B, 2, SIDE, SIDE, dtype=torch.float64)
-    z, _ = layer(x, LevelCondition(condition.given, drawn))
-    assert not torch.allclose(z, layer(x, LevelCondition(condition.given, 2 * drawn))[0])
-    assert not torch.allclose(z, layer(x, LevelCondition(2 * condition.given, drawn))[0])
+def test_features_and_coarser_values_matter(x, condition):
+    layer = build(lambda: AffineCoupling(C, lambda i, o: subnet(i, o, coarser=2)))
+    coarser = torch.ones(B, 2, SIDE, SIDE, dtype=torch.float64)
+    z, _ = layer(x, LevelCondition(condition.features, coarser))
+    assert not torch.allclose(z, layer(x, LevelCondition(condition.features, 2 * coarser))[0])
+    assert not torch.allclose(z, layer(x, LevelCondition(2 * condition.features, coarser))[0])
 
 
 def test_one_condition_serves_many_samples(x, condition):
@@ -178,7 +194,7 @@ def test_one_condition_serves_many_samples(x, condition):
     rows = x.repeat_interleave(2, 0)
     rows = rows + torch.arange(2 * B, dtype=x.dtype).view(-1, 1, 1, 1)
     together, log_det = layer(rows, condition)
-    repeated = LevelCondition(condition.given.repeat_interleave(2, 0))
+    repeated = LevelCondition(condition.features.repeat_interleave(2, 0))
     apart, expected = layer(rows, repeated)
     torch.testing.assert_close(together, apart)
     torch.testing.assert_close(log_det, expected)
@@ -193,6 +209,14 @@ def test_actnorm_starts_from_the_first_batch(x, condition):
     shift = layer.shift.clone()
     layer(5 * x, condition)
     torch.testing.assert_close(layer.shift, shift)
+
+
+def test_actnorm_waits_for_a_batch_that_has_a_spread(condition):
+    layer = ActNorm(2).train()
+    layer(torch.ones(1, 2, 1, 1), condition)
+    assert not layer.is_initialized and torch.equal(layer.log_scale, torch.zeros(2))
+    layer(torch.arange(4.0).view(2, 2, 1, 1), condition)
+    assert layer.is_initialized and layer.log_scale.isfinite().all()
 
 
 def test_haar_keeps_means_in_front():
@@ -224,4 +248,4 @@ def test_1x1_counts_a_rounded_rotation_exactly(x, condition):
     layer = InvertibleConv1x1(C, seed=5).half().double()
     z, log_det = layer(x, condition)
     assert log_det.abs().max() > 1e-6
-    torch.testing.assert_close(layer.inverse(z, condition), x, atol=1e-9, rtol=0)
+    check_inverse(layer.inverse(z, condition), x, log_det)

@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from cinn_hub import guidance, photos
-from cinn_hub.colorization import hinted_ab
 from cinn_hub.errors import CinnHubError
-from cinn_hub.model import Latent
+from cinn_hub.latent import Latent
 
 
 def colors_at(result, hints):
@@ -21,7 +20,9 @@ def test_colors_at_hints_come_nearer(small_model, photo):
     hinted = small_model.colorize(photo, n=3, seed=1, hints=hints)
     lightness = photos.read(photo).lightness
     light = [lightness[y - 4 : y + 5, x - 4 : x + 5].mean() for x, y, _ in hints]
-    wanted = [hinted_ab(guidance.Hint(*hint), at) for hint, at in zip(hints, light, strict=True)]
+    wanted = [
+        guidance.hinted_ab(guidance.Hint(*hint), at) for hint, at in zip(hints, light, strict=True)
+    ]
     for before, after in zip(plain, hinted, strict=True):
         misses = [
             np.linalg.norm(colors_at(x, hints) - np.stack(wanted), axis=1) for x in (before, after)

@@ -10,7 +10,6 @@ import torch
 from helpers import ROOT
 
 import cinn_hub
-from cinn_hub.checkpoints import write_model
 from cinn_hub.errors import CheckpointError, CinnHubError, UnknownModelError
 
 
@@ -51,7 +50,7 @@ def test_double_precision():
 
 
 def test_loading_a_folder(tmp_path, small_model):
-    write_model(small_model, tmp_path / "mine")
+    small_model.save(tmp_path / "mine")
     for name in (tmp_path / "mine", str(tmp_path / "mine")):
         model = cinn_hub.load(name, device="cpu")
         assert model.name == str(name)

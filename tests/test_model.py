@@ -7,9 +7,9 @@ import pytest
 import torch
 from helpers import SMALL, randomize
 
-from cinn_hub.colorization import ColorizationCINN
 from cinn_hub.errors import CheckpointError, CinnHubError
-from cinn_hub.model import Latent, sample_seed, slerp
+from cinn_hub.latent import Latent, sample_seed, slerp
+from cinn_hub.models.colorization_cinn import ColorizationCINN
 
 SHAPES = {"1x1": (2, 1, 1), "2x2": (6, 1, 1), "4x4": (6, 2, 2)}
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cinn_hub import photos
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.model import Latent
+from cinn_hub.latent import Latent
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ from helpers import ROOT, SMALL, color_picture
 from PIL import Image
 
 import cinn_hub
-from cinn_hub.colorization import ColorizationCINN
+from cinn_hub.cards import DRAFT
+from cinn_hub.models.colorization_cinn import ColorizationCINN
 from cinn_hub.networks import ColorBins, EfficientNetLite, SameConv
-from cinn_hub.publishing import DRAFT, model_bundle
+from cinn_hub.publishing import model_bundle
 from training import classes, colorization
 from training.average import mean
 from training.backbone import BATCH_NORM_TENSORS, fold

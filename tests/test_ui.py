@@ -116,7 +116,7 @@ def test_the_shelf_keeps_few_models(small_model, monkeypatch):
 
 
 def test_the_app_is_set_to_send_nothing_and_to_delete_uploads(small_model):
-    from cinn_hub.digits import DigitCINN, DigitConfig
+    from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
     from cinn_hub.ui import blocks
 
     digits = DigitCINN(DigitConfig()).eval().requires_grad_(False)

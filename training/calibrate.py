@@ -20,9 +20,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 import cinn_hub
-from cinn_hub.colorization import ColorizationCINN
-from cinn_hub.flow import ActNorm
-from cinn_hub.model import Condition
+from cinn_hub.flow import ActNorm, Condition
+from cinn_hub.models.colorization_cinn import ColorizationCINN
 from training.colorization import level_nats
 from training.photos import ColorPhotos, collate, evenly, find_photos
 
@@ -47,7 +46,7 @@ def widen(model: ColorizationCINN, factors: dict[str, float]) -> None:
 @torch.inference_mode()
 def nats_by_level(model: ColorizationCINN, photos: list[tuple[Condition, Tensor]]) -> Tensor:
     """Mean -log p a dimension, (levels,), over (condition, ab with noise)."""
-    nats = [torch.stack([*level_nats(model, ab, given).values()]) for given, ab in photos]
+    nats = [torch.stack([*level_nats(model, ab, condition).values()]) for condition, ab in photos]
     return torch.cat(nats, 1).mean(1)
 
 

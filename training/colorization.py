@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import cinn_hub
-from cinn_hub.colorization import ColorizationCINN, ColorizationConfig
 from cinn_hub.config import read_json
-from cinn_hub.model import Condition
+from cinn_hub.flow import Condition
+from cinn_hub.models.colorization_cinn import ColorizationCINN, ColorizationConfig
 from cinn_hub.networks import ColorBins, EfficientNetLite
 from training import classes
 from training.backbone import ClassHead, load_pretrained

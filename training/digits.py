@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import cinn_hub
 from cinn_hub.config import read_json
-from cinn_hub.digits import LABELS, SIDE, STEPS, DigitCINN, DigitConfig, dequantized
+from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
+from cinn_hub.writing import LABELS, SIDE, STEPS, dequantized
 from training.loop import Stage, Trainer
 from training.mnist import read_mnist
 

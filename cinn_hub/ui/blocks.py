@@ -6,11 +6,11 @@ from pathlib import Path
 
 import gradio as gr
 
-from cinn_hub.colorization import ColorizationCINN
-from cinn_hub.digits import DigitCINN
+from cinn_hub.colorizing import ColorModel
 from cinn_hub.ui import colorize, digits, explore, hints, models, transfer
 from cinn_hub.ui.downloads import KEPT_SECONDS
 from cinn_hub.ui.hints import PALETTE
+from cinn_hub.writing import DigitModel
 
 STYLE = Path(__file__).with_name("style.css")
 ALT_TEXTS = Path(__file__).with_name("alt_texts.js")
@@ -31,8 +31,8 @@ runs this app and is deleted after an hour.
 
 
 def build(
-    model: ColorizationCINN,
-    digit_model: DigitCINN,
+    model: ColorModel,
+    digit_model: DigitModel,
     examples: Path | None = None,
     may_load: bool = True,
 ) -> gr.Blocks:

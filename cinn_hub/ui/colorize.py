@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from cinn_hub.colorization import Colorization
-from cinn_hub.model import fresh_seed
+from cinn_hub.latent import fresh_seed
 from cinn_hub.ui.errors import shown
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.photo_input import example_photos, photo_input

@@ -7,9 +7,9 @@ import gradio as gr
 import numpy as np
 from torch import Tensor
 
-from cinn_hub.digits import SIDE, DigitCINN, from_sketch
-from cinn_hub.model import fresh_seed
+from cinn_hub.latent import fresh_seed
 from cinn_hub.ui.errors import shown
+from cinn_hub.writing import SIDE, DigitModel, from_sketch
 
 CODE = """import cinn_hub
 
@@ -30,7 +30,7 @@ STEPS = 9
 SHARED = {"concurrency_id": "model"}
 
 
-def build(model: DigitCINN) -> None:
+def build(model: DigitModel) -> None:
     """Adds the tab's components and handlers to the Blocks that are open."""
     gr.Markdown(
         "The same idea, small: here the condition is *which digit*, and the latent is *the hand "
@@ -56,7 +56,7 @@ def build(model: DigitCINN) -> None:
         )
 
 
-def build_writing(model: DigitCINN) -> None:
+def build_writing(model: DigitModel) -> None:
     @shown
     def run(digit: str, n: int, temperature: float, seed: int) -> np.ndarray:
         """Digits that the model writes: one row a label, one column a hand."""
@@ -83,7 +83,7 @@ def build_writing(model: DigitCINN) -> None:
     )
 
 
-def build_transfer(model: DigitCINN) -> None:
+def build_transfer(model: DigitModel) -> None:
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             pad = drawing_pad("Draw one digit", "pad")
@@ -106,7 +106,7 @@ def build_transfer(model: DigitCINN) -> None:
     go.click(run, pad, [page, note], api_name="digits_transfer", **SHARED)
 
 
-def build_interpolation(model: DigitCINN) -> None:
+def build_interpolation(model: DigitModel) -> None:
     with gr.Row():
         pads = [drawing_pad(f"Hand {name}", f"pad-{name}") for name in "AB"]
     with gr.Row():
@@ -129,7 +129,7 @@ def build_interpolation(model: DigitCINN) -> None:
     go.click(run, [*pads, digit], page, api_name="digits_interpolate", **SHARED)
 
 
-def build_sliders(model: DigitCINN) -> None:
+def build_sliders(model: DigitModel) -> None:
     @shown
     def run(temperature: float, seed: int, **amounts: float) -> np.ndarray:
         """All ten digits in a hand that is moved along named directions, in deviations."""
@@ -217,7 +217,7 @@ def ink(drawing: dict | None) -> np.ndarray:
     return ((255 - grey.astype(np.uint16)) * covered // 255).astype(np.uint8)
 
 
-def model_drawing(model: DigitCINN) -> dict:
+def model_drawing(model: DigitModel) -> dict:
     """A digit from the model, on the pad: dark on white."""
     seed = fresh_seed()
     digit = model.sample(seed % 10, 1, 0.9, seed)[0, 0].cpu().numpy()

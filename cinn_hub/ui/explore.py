@@ -10,7 +10,7 @@ import gradio as gr
 
 from cinn_hub.animation import write_animation
 from cinn_hub.errors import CinnHubError
-from cinn_hub.model import fresh_seed
+from cinn_hub.latent import fresh_seed
 from cinn_hub.ui.downloads import (
     MAKING,
     download_after,

@@ -8,7 +8,7 @@ import threading
 import gradio as gr
 
 import cinn_hub
-from cinn_hub.colorization import ColorizationCINN
+from cinn_hub.colorizing import ColorModel
 from cinn_hub.errors import CinnHubError
 from cinn_hub.ui.errors import shown
 from cinn_hub.ui.viewer import PROGRESS
@@ -19,12 +19,12 @@ LOADED_AT_MOST = 3  # models of visitors, besides the app's own
 class Shelf:
     """Colour models by name. A visitor's session holds a name, so weights are loaded once."""
 
-    def __init__(self, own: ColorizationCINN) -> None:
+    def __init__(self, own: ColorModel) -> None:
         self.own = own
-        self.others: dict[str, ColorizationCINN] = {}
+        self.others: dict[str, ColorModel] = {}
         self.lock = threading.Lock()
 
-    def get(self, name: str) -> ColorizationCINN:
+    def get(self, name: str) -> ColorModel:
         """The model of that name, loaded if it has to be.
 
         Raises:
@@ -35,12 +35,12 @@ class Shelf:
         found = self.others.get(name)
         return self.load(name) if found is None else found
 
-    def load(self, name: str) -> ColorizationCINN:
+    def load(self, name: str) -> ColorModel:
         """The model of that name as it is now on disk or on the Hub."""
         if name == self.own.name:
             return self.own
         model = cinn_hub.load(name)
-        if not isinstance(model, ColorizationCINN):
+        if not isinstance(model, ColorModel):
             raise CinnHubError(f"{name} does not colour photos; choose another model.")
         with self.lock:
             self.others.pop(name, None)
@@ -90,7 +90,7 @@ def build(shelf: Shelf, chosen: gr.State, may_load: bool) -> None:
     )
 
 
-def in_use(model: ColorizationCINN) -> str:
+def in_use(model: ColorModel) -> str:
     millions = sum(p.numel() for p in model.parameters()) / 1e6
     size = model.config.ab_size
     return (
@@ -99,7 +99,7 @@ def in_use(model: ColorizationCINN) -> str:
     )
 
 
-def card_of(model: ColorizationCINN) -> str:
+def card_of(model: ColorModel) -> str:
     """The text of a model's card, without its metadata and without pictures from elsewhere."""
     path = model.folder and model.folder / "README.md"
     if not path or not path.exists():

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cinn_hub import photos
-from cinn_hub.colorization import Colorization, ColorizationCINN, PreparedPhoto
+from cinn_hub.colorization import Colorization, PreparedPhoto
+from cinn_hub.colorizing import ColorModel
 from cinn_hub.errors import CinnHubError, PhotoError
 
 COMPARE_SIZE = 1280  # pixels on the longer side of what is shown large
@@ -19,20 +20,17 @@ class Session:
     """A photo, its colourings, and the Python that makes them again.
 
     The photo is held small: the file is read again when a full-size picture is asked for.
-
-    colored: whether the photo has colours of its own, which the model does not see.
     """
 
     path: str
     model: str
     prepared: PreparedPhoto
-    colored: bool = False
     results: tuple[Colorization, ...] = ()
     captions: tuple[str, ...] = ()
     code: str = ""
 
     @classmethod
-    def open(cls, path: str | None, model: ColorizationCINN) -> Session:
+    def open(cls, path: str | None, model: ColorModel) -> Session:
         """Reads the photo and runs the condition network.
 
         Raises:
@@ -41,8 +39,7 @@ class Session:
         if not path:
             raise PhotoError("There is no photo yet; upload one or pick an example.")
         prepared = model.prepare(path)
-        colored = photos.is_colored(prepared.photo)
-        return cls(path, model.name, prepared.shrunk(COMPARE_SIZE), colored)
+        return cls(path, model.name, prepared.shrunk(COMPARE_SIZE))
 
     @property
     def name(self) -> str:

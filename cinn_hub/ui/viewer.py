@@ -229,7 +229,7 @@ class Viewer:
 
         @shown
         def save_latent(session: Session | None, index: int) -> str:
-            """The latent of one colouring as safetensors; see cinn_hub.model.Latent.load."""
+            """The latent of one colouring as safetensors; see cinn_hub.latent.Latent.load."""
             result = checked(session).result(int(index))
             path = download_folder() / file_name(session, index, "latent", ".safetensors")
             result.latent.save(path)
@@ -304,7 +304,7 @@ def describe(session: Session, index: int) -> str:
     return (
         f"**Number {index + 1}.** Log-likelihood {result.log_prob:,.0f} nats, "
         f"{result.bits_per_dim:.3f} bits per dimension (less is likelier). {seed}"
-        f"Full size {width} × {height}." + (unseen if session.colored else "")
+        f"Full size {width} × {height}." + (unseen if session.prepared.colored else "")
     )
 
 

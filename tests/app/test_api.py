@@ -14,7 +14,7 @@ from PIL import Image
 import cinn_hub
 from cinn_hub import photos
 from cinn_hub.color import to_lab
-from cinn_hub.model import Latent
+from cinn_hub.latent import Latent
 
 EXAMPLES = ROOT / "examples"
 CAT = handle_file(str(EXAMPLES / "cat.jpg"))
@@ -121,11 +121,10 @@ def test_hints(client, model):
 
 
 def test_digits_and_models(client, tmp_path, small_model):
-    from cinn_hub.checkpoints import write_model
 
     assert Image.open(client.predict(digit="3", n=4, api_name="/digits_sample")).size == (448, 112)
     assert Image.open(client.predict(0.4, 0, api_name="/digits_style")).size[0] == 560
-    write_model(small_model, tmp_path / "tiny")
+    small_model.save(tmp_path / "tiny")
     assert "In use: **" in client.predict(str(tmp_path / "tiny"), api_name="/load_model")[0]
     code = client.predict(CAT, n=1, api_name="/colorize")[4]
     assert "tiny" in code

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 import cinn_hub
-from cinn_hub.model import Latent
+from cinn_hub.latent import Latent
 
 EXAMPLE = ROOT / "examples" / "photographer.jpg"
 

@@ -129,9 +129,8 @@ def test_hints_before_a_photo(page):
 
 
 def test_another_model_is_loaded(page, tmp_path, small_model, photo):
-    from cinn_hub.checkpoints import write_model
 
-    write_model(small_model, tmp_path / "tiny")
+    small_model.save(tmp_path / "tiny")
     (tmp_path / "tiny" / "README.md").write_text("---\nlicense: mit\n---\n# A tiny model\n")
     open_tab(page, "Models")
     expect(page.locator("#model-card")).to_contain_text("colours for any photo")

@@ -4,8 +4,6 @@ import pytest
 from hub_client import CARD, Client
 from hub_server import Hub, Repo
 
-from cinn_hub.checkpoints import write_model
-
 
 @pytest.fixture(scope="session")
 def server():
@@ -25,7 +23,7 @@ def client(server, tmp_path_factory):
 def model_files(small_model, tmp_path_factory):
     """The files of a small model."""
     folder = tmp_path_factory.mktemp("model")
-    write_model(small_model, folder)
+    small_model.save(folder)
     (folder / "README.md").write_text(CARD)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 

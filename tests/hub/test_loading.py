@@ -209,14 +209,14 @@ def test_two_processes_at_once(hub, client, tmp_path):
 def test_from_pretrained_and_dtypes(hub, client, tmp_path):
     answer = client.run(
         "import torch\n"
-        "from cinn_hub.colorization import ColorizationCINN\n"
+        "from cinn_hub.models.colorization_cinn import ColorizationCINN\n"
         f"model = ColorizationCINN.from_pretrained('user/tiny', cache_dir={str(tmp_path)!r}, "
         "device='cpu', dtype=torch.float64)\n"
         "value = [str(model.dtype), model.training]"
     )
     assert answer == {"value": ["torch.float64", False]}
     answer = client.run(
-        "from cinn_hub.digits import DigitCINN\n"
+        "from cinn_hub.models.digit_cinn import DigitCINN\n"
         f"DigitCINN.from_pretrained('user/tiny', cache_dir={str(tmp_path)!r})"
     )
     assert answer["error"] == "CheckpointError"

@@ -14,7 +14,6 @@ from huggingface_hub import ModelCard
 
 import cinn_hub
 from cinn_hub import publishing
-from cinn_hub.checkpoints import read_model, write_model
 from cinn_hub.errors import CheckpointError
 
 
@@ -103,7 +102,7 @@ def test_the_mixin_saves_and_pushes(hub, client, tmp_path, folder, load):
     )
     assert "user/mixed" in answer["value"], answer
     assert load("user/mixed")["value"][1:] == load("user/tiny")["value"][1:]
-    assert read_model(tmp_path / "saved").config == SMALL
+    assert load(tmp_path / "saved", "cpu").config == SMALL
     card = ModelCard.load(tmp_path / "saved" / "README.md")
     assert card.data.library_name == "cinn_hub" and "## Data and terms" in card.text
     with pytest.raises(CheckpointError, match="is still a draft"):
@@ -128,7 +127,7 @@ def test_the_shipped_cards_have_metadata_that_the_library_takes():
 
 
 def test_a_card_is_not_overwritten(tmp_path, small_model):
-    write_model(small_model, tmp_path)
+    small_model.save(tmp_path)
     (tmp_path / "README.md").write_text(CARD)
     small_model.save_pretrained(tmp_path)
     assert (tmp_path / "README.md").read_text() == CARD

@@ -1,135 +1,54 @@
-"""DigitCINN: label -> condition, 28x28 handwriting <-> z."""
+"""DigitModel: labels in, handwriting out, for any architecture that gives digits for labels."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from cinn_hub.config import Config
 from cinn_hub.errors import DigitError
-from cinn_hub.flow import (
-    ActNorm,
-    AffineCoupling,
-    Bijection,
-    Chain,
-    ConditionalGaussian,
-    Equalization,
-    Flatten,
-    Flow,
-    HaarDownsampling,
-    InvertibleConv1x1,
-    Level,
-    Split,
-)
-from cinn_hub.model import Condition, ConditionalINN, Latent, Temperature
-from cinn_hub.networks import ConvSubnet, DenseSubnet, PriorNetwork
+from cinn_hub.flow import Condition
+from cinn_hub.latent import Latent, Temperature
+from cinn_hub.model import ConditionalINN
 
 SIDE = 28
 LABELS = 10
 STEPS = 256  # grey values of a pixel
 BOX = 20  # pixels; MNIST digits were fitted into such a square
-COARSE, FINE = "14x14", "28x28"
 
 ImageLike = Image.Image | np.ndarray | Tensor
 Labels = int | Sequence[int] | Tensor
 
 
-@dataclass(frozen=True)
-class DigitConfig(Config):
-    """The shape of a `DigitCINN`.
-
-    couplings, hidden: depth and width of the flow at 14x14 (dense) and at 28x28 (convolutions).
-    dropout: in the dense subnets, in training.
-    directions: what each of the model's principal directions changes, in their order.
-    """
-
-    architecture: str = "DigitCINN"
-    couplings: tuple[int, ...] = (12, 4)
-    hidden: tuple[int, ...] = (320, 40)
-    clamp: float = 1.0
-    dropout: float = 0.1
-    directions: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not len(self.couplings) == len(self.hidden) == 2:
-            raise ValueError("couplings and hidden need 2 entries, for 14x14 and 28x28")
-
-
-class DigitCINN(ConditionalINN):
+class DigitModel(ConditionalINN):
     """Handwritten digits given their label.
 
-    The histogram of pixels is equalised; a Haar step splits them into a picture of 14x14, whose
-    dense couplings decide what is written and how, and the details that make 28x28 of it, given
-    the picture already drawn. x is (B, 1, 28, 28) in [0, 1], where the 8-bit value v takes the
-    range [v, v + 1) / 256; `dequantized` and `quantized` go between it and pictures.
+    x is (B, 1, 28, 28) in [0, 1], where the 8-bit value v takes the range [v, v + 1) / 256;
+    `dequantized` and `quantized` go between it and pictures. A subclass says how labels become a
+    condition, and names in `config.directions` what the principal directions change.
 
     Attributes:
         directions: (K, 784) orthonormal, the directions along which pictures change most, strongest
-            first; deviations: (K,) how far the latents of real digits go along each. What they
-            change is written in `config.directions`.
+            first.
+        deviations: (K,), how far the latents of real digits go along each.
     """
 
-    def __init__(self, config: DigitConfig) -> None:
-        super().__init__()
-        self.config = config
-        coarse = Chain([Flatten((1, SIDE // 2, SIDE // 2)), *self.dense_layers()])
-        fine = Split(1, Chain(self.conv_layers()))
-        self.flow = Flow(
-            {
-                FINE: Level(Chain([Equalization(STEPS), HaarDownsampling()]), fine),
-                COARSE: Level(coarse),
-            }
-        )
-        self.latent_shapes = {COARSE: ((SIDE // 2) ** 2,), FINE: (3, SIDE // 2, SIDE // 2)}
-        self.register_buffer("directions", torch.zeros(len(config.directions), self.dimensions))
-        self.register_buffer("deviations", torch.zeros(len(config.directions)))
-
-    @property
-    def equalization(self) -> Equalization:
-        return self.flow.levels[FINE].steps.layers[0]
-
-    def dense_layers(self) -> list[Bijection]:
-        config, size = self.config, (SIDE // 2) ** 2
-
-        def subnet(inputs: int, outputs: int) -> DenseSubnet:
-            return DenseSubnet(inputs, outputs, LABELS, config.hidden[0], config.dropout)
-
-        layers: list[Bijection] = [ActNorm(size)]
-        for k in range(config.couplings[0]):
-            layers.append(InvertibleConv1x1(size, seed=k))
-            layers.append(AffineCoupling(size, subnet, config.clamp))
-        return layers
-
-    def conv_layers(self) -> list[Bijection]:
-        config, hidden = self.config, self.config.hidden[1]
-
-        def subnet(inputs: int, outputs: int) -> ConvSubnet:
-            return ConvSubnet(inputs, outputs, LABELS, 1, hidden, kernel=3)
-
-        prior = PriorNetwork(6, LABELS, 1, hidden, kernel=3)
-        layers: list[Bijection] = [ActNorm(3), ConditionalGaussian(prior)]
-        for k in range(config.couplings[1]):
-            layers.append(InvertibleConv1x1(3, seed=k))
-            layers.append(AffineCoupling(3, subnet, config.clamp))
-        return layers
+    directions: Tensor
+    deviations: Tensor
 
     def condition(self, labels: Labels) -> Condition:
-        """Labels (B,) of 0 to 9 -> what each level is given of them.
+        """Labels (B,) from 0 to 9 -> the features of each level.
 
         Raises:
-            DigitError: a label is none of 0 to 9.
+            DigitError: a label is not one of 0 to 9.
         """
-        one_hot = F.one_hot(check_labels(labels), LABELS).to(self.deviations)
-        return Condition({COARSE: one_hot, FINE: one_hot[:, :, None, None]})
+        raise NotImplementedError
 
     def bits_per_dim(self, log_prob: Tensor) -> Tensor:
         """Nats of a whole picture -> bits per pixel of 8 bits, uniformly dequantised."""
@@ -140,7 +59,7 @@ class DigitCINN(ConditionalINN):
         self,
         label: Labels | Condition,
         n: int = 1,
-        temperature: Temperature = 0.8,
+        temperature: Temperature | None = None,
         seed: int | None = None,
     ) -> Tensor:
         """n pictures (n, 1, 28, 28) in [0, 1] of one label; of several labels (B, n, 1, 28, 28).
@@ -177,13 +96,10 @@ class DigitCINN(ConditionalINN):
 
         label: what to write on the way; what `image` shows if not given.
         """
-        if steps < 2:
-            raise DigitError(f"{steps} steps are no way from one to the other; take 2 or more.")
         images = torch.cat([read_digits(image), read_digits(other)])
         labels = self.classify(images).argmax(1)
         z = self.latent(images, labels)
-        way = Latent.cat([z[0].slerp(z[1], i / (steps - 1)) for i in range(steps)])
-        return self.write(way, labels[:1] if label is None else label)
+        return self.write(z[0].path(z[1], steps), labels[:1] if label is None else label)
 
     @torch.inference_mode()
     def classify(self, image: ImageLike | Sequence[ImageLike]) -> Tensor:
@@ -212,11 +128,11 @@ class DigitCINN(ConditionalINN):
         """One latent as each of B labels, or N latents as one label: pictures (B or N, 1, 28, 28)
         in [0, 1]."""
         condition, rows = self.condition(label), self.fitted(z)
-        if 1 not in (len(rows), len(condition)):
+        if 1 not in (len(rows), condition.rows):
             raise DigitError(
-                f"There are {len(rows)} latents and {len(condition)} labels; take one."
+                f"There are {len(rows)} latents and {condition.rows} labels; take one."
             )
-        rows = rows.repeated(len(condition)) if len(rows) == 1 else rows
+        rows = rows.repeated(condition.rows) if len(rows) == 1 else rows
         return quantized(self.decode(rows, condition)).float()
 
     @torch.inference_mode()

@@ -1,0 +1,85 @@
+"""Model cards: reading and checking them, and drafts for models that have none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from huggingface_hub import ModelCard, ModelCardData
+from yaml import YAMLError
+
+from cinn_hub.errors import CheckpointError
+
+CARD_FILE = "README.md"
+WANTED_METADATA = ("library_name", "pipeline_tag", "license", "tags")
+DRAFT = "(Draft: what it was trained on, and what people may use it for.)"
+
+
+def read_card(folder: Path) -> ModelCard | None:
+    """The card of a model folder, None if there is none or its metadata cannot be read."""
+    path = folder / CARD_FILE
+    try:
+        return ModelCard(path.read_text("utf-8")) if path.is_file() else None
+    except (OSError, ValueError, YAMLError):
+        return None
+
+
+def check_card(text: str, source: str) -> None:
+    """Refuses a card without the metadata that the Hub asks for, and a draft.
+
+    source: what messages call the card.
+
+    Raises:
+        CheckpointError: what is missing.
+    """
+    if not text.startswith("---\n"):
+        raise CheckpointError(f"{source} lacks metadata: YAML between two lines of ---.")
+    try:
+        data = ModelCard(text).data.to_dict()
+    except (ValueError, YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{source} has metadata that is not YAML ({reason}).") from error
+    if DRAFT in text:
+        raise CheckpointError(
+            f"{source} is still a draft; write what people should know, then publish the folder "
+            "with `cinn-hub push`."
+        )
+    if missing := [key for key in WANTED_METADATA if not data.get(key)]:
+        raise CheckpointError(f"{source} lacks {', '.join(missing)} in its metadata.")
+
+
+def draft_card(class_name: str, millions: float, origin: str | None) -> ModelCard:
+    """The card of a model that has none: its metadata, and what its author should write.
+
+    Arguments:
+        millions: of parameters.
+        origin: the name of the model that it was trained from, if there is one.
+    """
+    data = ModelCardData(
+        library_name="cinn_hub",
+        pipeline_tag="image-to-image",
+        license="other",
+        license_name="see-below",
+        tags=["normalizing-flow", "conditional-invertible-neural-network"],
+    )
+    terms = f"Trained from {origin}, whose terms also hold for it.\n\n" if origin else ""
+    return ModelCard(f"""---
+{data.to_yaml()}
+---
+
+# A {class_name}
+
+A conditional invertible neural network of {millions:.1f} million parameters, for
+`cinn_hub.load("user/repo")`.
+
+## Data and terms
+
+{terms}{DRAFT}
+
+## Training
+
+Commands, hours, hardware.
+
+## Figures and limits
+
+What was measured, on what; what fails.
+""")

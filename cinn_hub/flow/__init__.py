@@ -1,0 +1,46 @@
+"""Invertible layers and their composition over resolution levels. Knows tensors; no photos.
+
+*Forward* is data to latent, *inverse* is latent to data, everywhere. One condition may serve many
+samples: where `x` has n times as many rows as the condition, row i belongs to condition i // n.
+"""
+
+from cinn_hub.flow.base import (
+    Bijection,
+    Condition,
+    LevelCondition,
+    Subnet,
+    add_to_samples,
+    no_log_det,
+    soft_clamp,
+    sum_per_sample,
+)
+from cinn_hub.flow.couplings import AffineCoupling, ConditionalGaussian, ConditionalShift
+from cinn_hub.flow.equalization import Equalization
+from cinn_hub.flow.levels import Chain, Flow, Level, Split
+from cinn_hub.flow.linear import ActNorm, InvertibleConv1x1, Permutation
+from cinn_hub.flow.resampling import Flatten, HaarDownsampling, SpaceToDepth
+
+__all__ = [
+    "ActNorm",
+    "AffineCoupling",
+    "Bijection",
+    "Chain",
+    "Condition",
+    "ConditionalGaussian",
+    "ConditionalShift",
+    "Equalization",
+    "Flatten",
+    "Flow",
+    "HaarDownsampling",
+    "InvertibleConv1x1",
+    "Level",
+    "LevelCondition",
+    "Permutation",
+    "SpaceToDepth",
+    "Split",
+    "Subnet",
+    "add_to_samples",
+    "no_log_det",
+    "soft_clamp",
+    "sum_per_sample",
+]

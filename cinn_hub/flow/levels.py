@@ -1,0 +1,117 @@
+"""Layers in a row, and their composition over resolution levels: the flow of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cinn_hub.flow.base import Bijection, LevelCondition, no_log_det
+
+
+class Chain(Bijection):
+    """Bijections one after the other, all under the same condition."""
+
+    def __init__(self, layers: Sequence[Bijection]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        total = no_log_det(x)
+        for layer in self.layers:
+            x, log_det = layer(x, condition)
+            total = total + log_det
+        return x, total
+
+    def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        total = no_log_det(z)
+        for layer in reversed(self.layers):
+            z, log_det = layer.inverse(z, condition)
+            total = total + log_det
+        return z, total
+
+
+class Split(Bijection):
+    """The first `keep` channels go on to coarser levels; the rest becomes latent here.
+
+    The latent is z = tail(x[:, keep:]), where `tail` is conditioned on the kept channels, too: with
+    a `ConditionalGaussian` it is a learned prior, with couplings a flow of its own. An empty
+    `Chain` leaves the standard prior. Here z is the pair (kept, latent).
+    """
+
+    def __init__(self, keep: int, tail: Bijection) -> None:
+        super().__init__()
+        self.keep = keep
+        self.tail = tail
+
+    def forward(self, x: Tensor, condition: LevelCondition) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        kept, rest = x[:, : self.keep], x[:, self.keep :]
+        latent, log_det = self.tail(rest, LevelCondition(condition.features, coarser=kept))
+        return (kept, latent), log_det
+
+    def inverse(self, z: tuple[Tensor, Tensor], condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        kept, latent = z
+        condition = LevelCondition(condition.features, coarser=kept)
+        rest, log_det = self.tail.inverse(latent, condition)
+        return torch.cat([kept, rest], 1), log_det
+
+
+class Level(nn.Module):
+    """One resolution of a `Flow`: steps on everything, then perhaps a split. The last has none."""
+
+    def __init__(self, steps: Bijection, split: Split | None = None) -> None:
+        super().__init__()
+        self.steps = steps
+        self.split = split
+
+
+class Flow(nn.Module):
+    """Levels from fine to coarse; each leaves a latent under its name, and what it keeps goes on.
+
+    `forward(x, condition)` returns ({name: z}, log_det), `inverse({name: z}, condition)` returns x
+    and the log-determinant of the inverse; the condition holds the features of each level by name.
+    log p(x | c) = sum over levels of log N(z; 0, 1) + log_det of the level.
+
+    Arguments:
+        levels: by name, fine to coarse; all but the last have a split.
+    """
+
+    def __init__(self, levels: Mapping[str, Level]) -> None:
+        super().__init__()
+        self.levels = nn.ModuleDict(levels)
+
+    def forward(
+        self, x: Tensor, condition: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        latents, log_dets = self.forward_by_level(x, condition)
+        return latents, torch.stack(list(log_dets.values())).sum(0)
+
+    def forward_by_level(
+        self, x: Tensor, condition: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """As `forward`, with what each level adds to the log-determinant, {name: (B,)}."""
+        latents, log_dets = {}, {}
+        for name, level in self.levels.items():
+            at_level = LevelCondition(condition.get(name))
+            x, log_dets[name] = level.steps(x, at_level)
+            if level.split is None:
+                latents[name] = x
+            else:
+                (x, latents[name]), log_det = level.split(x, at_level)
+                log_dets[name] = log_dets[name] + log_det
+        return latents, log_dets
+
+    def inverse(
+        self, latents: Mapping[str, Tensor], condition: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        x, total = None, no_log_det(next(iter(latents.values())))
+        for name, level in reversed(self.levels.items()):
+            at_level = LevelCondition(condition.get(name))
+            z = latents[name]
+            if level.split is not None:
+                z, log_det = level.split.inverse((x, z), at_level)
+                total = total + log_det
+            x, log_det = level.steps.inverse(z, at_level)
+            total = total + log_det
+        return x, total

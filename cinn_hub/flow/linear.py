@@ -1,0 +1,101 @@
+"""Linear layers that mix or scale channels, alike at every position."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from cinn_hub.flow.base import Bijection, LevelCondition, no_log_det, per_channel
+
+
+class ActNorm(Bijection):
+    """z = (x - shift) * exp(-log_scale) for each channel, as in Glow (Kingma & Dhariwal 2018).
+
+    The first batch seen in training mode sets shift and log_scale to its mean and spread.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(channels))
+        self.log_scale = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("is_initialized", torch.tensor(False))
+
+    @torch.no_grad()
+    def initialize(self, x: Tensor) -> None:
+        """Sets the parameters so that z has zero mean and unit variance over this batch."""
+        values = x.transpose(0, 1).flatten(1).float()
+        if values.shape[1] < 2:  # one value has no spread; a later batch will do
+            return
+        self.shift.copy_(values.mean(1))
+        self.log_scale.copy_(values.std(1).clamp_min(1e-4).log())
+        self.is_initialized.fill_(True)
+
+    def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        if self.training and not self.is_initialized:
+            self.initialize(x)
+        z = (x - per_channel(self.shift, x)) * per_channel((-self.log_scale).exp(), x)
+        return z, -self.total_log_scale(x)
+
+    def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        x = z * per_channel(self.log_scale.exp(), z) + per_channel(self.shift, z)
+        return x, self.total_log_scale(z)
+
+    def total_log_scale(self, x: Tensor) -> Tensor:
+        """Summed over all values of one sample, (B,)."""
+        return (x[0, 0].numel() * self.log_scale.sum()).expand(len(x))
+
+
+class Permutation(Bijection):
+    """z[:, i] = x[:, order[i]]: a fixed shuffle of dimension 1, kept in the state dict."""
+
+    def __init__(self, order: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("order", order.clone())
+
+    @classmethod
+    def random(cls, channels: int, seed: int) -> Permutation:
+        generator = torch.Generator("cpu").manual_seed(seed)
+        return cls(torch.randperm(channels, generator=generator, device="cpu"))
+
+    def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        return x[:, self.order], no_log_det(x)
+
+    def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        return z[:, self.order.argsort()], no_log_det(z)
+
+
+class InvertibleConv1x1(Bijection):
+    """z = W x at every position, with log_det = positions * log|det W|.
+
+    W starts as a random rotation; `learned` says whether training changes it. It is inverted as it
+    is stored, so rounding the file to half precision costs no exactness. Kingma & Dhariwal 2018,
+    sec. 3.2.
+    """
+
+    def __init__(self, channels: int, seed: int, learned: bool = False) -> None:
+        super().__init__()
+        generator = torch.Generator("cpu").manual_seed(seed)
+        # `device` is named so that the draw is real on the meta device, too
+        gaussian = torch.randn(
+            channels, channels, generator=generator, device="cpu", dtype=torch.float32
+        )
+        rotation = torch.linalg.qr(gaussian).Q
+        if learned:
+            self.weight = nn.Parameter(rotation)
+        else:
+            self.register_buffer("weight", rotation)
+
+    @staticmethod
+    def mix(weight: Tensor, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 is too coarse for values
+            return (weight @ x.flatten(2)).view_as(x) if x.dim() > 2 else x @ weight.T
+
+    def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        return self.mix(self.weight, x.contiguous()), self.log_det(x)
+
+    def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        return self.mix(torch.linalg.inv(self.weight), z.contiguous()), -self.log_det(z)
+
+    def log_det(self, x: Tensor) -> Tensor:
+        positions = x[0, 0].numel()
+        return (positions * torch.linalg.slogdet(self.weight).logabsdet).expand(len(x))

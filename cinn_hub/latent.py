@@ -1,0 +1,259 @@
+"""Latents: z by level, where they are drawn from, and the ways between them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cinn_hub.errors import CheckpointError, CinnHubError
+from cinn_hub.files import whole_file
+
+HOTTEST = 10  # temperature; pictures are noise long before
+FEW_DIMENSIONS = 32  # of a level: below, norms of draws differ too much to be worth keeping
+
+Temperature = float | Mapping[str, float]
+"""The scale of z: one number, or one for each level by name."""
+
+
+def check_temperature(temperature: Temperature, levels: Sequence[str]) -> dict[str, float]:
+    """The temperature of each level, refused where it is out of range or names an unknown level."""
+    if isinstance(temperature, Mapping):
+        if unknown := sorted(temperature.keys() - set(levels)):
+            raise CinnHubError(
+                f"The temperature names {unknown}, but the levels are {list(levels)}."
+            )
+        by_level = {level: float(temperature.get(level, 1.0)) for level in levels}
+    else:
+        by_level = dict.fromkeys(levels, float(temperature))
+    for value in by_level.values():
+        if not 0 <= value <= HOTTEST:
+            raise CinnHubError(f"The temperature is {value:g}; it must be from 0 to {HOTTEST}.")
+    return by_level
+
+
+def sample_seed(seed: int, index: int) -> int:
+    """The seed of sample `index`, whatever the number of samples: one for each (seed, index)."""
+    return int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0])
+
+
+def fresh_seed() -> int:
+    """A seed to show, from the system's entropy."""
+    return int(np.random.SeedSequence().generate_state(1, np.uint32)[0])
+
+
+def check_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise CinnHubError(f"The seed is {seed}; it must be a whole number, 0 or more.")
+    return int(seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Latent:
+    """z of one or several samples, by level, coarse first: {"1x1": (N, 2, 1, 1), ...}.
+
+    Two latents are equal if all their values are.
+
+    Attributes:
+        levels: the values, one row a sample.
+        settings: how they came about, as text: model, weights, seed, temperature ...
+    """
+
+    levels: dict[str, Tensor]
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def standard(
+        cls,
+        shapes: Mapping[str, Sequence[int]],
+        seeds: Sequence[int],
+        temperature: Temperature = 1.0,
+        device: torch.device | str = "cpu",
+    ) -> Latent:
+        """Independent draws from N(0, temperature^2), one generator a sample.
+
+        Drawn on the CPU in float32 and then moved: the same seed gives the same noise everywhere.
+        """
+        scale = check_temperature(temperature, list(shapes))
+        generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        levels = {}
+        for name, shape in shapes.items():
+            rows = [
+                torch.randn(*shape, generator=generator, device="cpu", dtype=torch.float32)
+                for generator in generators
+            ]
+            levels[name] = (scale[name] * torch.stack(rows)).to(device)
+        return cls(levels)
+
+    def __len__(self) -> int:
+        """N, the number of samples."""
+        return len(next(iter(self.levels.values())))
+
+    def __getitem__(self, index: int) -> Latent:
+        """One sample, still with its row dimension."""
+        index = range(len(self))[index]
+        return self.map(lambda z: z[index : index + 1])
+
+    def __iter__(self) -> Iterator[Latent]:
+        return (self[i] for i in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Latent):
+            return NotImplemented
+        same_levels = list(self.levels) == list(other.levels)
+        return same_levels and all(torch.equal(z, other.levels[k]) for k, z in self.levels.items())
+
+    __hash__ = None
+
+    def __repr__(self) -> str:
+        rows = "1 row" if len(self) == 1 else f"{len(self)} rows"
+        settings = "".join(f", {key} {value}" for key, value in self.settings.items())
+        return f"Latent({rows}, levels {' '.join(self.levels)}{settings})"
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Latent:
+        """The same latent with `function` applied to the tensor of every level."""
+        return Latent({k: function(z) for k, z in self.levels.items()}, dict(self.settings))
+
+    def to(self, *where: torch.device | torch.dtype | str) -> Latent:
+        """Moved to a device or another dtype."""
+        return self.map(lambda z: z.to(*where))
+
+    def repeated(self, n: int) -> Latent:
+        """Every row n times, one after the other."""
+        return self.map(lambda z: z.repeat_interleave(n, dim=0))
+
+    @classmethod
+    def cat(cls, latents: Sequence[Latent]) -> Latent:
+        """Several latents as the rows of one."""
+        return cls({k: torch.cat([x.levels[k] for x in latents]) for k in latents[0].levels})
+
+    def scale(self, temperature: Temperature) -> Latent:
+        """Multiplied by a number, or by one for each level."""
+        factors = check_temperature(temperature, list(self.levels))
+        return Latent({k: z * factors[k] for k, z in self.levels.items()}, dict(self.settings))
+
+    def mix(self, other: Latent, levels: Sequence[str]) -> Latent:
+        """This latent, with the named levels taken from the other."""
+        self.check_levels(levels)
+        mixed = {k: other.levels[k] if k in levels else z for k, z in self.levels.items()}
+        return Latent(mixed, dict(self.settings))
+
+    def slerp(self, other: Latent, t: float) -> Latent:
+        """The point at t in [0, 1] on the great circle from this latent to the other, by level.
+
+        Between two draws from a Gaussian of many dimensions the straight line runs through its
+        improbable middle; the circle keeps the norm. Levels of few dimensions, and vectors of norm
+        0, are met on a straight line.
+        """
+        between = {}
+        for name, z in self.levels.items():
+            few = z[0].numel() < FEW_DIMENSIONS
+            between[name] = (torch.lerp if few else slerp)(z, other.levels[name], t)
+        return Latent(between, dict(self.settings))
+
+    def path(self, other: Latent, steps: int) -> Latent:
+        """The way to the other, both ends included, as the rows of one latent; see `slerp`.
+
+        Raises:
+            CinnHubError: fewer than 2 steps.
+        """
+        if steps < 2:
+            raise CinnHubError(f"The number of steps is {steps}; a way needs 2 or more.")
+        return Latent.cat([self.slerp(other, i / (steps - 1)) for i in range(steps)])
+
+    def renewed(self, other: Latent, share: float | Mapping[str, float]) -> Latent:
+        """sqrt(1 - share^2) of this latent and `share` of the other: two draws make a new draw.
+
+        share: in [0, 1], one number or one a level; levels that are not named stay.
+        """
+        shares = share if isinstance(share, Mapping) else dict.fromkeys(self.levels, share)
+        self.check_levels(shares)
+        if wrong := [value for value in shares.values() if not 0 <= value <= 1]:
+            raise CinnHubError(f"The share is {wrong[0]:g}; it must be from 0 to 1.")
+        mixed = dict(self.levels)
+        for name, value in shares.items():
+            kept = math.sqrt(1 - value**2)
+            mixed[name] = kept * self.levels[name] + value * other.levels[name]
+        return Latent(mixed, dict(self.settings))
+
+    def check_levels(self, names: Iterable[str]) -> None:
+        """Refuses names that are not among the levels."""
+        if unknown := sorted(set(names) - self.levels.keys()):
+            raise CinnHubError(f"There are no levels {unknown}; they are {list(self.levels)}.")
+
+    def flatten(self) -> Tensor:
+        """(N, D), coarse first."""
+        return torch.cat([z.flatten(1) for z in self.levels.values()], 1)
+
+    def unflattened(self, values: Tensor) -> Latent:
+        """The latent whose `flatten` gives `values` (N, D); this one lends its shapes."""
+        sizes = [z[0].numel() for z in self.levels.values()]
+        parts = zip(self.levels.items(), values.split(sizes, 1), strict=True)
+        levels = {k: part.unflatten(1, z.shape[1:]) for (k, z), part in parts}
+        return Latent(levels, dict(self.settings))
+
+    def save(self, path: str | Path, **settings: str | int | float) -> None:
+        """Writes safetensors, with the settings (model, seed, temperature ...) as metadata."""
+        text = {key: str(value) for key, value in {**self.settings, **settings}.items()}
+        tensors = {k: z.detach().cpu().contiguous() for k, z in self.levels.items()}
+        try:
+            with whole_file(path) as unfinished:
+                save_file(tensors, unfinished, {**text, "levels": json.dumps(list(self.levels))})
+        except (OSError, SafetensorError) as error:
+            raise CinnHubError(f"{path} cannot be written: {error}.") from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Latent:
+        """Reads what `save` wrote; its settings are strings.
+
+        Raises:
+            CheckpointError: the file is missing, is not a latent, or has no rows or values that
+                are not finite.
+        """
+        try:
+            with safe_open(str(path), "pt") as file:
+                metadata = file.metadata() or {}
+                order = json.loads(metadata.pop("levels"))
+                latent = cls({name: file.get_tensor(name) for name in order}, metadata)
+        except FileNotFoundError as error:
+            raise CheckpointError(f"The file {path} does not exist; check the path.") from error
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+            raise CheckpointError(
+                f"{path} cannot be read as a latent; expected a file that Latent.save wrote."
+            ) from error
+        check_values(latent, str(path))
+        return latent
+
+
+def check_values(latent: Latent, source: str) -> None:
+    """Refuses a latent without rows, with levels of different lengths, or with NaN or infinity."""
+    rows = {len(z) for z in latent.levels.values() if z.dim() > 1}
+    if len(rows) != 1 or 0 in rows or any(z.dim() < 2 for z in latent.levels.values()):
+        raise CheckpointError(f"{source} has levels without rows, or of different numbers of rows.")
+    for name, z in latent.levels.items():
+        if not (z.is_floating_point() and z.isfinite().all()):
+            raise CheckpointError(
+                f"{source} has values at level {name} that are not finite numbers; make it anew."
+            )
+
+
+def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
+    """Spherical interpolation, one great circle a row; a, b: (N, ...)."""
+    flat_a, flat_b = a.flatten(1), b.flatten(1)
+    norms = flat_a.norm(dim=1) * flat_b.norm(dim=1)
+    cosine = ((flat_a * flat_b).sum(1) / norms.clamp_min(1e-12)).clamp(-1, 1)
+    angle = torch.where(norms > 0, cosine, 1.0).acos()
+    sine = angle.sin()
+    straight = sine < 1e-4
+    safe = torch.where(straight, 1.0, sine)
+    weight_a = torch.where(straight, 1 - t, ((1 - t) * angle).sin() / safe)
+    weight_b = torch.where(straight, t, (t * angle).sin() / safe)
+    return (weight_a[:, None] * flat_a + weight_b[:, None] * flat_b).view_as(a)

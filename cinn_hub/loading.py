@@ -1,0 +1,69 @@
+"""Model folders -> models: which class an architecture is, and `load`."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cinn_hub.errors import CheckpointError
+from cinn_hub.hub import find_folder
+
+if TYPE_CHECKING:  # so that `import cinn_hub` loads no torch
+    import torch
+
+    from cinn_hub.model import ConditionalINN
+
+ARCHITECTURES = {
+    "ColorizationCINN": "cinn_hub.models.colorization_cinn",
+    "DigitCINN": "cinn_hub.models.digit_cinn",
+}
+"""The module of each architecture; the class in it has the architecture's name."""
+
+
+def load(
+    name: str | os.PathLike[str] = "imagenet",
+    device: str | None = None,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    dtype: torch.dtype | None = None,
+) -> ConditionalINN:
+    """The trained model of that name, ready to use.
+
+    Arguments:
+        name: a name of `list_models()`, the path of a model folder, or "user/repo" or
+            "user/repo@revision" of the Hugging Face Hub.
+        device: "cpu", "cuda" (or "cuda:1"), "mps"; the best there is if not given.
+        revision: branch, tag or commit of the Hub repository.
+        token: for private repositories; the one of `hf auth login` if not given.
+        cache_dir: where downloads are kept; the Hub's own cache if not given.
+        dtype: float32 if not given; float64; or bfloat16 or float16 for the arithmetic of the
+            networks inside, while the values that are inverted stay float32.
+
+    Raises:
+        UnknownModelError: there is no such name, folder or repository.
+        OfflineError: it has to be downloaded, and the Hub cannot be reached.
+        CheckpointError: the model's files are missing, damaged or of another version.
+    """
+    folder = find_folder(name, revision, token, cache_dir)
+    return find_class(folder).from_folder(folder, os.fspath(name), device, dtype)
+
+
+def find_class(folder: Path) -> type[ConditionalINN]:
+    """The class of the model in a folder, by the architecture that its config names.
+
+    Raises:
+        CheckpointError: the config is missing or damaged, or names an unknown architecture.
+    """
+    from cinn_hub.checkpoints import read_architecture
+
+    name = read_architecture(folder)
+    if name not in ARCHITECTURES:
+        raise CheckpointError(
+            f"{folder / 'config.json'} names the architecture {name!r}; this cinn_hub knows "
+            f"{', '.join(ARCHITECTURES)}."
+        )
+    return getattr(import_module(ARCHITECTURES[name]), name)

@@ -1,0 +1,1 @@
+"""One file an architecture: its configuration and its network."""

@@ -1,0 +1,71 @@
+"""The models that are known by name: facts alone. A new model is one entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+BUNDLES = (PACKAGE / "weights", PACKAGE.parent / "weights")  # installed; a clone
+
+
+@dataclass(frozen=True)
+class RegistryEntry:
+    """What is known of a model by its name.
+
+    repo, revision: where it is on the Hub; sha256: of its weights, whoever delivers them.
+    """
+
+    name: str
+    task: str
+    summary: str
+    license: str
+    repo: str
+    revision: str
+    sha256: str
+    size: int  # of the weights, in bytes
+
+    @property
+    def folder(self) -> Path | None:
+        """The bundled model folder, None where the model is not bundled."""
+        folders = (bundle / self.name for bundle in BUNDLES)
+        return next((f for f in folders if (f / "config.json").exists()), None)
+
+    @property
+    def source(self) -> str:
+        """Where `load` takes it from."""
+        return "bundled" if self.folder else f"{self.repo}@{self.revision}"
+
+
+REGISTRY = (
+    RegistryEntry(
+        name="imagenet",
+        task="colorization",
+        summary="colours for any photo: things, animals, people, food, rooms, landscapes",
+        license="research use: see the terms of the training photos on the model card",
+        repo="cinn-hub/imagenet",
+        revision="v0.1.0",
+        sha256="fa25265faa562ef563090ee1498c3422687d5d677f2a81cba05cf1c337a3a3a1",
+        size=21_770_833,
+    ),
+    RegistryEntry(
+        name="mnist",
+        task="digits",
+        summary="handwritten digits of a chosen label, and any handwriting in all ten",
+        license="CC BY-SA 3.0, as MNIST",
+        repo="cinn-hub/mnist",
+        revision="v0.1.0",
+        sha256="4089f900067ba4c959b51f9b1ef1fecad5bd9fd18c60d21dcbf87dd8c5e583a4",
+        size=10_652_578,
+    ),
+)
+
+
+def list_models() -> list[RegistryEntry]:
+    """The models that `load` knows by name."""
+    return list(REGISTRY)
+
+
+def find_entry(name: str) -> RegistryEntry | None:
+    """The entry of that name, None if there is none."""
+    return next((entry for entry in REGISTRY if entry.name == name), None)
