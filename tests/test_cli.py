@@ -52,7 +52,7 @@ def test_jpeg(run, folder):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere.jpg"], "There is no photo nowhere.jpg; check the path."),
+        (["nowhere.jpg"], "The photo nowhere.jpg does not exist; check the path."),
         (["page.jpg"], "page.jpg is no picture that can be read"),
         (["half.png"], "half.png is damaged or incomplete"),
         (["dot.png"], "dot.png is 1 x 1 pixels"),

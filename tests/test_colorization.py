@@ -23,6 +23,7 @@ def test_a_photo_in_several_colorings_out(small_model, photo):
         assert result.ab.shape == (16, 16, 2) and result.ab.dtype == np.float32
         assert result.settings == {
             "model": "unnamed",
+            "weights": small_model.fingerprint,
             "seed": "5",
             "temperature": "1",
             "sample": str(i),

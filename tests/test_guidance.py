@@ -76,7 +76,7 @@ def test_no_step_makes_it_worse():
         ((96, 10, "#aa3311"), "lies outside the photo of 96 x 64 pixels"),
         ((float("nan"), 10, "#aa3311"), "lies outside"),
         ((5, 5, "red"), "The hint's colour is 'red'"),
-        ((5, 5), r'is no hint; expected \(x, y, "#rrggbb"\)'),
+        ((5, 5), r'The hint is \(5, 5\); expected \(x, y, "#rrggbb"\)'),
     ],
 )
 def test_bad_hints(small_model, photo, hint, sentence):

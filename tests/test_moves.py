@@ -51,7 +51,7 @@ def test_a_way_meets_both_ends(small_model, photo, pair):
     np.testing.assert_allclose(way[0].ab, pair[0].ab, atol=1e-3)
     np.testing.assert_allclose(way[-1].ab, pair[1].ab, atol=1e-3)
     assert not np.allclose(way[2].ab, (pair[0].ab + pair[1].ab) / 2, atol=1e-3)
-    with pytest.raises(CinnHubError, match="1 steps"):
+    with pytest.raises(CinnHubError, match="The number of steps is 1"):
         small_model.interpolate(photo, pair[0].latent, pair[1].latent, steps=1)
 
 

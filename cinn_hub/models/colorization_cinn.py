@@ -93,7 +93,6 @@ class ColorizationCINN(ColorModel):
         super().__init__()
         self.config = config
         self.unit = config.unit
-        self.default_temperature = config.temperature
         self.condition_network = ConditionNetwork(
             config.image_size,
             config.channels,
@@ -113,6 +112,10 @@ class ColorizationCINN(ColorModel):
             level_name(side): (6, side // 2, side // 2) if side > 1 else (2, 1, 1)
             for side in config.sides
         }
+
+    @property
+    def default_temperature(self) -> dict[str, float]:
+        return self.config.temperature
 
     def default_keep(self) -> dict[str, float]:
         coarse = {1: 0.9, 2: 0.9, 4: 0.7, 8: 0.4, 16: 0.2}
