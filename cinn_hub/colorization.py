@@ -15,21 +15,9 @@ from torch import Tensor
 
 from cinn_hub import photos
 from cinn_hub.color import fit_gamut, mean_chroma, to_lab
+from cinn_hub.color_flow import DETAILS, GRAIN, MOOD, THINGS, ColorFlow
 from cinn_hub.config import Config
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.flow import (
-    ActNorm,
-    AffineCoupling,
-    Bijection,
-    Chain,
-    ConditionalGaussian,
-    ConditionalShift,
-    Flow,
-    HaarDownsampling,
-    InvertibleConv1x1,
-    Level,
-    Split,
-)
 from cinn_hub.guidance import Hint, HintLike, guide, read_hints, spot_weights
 from cinn_hub.model import (
     Condition,
@@ -40,7 +28,7 @@ from cinn_hub.model import (
     check_temperature,
     fresh_seed,
 )
-from cinn_hub.networks import ColorBins, ConditionNetwork, ConvSubnet, PriorNetwork
+from cinn_hub.networks import ColorBins, ConditionNetwork
 
 
 @dataclass(frozen=True)
@@ -53,7 +41,9 @@ class ColorizationConfig(Config):
         of ab with this noise.
     backbone_width, backbone_depth: multipliers of the EfficientNet-Lite.
     channels: of the condition's maps at image_size/8, /16 and /32.
-    couplings, hidden: depth and width of each level's flow, coarse (1x1) to fine (ab_size).
+    features, feature_blocks: width and depth of what the attention between cells knows of them.
+    attentions: layers of attention between cells.
+    couplings, hidden: of cells (between each two attentions), details and grain; their width.
     temperature: the default for each level that is named, 1 elsewhere.
     """
 
@@ -67,32 +57,28 @@ class ColorizationConfig(Config):
     channels: tuple[int, ...] = (64, 128, 256)
     attention_blocks: int = 2
     conv_blocks: int = 2
-    couplings: tuple[int, ...] = (8, 6, 8, 6, 6, 4, 4)
-    hidden: tuple[int, ...] = (128, 128, 128, 128, 96, 64, 32)
+    features: int = 192
+    feature_blocks: int = 2
+    attentions: int = 5
+    couplings: tuple[int, ...] = (2, 3, 3)
+    hidden: tuple[int, ...] = (128, 64, 32)
     clamp: float = 1.0
     temperature: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.ab_size < 8 or self.ab_size & (self.ab_size - 1):
-            raise ValueError("ab_size must be a power of 2, and 8 or more")
+        if self.ab_size < 16 or self.ab_size % 8:
+            raise ValueError("ab_size must be a multiple of 8, and 16 or more")
         if self.image_size != 4 * self.ab_size:
             raise ValueError("image_size must be four times ab_size")
         if len(self.channels) != 3 or self.channels[-1] % 32:
             raise ValueError("channels must be three numbers, the last a multiple of 32")
+        if self.features % 32:
+            raise ValueError("features must be a multiple of 32")
         sizes = (*self.channels, *self.hidden, self.backbone_width, self.backbone_depth)
         if min(*sizes, self.unit, self.clamp) <= 0:
             raise ValueError("sizes, unit and clamp must be above 0")
-        if not len(self.couplings) == len(self.hidden) == len(self.sides):
-            raise ValueError(f"couplings and hidden need {len(self.sides)} entries, one a level")
-
-    @property
-    def sides(self) -> list[int]:
-        """The sides of the levels, coarse to fine: 1, 2, 4, ... ab_size."""
-        return [2**k for k in range(self.ab_size.bit_length())]
-
-
-def level_name(side: int) -> str:
-    return f"{side}x{side}"
+        if not len(self.couplings) == len(self.hidden) == 3:
+            raise ValueError("couplings and hidden need 3 entries: of cells, details and grain")
 
 
 @dataclass(frozen=True)
@@ -179,10 +165,8 @@ class Colorization:
 class ColorizationCINN(ConditionalINN):
     """Colours for a lightness: ab at 64x64 given L at 256x256, coarse to fine.
 
-    A Haar pyramid splits ab into its mean (level "1x1") and the details that make 2x2, 4x4, ...
-    64x64 of it. Every level is a small flow of what differs from the colours to be expected, given
-    the condition's map and the coarser ab that is already drawn; together they are one exactly
-    invertible map.
+    The condition network says which colours are to be expected, and what it sees. `ColorFlow`
+    models how the colours differ from that, as one exactly invertible map.
     """
 
     def __init__(self, config: ColorizationConfig) -> None:
@@ -198,62 +182,35 @@ class ColorizationCINN(ConditionalINN):
             config.conv_blocks,
         )
         self.bins = ColorBins(config.channels[0])
-        self.flow = Flow(
-            {
-                level_name(side): self.build_level(i, side)
-                for i, side in reversed(list(enumerate(config.sides)))
-            }
+        self.flow = ColorFlow(
+            config.ab_size // 8,
+            *config.channels[1:],
+            config.unit,
+            config.features,
+            config.feature_blocks,
+            config.attentions,
+            config.couplings,
+            config.hidden,
+            config.clamp,
         )
-        self.latent_shapes = {
-            level_name(side): (6, side // 2, side // 2) if side > 1 else (2, 1, 1)
-            for side in config.sides
-        }
-
-    def build_level(self, index: int, side: int) -> Level:
-        fine, middle, coarse = self.config.channels
-        grid = max(side // 2, 1)
-        widths = {self.config.ab_size // 2: fine, self.config.ab_size // 4: middle}
-        given = widths.get(grid, coarse) + 4 + 2 + 8  # as `condition_of_maps` makes them
-        hidden, kernel = self.config.hidden[index], 1 if grid == 1 else 3
-        channels, drawn = (6, 2) if side > 1 else (2, 0)
-
-        def subnet(inputs: int, outputs: int) -> ConvSubnet:
-            return ConvSubnet(inputs, outputs, given, drawn, hidden, kernel)
-
-        prior = PriorNetwork(2 * channels, given, drawn, hidden, kernel)
-        # the last of them are the expected ab: its mean (2 channels), its details (6)
-        expected = slice(-6, None) if side > 1 else slice(-8, -6)
-        layers: list[Bijection] = [
-            ConditionalShift(expected),
-            ActNorm(channels),
-            ConditionalGaussian(prior),
-        ]
-        for k in range(self.config.couplings[index]):
-            layers.append(InvertibleConv1x1(channels, seed=k))
-            layers.append(AffineCoupling(channels, subnet, self.config.clamp))
-        if side == 1:
-            return Level(Chain(layers))
-        return Level(HaarDownsampling("wavelet"), Split(2, Chain(layers)))
+        self.latent_shapes = self.flow.latent_shapes
 
     def condition(self, lightness: Tensor) -> Condition:
-        """L (B, 1, image_size, image_size) in [0, 100] -> the maps that each level is given."""
-        lightness = lightness.to(self.dtype)
+        """L (B, 1, image_size, image_size) in [0, 100] -> what each level of the flow is given."""
         with self.arithmetic():
-            return self.condition_of_maps(self.condition_network(lightness), lightness)
+            return Condition(self.flow.condition(self.parts(lightness.to(self.dtype))))
 
-    def condition_of_maps(self, maps: dict[int, Tensor], lightness: Tensor) -> Condition:
-        """The condition network's maps; with each, of the picture at that grid, mean and details of
-        L, the spread of the colours to be expected, and mean and details of their ab."""
-        mean, spread = self.bins.mean_and_spread(self.bins(maps[max(maps)]))
-        mean = F.interpolate(mean, scale_factor=2, mode="bilinear")
-        condition = Condition()
-        for side in self.config.sides:
-            grid = max(side // 2, 1)
-            light = wavelets(lightness / 50 - 1, grid)
-            doubt = F.avg_pool2d(spread / self.unit, spread.shape[-1] // grid)
-            expected = wavelets(mean / self.unit, grid)
-            condition[level_name(side)] = torch.cat([maps[grid], light, doubt, expected], 1)
-        return condition
+    def parts(self, lightness: Tensor) -> dict[str, Tensor]:
+        """What the condition network says of L, for `ColorFlow.condition`."""
+        fine, middle, coarse = self.condition_network(lightness)
+        expected, spread = self.bins.mean_and_spread(self.bins(fine))
+        return {
+            "middle": middle,
+            "coarse": coarse,
+            "expected": expected,
+            "spread": spread,
+            "lightness": F.avg_pool2d(lightness, 4),
+        }
 
     def temperature(self, scale: float = 1.0) -> dict[str, float]:
         """The default temperature of each level, times `scale`."""
@@ -463,8 +420,7 @@ class ColorizationCINN(ConditionalINN):
 
     def default_keep(self) -> dict[str, float]:
         """How much of a reference `transfer` keeps at each level."""
-        coarse = {1: 0.9, 2: 0.9, 4: 0.7, 8: 0.4, 16: 0.2}
-        return {level_name(side): coarse.get(side, 0.0) for side in self.config.sides}
+        return {MOOD: 0.9, THINGS: 0.4, DETAILS: 0.0, GRAIN: 0.0}
 
     def results(
         self, prepared: PreparedPhoto, latent: Latent, counted: str | None = None
@@ -484,11 +440,6 @@ class ColorizationCINN(ConditionalINN):
                 Colorization(prepared.photo, picture, row, log_prob[i].item(), bits[i], mine)
             )
         return found
-
-
-def wavelets(x: Tensor, grid: int) -> Tensor:
-    """(B, C, side, side) -> means of x and its details at that grid, (B, 4 C, grid, grid)."""
-    return HaarDownsampling()(F.avg_pool2d(x, x.shape[-1] // (2 * grid)), None)[0]
 
 
 def hinted_ab(hint: Hint, lightness: float) -> np.ndarray:

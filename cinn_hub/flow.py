@@ -386,7 +386,11 @@ class Split(Bijection):
 
 
 class Level(nn.Module):
-    """One resolution of a `Flow`: steps on everything, then perhaps a split. The last has none."""
+    """One part of a `Flow`: steps on everything, then perhaps a split.
+
+    Without a split everything goes on to the next level, and no latent is left; the last level has
+    no split and leaves everything.
+    """
 
     def __init__(self, steps: Bijection, split: Split | None = None) -> None:
         super().__init__()
@@ -402,7 +406,7 @@ class Flow(nn.Module):
     log p(x | c) = sum over levels of log N(z; 0, 1) + log_det of the level.
 
     Arguments:
-        levels: by name, fine to coarse; all but the last have a split.
+        levels: by name, fine to coarse.
     """
 
     def __init__(self, levels: Mapping[str, Level]) -> None:
@@ -421,19 +425,17 @@ class Flow(nn.Module):
         for name, level in self.levels.items():
             condition = LevelCondition(given.get(name))
             x, log_dets[name] = level.steps(x, condition)
-            if level.split is None:
-                latents[name] = x
-            else:
+            if level.split is not None:
                 (x, latents[name]), log_det = level.split(x, condition)
                 log_dets[name] = log_dets[name] + log_det
+        latents[name] = x
         return latents, log_dets
 
     def inverse(self, latents: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
-        x = None
+        x = latents[list(self.levels)[-1]]
         for name, level in reversed(self.levels.items()):
             condition = LevelCondition(given.get(name))
-            z = latents[name]
             if level.split is not None:
-                z = level.split.inverse((x, z), condition)
-            x = level.steps.inverse(z, condition)
+                x = level.split.inverse((x, latents[name]), condition)
+            x = level.steps.inverse(x, condition)
         return x

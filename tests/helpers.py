@@ -27,8 +27,11 @@ SMALL = ColorizationConfig(
     channels=(8, 16, 32),
     attention_blocks=1,
     conv_blocks=1,
-    couplings=(2, 2, 2, 2, 2),
-    hidden=(12, 12, 12, 10, 8),
+    features=32,
+    feature_blocks=1,
+    attentions=3,
+    couplings=(2, 2, 2),
+    hidden=(12, 10, 8),
 )
 
 

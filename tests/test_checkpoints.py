@@ -71,7 +71,7 @@ def test_half_precision_files_are_read_as_float32_and_stay_invertible(tmp_path, 
         ({"channels": [8, 16]}, "channels must be three numbers"),
         ({"hidden": [12, 12, 12, 10, -3]}, "must be above 0"),
         ({"clamp": 0}, "must be above 0"),
-        ({"temperature": {"1x1": "hot"}}, "has temperature = 'hot'"),
+        ({"temperature": {"mood": "hot"}}, "has temperature = 'hot'"),
     ],
 )
 def test_configs_are_read_strictly(folder, entries, message):
@@ -81,7 +81,7 @@ def test_configs_are_read_strictly(folder, entries, message):
 
 
 def test_every_default_survives_json():
-    config = ColorizationConfig(temperature={"1x1": 1, "4x4": 0.5})
+    config = ColorizationConfig(temperature={"mood": 1, "things": 0.5})
     assert ColorizationConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 

@@ -62,13 +62,13 @@ def test_prepare_does_the_work_once(small_model, photo, monkeypatch):
 
 
 def test_default_temperature_is_the_configs(small_model, photo, monkeypatch):
-    config = dataclasses.replace(small_model.config, temperature={"1x1": 0.5})
+    config = dataclasses.replace(small_model.config, temperature={"mood": 0.5})
     monkeypatch.setattr(small_model, "config", config)
     default = small_model.colorize(photo, n=1, seed=1)[0]
-    explicit = small_model.colorize(photo, n=1, seed=1, temperature={"1x1": 0.5})[0]
+    explicit = small_model.colorize(photo, n=1, seed=1, temperature={"mood": 0.5})[0]
     assert np.array_equal(default.ab, explicit.ab)
-    assert default.settings["temperature"] == "1x1=0.5 2x2=1 4x4=1 8x8=1 16x16=1"
-    assert small_model.temperature(2) == {"1x1": 1, "2x2": 2, "4x4": 2, "8x8": 2, "16x16": 2}
+    assert default.settings["temperature"] == "mood=0.5 things=1 details=1 grain=1"
+    assert small_model.temperature(2) == {"mood": 1, "things": 2, "details": 2, "grain": 2}
 
 
 def test_colors_do_not_change_lightness(small_model):

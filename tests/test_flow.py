@@ -21,6 +21,7 @@ from cinn_hub.flow import (
     SpaceToDepth,
     Split,
 )
+from cinn_hub.flow_attention import CellAttention
 from cinn_hub.networks import ConvSubnet, PriorNetwork
 
 B, C, SIDE, GIVEN = 3, 4, 4, 5
@@ -52,6 +53,8 @@ LAYERS = {
     "haar by wavelet": lambda: HaarDownsampling("wavelet"),
     "haar by channel": lambda: HaarDownsampling("channel"),
     "space to depth": lambda: SpaceToDepth(),
+    "attention": lambda: CellAttention(C, SIDE, GIVEN, heads=2, width=3),
+    "attention backwards": lambda: CellAttention(C, SIDE, GIVEN, 2, 3, backwards=True),
     "chain": lambda: couplings(C),
 }
 
@@ -140,8 +143,9 @@ def test_levels_add_up(x, given):
     torch.testing.assert_close(sum(by_level.values()), flow(x[:, :2], given)[1])
 
 
-def test_gradients_reach_every_parameter(x, condition):
-    layer = build(LAYERS["chain"])
+@pytest.mark.parametrize("name", ["chain", "attention", "attention backwards"])
+def test_gradients_reach_every_parameter(name, x, condition):
+    layer = build(LAYERS[name])
     z, log_det = layer(x, condition)
     (z.square().sum() - log_det.sum()).backward()
     for name, parameter in layer.named_parameters():
