@@ -186,7 +186,7 @@ def main() -> None:
     parser.add_argument("--only-cache", action="store_true", help="make the caches, and no more")
     parser.add_argument("--out", type=Path, help="folder of the flow and of its checkpoint")
     parser.add_argument("--init", type=Path, help="go on from this flow.safetensors")
-    parser.add_argument("--stage", default=CELLS, choices=(CELLS, "details"))
+    parser.add_argument("--stage", default=CELLS, choices=(CELLS, DETAILS))
     parser.add_argument("--shape", type=parse_shape, default={}, help="attentions=5,couplings=2")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--batch", type=int, default=64)
