@@ -125,7 +125,7 @@ class Figures:
         self.firsts.append(samples[0])
 
     def compare(self, answers: np.ndarray, real: np.ndarray, light: np.ndarray) -> None:
-        """How the answers' ab (n, 64, 64, 2) differ, and how the real ab differs from their mean."""
+        """How the answers' ab (n, 64, 64, 2) differ, and the real ab from their mean."""
         region = differences.regions(light, real)
         own = differences.of_answers(answers, region)
         truth = differences.of_truth(answers, real, region)
@@ -230,7 +230,13 @@ def rows(
 def table_text(table: dict[str, dict[str, float]]) -> str:
     """As Markdown."""
     lines = ["| | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
-    digits = {"variance": 1, "colour": 1, "top 5": 1, "FD": 1, **dict.fromkeys(differences.PARTS, 0)}
+    digits = {
+        "variance": 1,
+        "colour": 1,
+        "top 5": 1,
+        "FD": 1,
+        **dict.fromkeys(differences.PARTS, 0),
+    }
     for name, values in table.items():
         cells = [f"{values[c]:.{digits.get(c, 2)}f}" if c in values else "" for c in COLUMNS]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")

@@ -29,14 +29,23 @@ from cinn_hub.flow import (
     Level,
     LevelCondition,
     Split,
+    add_to_samples,
     no_log_det,
 )
 from cinn_hub.flow_attention import CellAttention
-from cinn_hub.networks import AttentionBlock, ChannelNorm, ConvSubnet, PriorNetwork
+from cinn_hub.networks import (
+    AttentionBlock,
+    ChannelNorm,
+    ConvBlock,
+    ConvSubnet,
+    PriorNetwork,
+    enlarged,
+    saturated,
+)
 
 CELLS, MOOD, THINGS, DETAILS, GRAIN = "cells", "mood", "things", "details", "grain"
 CELL = 8  # values in one cell: 2x2 of a and b
-LIGHT, EXPECTED, DOUBT = 4, 8, 2  # channels of `surroundings`
+LIGHT, EXPECTED, DOUBT = 4, 8, 2  # channels of `around_of`
 
 Parts = Mapping[str, Tensor]
 """What the condition network says of L (B, 1, size, size): `middle` (B, C, size/16, size/16),
@@ -51,7 +60,7 @@ def wavelets(x: Tensor, grid: int) -> Tensor:
     return HaarDownsampling()(F.avg_pool2d(x, x.shape[-1] // (2 * grid)), None)[0]
 
 
-def surroundings(parts: Parts, grid: int, unit: float) -> Tensor:
+def around_of(parts: Parts, grid: int, unit: float) -> Tensor:
     """What every level is told at its grid, (B, 14, grid, grid): mean and details of L, those of
     the expected ab, and the spread of the colours to be expected."""
     light = wavelets(parts["lightness"] / 50 - 1, grid)
@@ -136,23 +145,28 @@ def mood_directions(cells: Bijection, given: Tensor) -> Tensor:
     return (whitening @ j).unflatten(2, z.shape[1:])
 
 
-class Guided(Bijection):
-    """Gives `inner`, beside the coarser ab that is drawn, the details that the edges of L predict.
+class Surroundings(nn.Module):
+    """What is drawn already and what is given around each place, as features for its details.
 
-    The prediction is the guided filter's: the slope of ab on L around each place, found in what is
-    drawn, times the details of L there (He et al. 2010). ab changes where L does.
+    The prediction among its inputs is the guided filter's: the slope of ab on L around each place,
+    found in what is drawn, times the details of L there (He et al. 2010). ab changes where L does.
 
     Arguments:
-        inner: of the details (B, 6, h, w); its `drawn` has 2 + 6 channels.
-        light: where the mean and the three details of L lie in the given condition.
+        given: channels of the condition.
+        light: where the mean and the three details of L lie among them.
+        channels, blocks: of the features.
         doubt: variance of L, in its own units, below which a slope means little.
     """
 
-    def __init__(self, inner: Bijection, light: slice, doubt: float = 0.002) -> None:
+    def __init__(
+        self, given: int, light: slice, channels: int, blocks: int, doubt: float = 0.002
+    ) -> None:
         super().__init__()
-        self.inner = inner
         self.light = light
         self.doubt = doubt
+        self.drawn = nn.Conv2d(2 + 6, channels, 3, padding=1)
+        self.given = nn.Conv2d(given, channels, 1, bias=False)
+        self.blocks = nn.Sequential(*[ConvBlock(channels, 3, 2) for _ in range(blocks)])
 
     def predicted(self, drawn: Tensor, light: Tensor) -> Tensor:
         """drawn ab (B * n, 2, h, w), light (B, 4, h, w) -> details (B * n, 6, h, w)."""
@@ -164,10 +178,24 @@ class Guided(Bijection):
         slope = slope.unflatten(1, (-1, 1, 2))  # (B, n, 1, 2, h, w)
         return (slope * details[:, None, :, None]).flatten(2, 3).flatten(0, 1)
 
-    def seen(self, condition: LevelCondition) -> LevelCondition:
+    def forward(self, condition: LevelCondition) -> Tensor:
+        """-> (B * n, channels, h, w)."""
         light = condition.given[:, self.light].to(condition.drawn.dtype)
         predicted = self.predicted(condition.drawn, light)
-        return LevelCondition(condition.given, torch.cat([condition.drawn, predicted], 1))
+        seen = saturated(torch.cat([condition.drawn, predicted], 1))
+        return self.blocks(add_to_samples(self.drawn(seen), self.given(condition.given)))
+
+
+class Details(Bijection):
+    """Runs `inner` on details, with the features of their surroundings as what is drawn."""
+
+    def __init__(self, surroundings: Surroundings, inner: Bijection) -> None:
+        super().__init__()
+        self.surroundings = surroundings
+        self.inner = inner
+
+    def seen(self, condition: LevelCondition) -> LevelCondition:
+        return LevelCondition(condition.given, self.surroundings(condition))
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         return self.inner(x, self.seen(condition))
@@ -210,22 +238,23 @@ def cells_level(
     return Level(Chain(layers))
 
 
-def details_level(given: int, couplings: int, hidden: int, clamp: float) -> Level:
+def details_level(
+    given: int, channels: int, blocks: int, couplings: int, hidden: int, clamp: float
+) -> Level:
     """ab -> its 2x2 means, which go on, and z (B, 6, h/2, w/2) of the details."""
-    drawn = 2 + 6
 
     def subnet(inputs: int, outputs: int) -> ConvSubnet:
-        return ConvSubnet(inputs, outputs, given, drawn, hidden, 3)
+        return ConvSubnet(inputs, outputs, given, channels, hidden, 3)
 
     layers: list[Bijection] = [
         ActNorm(6),
-        ConditionalGaussian(PriorNetwork(12, given, drawn, hidden, 3)),
+        ConditionalGaussian(PriorNetwork(12, given, channels, hidden, 1)),
     ]
     for k in range(couplings):
         layers += [InvertibleConv1x1(6, seed=k), AffineCoupling(6, subnet, clamp)]
     start = given - LIGHT - EXPECTED - DOUBT
-    tail = Guided(Chain(layers), slice(start, start + LIGHT))
-    return Level(HaarDownsampling("wavelet"), Split(2, tail))
+    seen = Surroundings(given, slice(start, start + LIGHT), channels, blocks)
+    return Level(HaarDownsampling("wavelet"), Split(2, Details(seen, Chain(layers))))
 
 
 class ColorFlow(Flow):
@@ -257,8 +286,8 @@ class ColorFlow(Flow):
         around = LIGHT + EXPECTED + DOUBT
         super().__init__(
             {
-                GRAIN: details_level(around, couplings[2], hidden[2], clamp),
-                DETAILS: details_level(middle + around, couplings[1], hidden[1], clamp),
+                GRAIN: details_level(middle + around, 48, 2, couplings[2], hidden[2], clamp),
+                DETAILS: details_level(middle + around, 64, 2, couplings[1], hidden[1], clamp),
                 CELLS: cells_level(side, features, attentions, couplings[0], hidden[0], clamp),
                 THINGS: Level(Chain([]), MoodSplit()),
                 MOOD: Level(Chain([])),
@@ -283,10 +312,11 @@ class ColorFlow(Flow):
     def level_condition(self, name: str, parts: Parts) -> Tensor:
         """What the level is given of `cells`, `details` or `grain`."""
         if name == GRAIN:
-            return surroundings(parts, 4 * self.side, self.unit)
+            around = around_of(parts, 4 * self.side, self.unit)
+            return torch.cat([enlarged(parts["middle"]), around], 1)
         if name == DETAILS:
-            around = surroundings(parts, 2 * self.side, self.unit)
+            around = around_of(parts, 2 * self.side, self.unit)
             return torch.cat([parts["middle"], around], 1)
-        around = surroundings(parts, self.side, self.unit)
+        around = around_of(parts, self.side, self.unit)
         features = self.features(parts, around)
         return torch.cat([features, around[:, LIGHT : LIGHT + EXPECTED]], 1)

@@ -15,10 +15,18 @@ from torch import Tensor
 
 from cinn_hub import photos
 from cinn_hub.color import fit_gamut, mean_chroma, to_lab
-from cinn_hub.color_flow import DETAILS, GRAIN, MOOD, THINGS, ColorFlow
+from cinn_hub.color_flow import CELLS, DETAILS, GRAIN, MOOD, THINGS, ColorFlow
 from cinn_hub.config import Config
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.guidance import Hint, HintLike, guide, read_hints, spot_weights
+from cinn_hub.guidance import (
+    REACH,
+    Hint,
+    HintLike,
+    derivative,
+    guide,
+    read_hints,
+    spot_weights,
+)
 from cinn_hub.model import (
     Condition,
     ConditionalINN,
@@ -243,6 +251,7 @@ class ColorizationCINN(ConditionalINN):
         seed: int | None = None,
         latent: Latent | None = None,
         hints: Sequence[HintLike] = (),
+        reach: float = REACH,
     ) -> list[Colorization]:
         """n different colourings of one photo.
 
@@ -253,18 +262,20 @@ class ColorizationCINN(ConditionalINN):
                 given, to be found in `settings`.
             latent: decode these latents instead of drawing; n, temperature and seed are not used.
             hints: (x, y, "#rrggbb"), pixels of the photo: every colouring gets about that colour
-                there, the rest follows as far as the model sees fit. See `guidance`.
+                there, and what belongs to the same thing follows. See `guidance`.
+            reach: how far, in ab units, the rest of a colouring may move with the hints; a large
+                number lets the whole photo follow.
 
         Raises:
             PhotoError: this is no photo that can be read.
-            CinnHubError: n, temperature, seed or a hint is out of range.
+            CinnHubError: n, temperature, seed, reach or a hint is out of range.
         """
         counted = "sample" if latent is None else None
         if latent is None:
             latent = self.drawn(n, temperature, seed)
         prepared = self.prepare(photo)
         if hints:
-            latent = self.guided(prepared, latent, read_hints(hints, prepared.size))
+            latent = self.guided(prepared, latent, read_hints(hints, prepared.size), reach)
         return self.results(prepared, latent, counted)
 
     def drawn(self, n: int, temperature: Temperature | None, seed: int | None) -> Latent:
@@ -275,8 +286,12 @@ class ColorizationCINN(ConditionalINN):
         settings = {"seed": str(seed), "temperature": describe_by_level(by_level)}
         return Latent(self.draw(n, temperature, seed).levels, settings)
 
-    def guided(self, prepared: PreparedPhoto, latent: Latent, hints: Sequence[Hint]) -> Latent:
+    def guided(
+        self, prepared: PreparedPhoto, latent: Latent, hints: Sequence[Hint], reach: float
+    ) -> Latent:
         """The latents near these whose colourings follow the hints."""
+        if not reach > 0:
+            raise CinnHubError(f"The reach is {reach:g}; it must be above 0.")
         latent, side = self.fitted(latent), self.config.ab_size
         spots = spot_weights(hints, prepared.size, side)
         lightness = photos.squeeze(prepared.photo.lightness, side)
@@ -286,10 +301,17 @@ class ColorizationCINN(ConditionalINN):
         def decode(z: Tensor) -> Tensor:
             return self.decode(latent.unflattened(z), prepared.condition)
 
-        colors = torch.from_numpy(wanted).to(self.device)
-        z = guide(decode, latent.flatten(), spots.to(self.device), colors)
+        def cells(z: Tensor) -> Tensor:
+            levels = latent.unflattened(z).levels
+            small = self.flow.inverse(levels, prepared.condition, until=CELLS) * self.unit
+            return F.avg_pool2d(small, 2).flatten(1)
+
+        z, colors = latent.flatten(), torch.from_numpy(wanted).to(self.device)
+        rest = derivative(cells, torch.zeros_like(z[:1]))
+        z = guide(decode, z, spots.to(self.device), colors, rest, reach)
         text = " ".join(f"{hint.x:g},{hint.y:g},{hint.color}" for hint in hints)
-        return Latent(latent.unflattened(z).levels, {**latent.settings, "hints": text})
+        settings = {**latent.settings, "hints": text, "reach": f"{reach:g}"}
+        return Latent(latent.unflattened(z).levels, settings)
 
     @torch.no_grad()
     def similar(

@@ -431,11 +431,17 @@ class Flow(nn.Module):
         latents[name] = x
         return latents, log_dets
 
-    def inverse(self, latents: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor:
+    def inverse(
+        self, latents: Mapping[str, Tensor], given: Mapping[str, Tensor], until: str | None = None
+    ) -> Tensor:
+        """x; or, with the name of a level, the smaller x that this level is about: finer ones only
+        add details to it."""
         x = latents[list(self.levels)[-1]]
         for name, level in reversed(self.levels.items()):
             condition = LevelCondition(given.get(name))
             if level.split is not None:
                 x = level.split.inverse((x, latents[name]), condition)
             x = level.steps.inverse(x, condition)
+            if name == until:
+                break
         return x

@@ -5,8 +5,8 @@ import torch
 from helpers import randomize
 from test_flow import jacobian_log_det
 
-from cinn_hub.color_flow import CELLS, MOOD, THINGS, ColorFlow, Guided, MoodSplit, box
-from cinn_hub.flow import Chain, LevelCondition
+from cinn_hub.color_flow import CELLS, MOOD, THINGS, ColorFlow, MoodSplit, Surroundings, box
+from cinn_hub.flow import LevelCondition
 
 SIDE, MIDDLE, COARSE = 2, 5, 6
 
@@ -95,7 +95,8 @@ def test_the_edges_of_lightness_predict_those_of_colour():
     light = torch.randn(2, 4, 6, 6, generator=generator, dtype=torch.float64)
     slopes = torch.tensor([0.5, -1.5], dtype=torch.float64).view(1, 2, 1, 1)
     drawn = (light[:, :1] * slopes + 0.3).repeat_interleave(3, dim=0)
-    predicted = Guided(Chain([]), slice(0, 4), doubt=0.0).predicted(drawn, light)
+    surroundings = Surroundings(4, slice(0, 4), channels=3, blocks=1, doubt=0.0)
+    predicted = surroundings.predicted(drawn, light)
     expected = torch.cat([light[:, k : k + 1] * slopes for k in (1, 2, 3)], 1)
     torch.testing.assert_close(predicted, expected.repeat_interleave(3, dim=0))
 

@@ -13,8 +13,6 @@ from cinn_hub.model import Latent, sample_seed, slerp
 SHAPES = {"1x1": (2, 1, 1), "2x2": (6, 1, 1), "4x4": (6, 2, 2)}
 
 
-
-
 def random_model(config):
     torch.manual_seed(0)
     model = ColorizationCINN(config)
