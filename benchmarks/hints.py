@@ -75,7 +75,8 @@ def middle(region: np.ndarray) -> tuple[int, int]:
 
 
 def locality(model: ColorizationCINN, prepared: PreparedPhoto, rgb: np.ndarray, seed: int) -> float:
-    """The mean change of ab outside a hinted region over that inside."""
+    """The mean change of ab outside a hinted region over that inside; NaN where the answers had the
+    hinted colour already."""
     region = largest_region(to_lab(rgb))
     before = model.colorize(prepared, n=ANSWERS, seed=seed)
     hint = real_hint(rgb, *middle(region))
@@ -83,7 +84,8 @@ def locality(model: ColorizationCINN, prepared: PreparedPhoto, rgb: np.ndarray, 
     changes = np.stack(
         [np.linalg.norm(b.ab - a.ab, axis=-1) for a, b in zip(before, after, strict=True)]
     )
-    return float(changes[:, ~region].mean() / changes[:, region].mean())
+    inside = changes[:, region].mean()
+    return float(changes[:, ~region].mean() / inside) if inside else float("nan")
 
 
 def distances(results: list[Colorization], real: np.ndarray, hints: list) -> list[float]:
@@ -135,7 +137,7 @@ def main() -> None:
     print(f"| met: distance at the hints (ab) | {np.mean(met_without):.2f} | {np.mean(met):.2f} |")
     print(f"| rest: squared error (ab) | {np.mean(rest_without):.1f} | {np.mean(rest):.1f} |")
     print(f"\nThe rest comes nearer to the truth in {falls:.0%} of the photos.")
-    print(f"Locality of one hint: {np.mean(local):.2f}, median {statistics.median(local):.2f}")
+    print(f"Locality of one hint: {np.nanmean(local):.2f}, median {np.nanmedian(local):.2f}")
     print(f"Seconds for {ANSWERS} hinted answers, median: {statistics.median(seconds):.2f}")
 
 
