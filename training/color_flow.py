@@ -187,7 +187,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder of the flow and of its checkpoint")
     parser.add_argument("--init", type=Path, help="go on from this flow.safetensors")
     parser.add_argument("--stage", default=CELLS, choices=(CELLS, DETAILS))
-    parser.add_argument("--shape", type=parse_shape, default={}, help="attentions=5,couplings=2")
+    parser.add_argument(
+        "--shape", type=parse_shape, default={}, help="as attentions=6,couplings=4-3-3"
+    )
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=1e-3)
@@ -224,9 +226,13 @@ def main() -> None:
     progress.write(options.out)
 
 
-def parse_shape(text: str) -> dict[str, int]:
-    """Reads "attentions=5,couplings=2"."""
-    return {key: int(value) for key, _, value in (part.partition("=") for part in text.split(","))}
+def parse_shape(text: str) -> dict[str, int | tuple[int, ...]]:
+    """Reads "attentions=6,couplings=4-3-3"."""
+    shape = {}
+    for key, _, value in (part.partition("=") for part in text.split(",")):
+        numbers = tuple(map(int, value.split("-")))
+        shape[key] = numbers if len(numbers) > 1 else numbers[0]
+    return shape
 
 
 if __name__ == "__main__":
