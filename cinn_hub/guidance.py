@@ -25,7 +25,7 @@ HintLike = tuple[float, float, str]
 
 DOUBT = 2.0  # standard deviation, in ab units, of a hint's colour
 SPOT = 1  # cells around the hinted one that count as its spot
-REACH = 10.0  # how far, in ab units, the rest may move
+REACH = 30.0  # how far, in ab units, the rest may move
 MOST_HINTS = 64
 STEPS = 10
 LONGEST_STEP = 1.5  # in z; farther away the linear model is not trusted

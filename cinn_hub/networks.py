@@ -201,7 +201,10 @@ class ConditionNetwork(nn.Module):
     def maps(self, features: list[Tensor]) -> list[Tensor]:
         """The decoder: the backbone's features -> maps at size/8, size/16 and size/32."""
         tap4, tap8, tap16, tap32 = features
-        coarse = self.attention(self.project32(tap32) + self.positions)
+        positions = self.positions
+        if tap32.shape[2:] != positions.shape[2:]:  # trained on smaller pictures
+            positions = F.interpolate(positions, tap32.shape[2:], mode="bilinear")
+        coarse = self.attention(self.project32(tap32) + positions)
         middle = self.blocks16(self.project16(torch.cat([tap16, enlarged(coarse)], 1)))
         fine = torch.cat([self.project4(tap4), tap8, enlarged(middle)], 1)
         return [self.blocks8(self.project8(fine)), middle, coarse]

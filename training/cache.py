@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,11 +153,3 @@ def opened(path: Path, rows: int, shape: Sequence[int], done: int) -> np.memmap:
     if done and path.exists():
         return np.lib.format.open_memmap(path, mode="r+")
     return np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(rows, *shape))
-
-
-def clear(root: Path, kept: Iterable[Path]) -> None:
-    """Deletes all caches but these: of other networks, or of other lists."""
-    kept = set(kept)
-    for folder in root.iterdir():
-        if folder not in kept:
-            shutil.rmtree(folder)
