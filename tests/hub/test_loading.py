@@ -145,8 +145,8 @@ def test_the_registry_pins_a_hash(hub, client, tmp_path, model_files):
         return client.run(
             "import dataclasses\n"
             "from cinn_hub import registry\n"
-            f"pinned = dataclasses.replace(registry.REGISTRY[0], name='tiny', repo='cinn-hub/tiny', "
-            f"revision={oid!r}, sha256={sha256!r})\n"
+            "pinned = dataclasses.replace(registry.REGISTRY[0], name='tiny', "
+            f"repo='cinn-hub/tiny', revision={oid!r}, sha256={sha256!r})\n"
             "before, registry.REGISTRY = registry.REGISTRY, (pinned,)\n"
             "try:\n"
             f"    value = cinn_hub.load('tiny', cache_dir={str(tmp_path)!r}).name\n"

@@ -95,7 +95,6 @@ def test_who_may_not_publish(hub, run, folder):
 
 def test_the_mixin_saves_and_pushes(hub, client, tmp_path, folder, load):
     answer = client.run(
-        "import os, huggingface_hub\n"
         f"model = cinn_hub.load({str(folder)!r})\n"
         f"model.save_pretrained({str(tmp_path / 'saved')!r})\n"
         f"value = str(model.push_to_hub('user/mixed', token={TOKEN!r}))"
@@ -103,6 +102,18 @@ def test_the_mixin_saves_and_pushes(hub, client, tmp_path, folder, load):
     assert "user/mixed" in answer["value"], answer
     assert load("user/mixed")["value"][1:] == load("user/tiny")["value"][1:]
     assert cinn_hub.load(tmp_path / "saved", "cpu").config == SMALL
+    assert "# tiny" in ModelCard.load(tmp_path / "saved" / "README.md").text
+
+
+def test_a_changed_model_gets_a_draft_that_is_not_published(hub, client, tmp_path, folder):
+    answer = client.run(
+        f"model = cinn_hub.load({str(folder)!r})\n"
+        "next(model.parameters()).add_(1)\n"
+        f"model.save_pretrained({str(tmp_path / 'saved')!r})\n"
+        f"value = str(model.push_to_hub('user/changed', token={TOKEN!r}))"
+    )
+    assert answer["error"] == "CheckpointError" and "is still a draft" in answer["message"]
+    assert "user/changed" not in hub.repos
     card = ModelCard.load(tmp_path / "saved" / "README.md")
     assert card.data.library_name == "cinn_hub" and "## Data and terms" in card.text
     with pytest.raises(CheckpointError, match="is still a draft"):
