@@ -196,7 +196,9 @@ class Trainer:
             SystemExit: all of them did, so that nothing was learned.
         """
         failed, steps = self.progress.failed_steps, self.progress.steps
-        text = f"In the stage {stage.name} the gradients of {failed} of {steps} steps were not finite"
+        text = (
+            f"In the stage {stage.name} the gradients of {failed} of {steps} steps were not finite"
+        )
         if failed == steps:
             raise SystemExit(f"{text}, so nothing was learned; choose a lower learning rate.")
         if failed:
