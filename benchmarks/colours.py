@@ -19,6 +19,8 @@ top 5     how many of the five classes that EfficientNet-Lite1 finds likeliest i
           also among its five for the first sample, in percent
 FD        Frechet distance in that network's features to the same photos in their real colours
 rough     mean ab step between neighbours at 64x64 where L is smooth, in ab units
+mood, things, patches
+          how the answers differ, in squared ab units: see benchmarks.differences
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ import torch
 from tqdm import tqdm
 
 import cinn_hub
+from benchmarks import differences
 from benchmarks.features import ColorCritic, Seen, frechet_distance, top5_agreement
 from benchmarks.sheets import write_sheet
 from cinn_hub.color import colorfulness, to_lab, to_rgb
@@ -48,7 +51,10 @@ SAMPLES = 8
 SHEET_PHOTOS = 24
 SMOOTH = 2.0  # L units between neighbours at 64x64
 MEAN_AB = (2.0, 7.8)  # of the training photos: python -m benchmarks.colours --mean-of PATH
-COLUMNS = ("of 8", "of 1", "mean 8", "error", "variance", "bits", "colour", "top 5", "FD", "rough")
+COLUMNS = (
+    *("of 8", "of 1", "mean 8", "error", "variance", "bits", "colour", "top 5", "FD", "rough"),
+    *differences.PARTS,
+)
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,15 @@ class Figures:
             self.lists.setdefault(name, []).append(float(value))
         self.firsts.append(samples[0])
 
+    def compare(self, answers: np.ndarray, real: np.ndarray, light: np.ndarray) -> None:
+        """How the answers' ab (n, 64, 64, 2) differ, and the real ab from their mean."""
+        region = differences.regions(light, real)
+        own = differences.of_answers(answers, region)
+        truth = differences.of_truth(answers, real, region)
+        for part, value, wanted in zip(differences.PARTS, own, truth, strict=True):
+            self.lists.setdefault(part, []).append(float(value))
+            self.lists.setdefault(f"real {part}", []).append(float(wanted))
+
     def row(self, real: Seen, seen: Seen) -> dict[str, float]:
         """The columns; `seen` is how the critic sees the first samples, `real` the real photos."""
         return {name: float(np.mean(x)) for name, x in self.lists.items()} | {
@@ -175,6 +190,8 @@ def measure(
     for i, ab in enumerate(tqdm(small, desc=name, total=len(held.rgb), leave=False)):
         light = cv2.resize(held.lightness[i], ab.shape[1:3], interpolation=cv2.INTER_AREA)
         figures.add(painted(i, ab), held.rgb[i], ab, light)
+        if len(ab) > 1:
+            figures.compare(ab, held.ab[i], light)
     return figures
 
 
@@ -213,7 +230,13 @@ def rows(
 def table_text(table: dict[str, dict[str, float]]) -> str:
     """As Markdown."""
     lines = ["| | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
-    digits = {"variance": 1, "colour": 1, "top 5": 1, "FD": 1}
+    digits = {
+        "variance": 1,
+        "colour": 1,
+        "top 5": 1,
+        "FD": 1,
+        **dict.fromkeys(differences.PARTS, 0),
+    }
     for name, values in table.items():
         cells = [f"{values[c]:.{digits.get(c, 2)}f}" if c in values else "" for c in COLUMNS]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -231,8 +254,16 @@ def verdict(table: dict[str, dict[str, float]], name: str) -> str:
         f"FD / grey's {row['FD'] / grey['FD']:.2f}, "
         f"top 5 from grey to real {half_way:.0%}, "
         f"colour / real {row['colour'] / real['colour']:.2f}, "
-        f"roughness / real {row['rough'] / real['rough']:.2f}"
+        f"roughness / real {row['rough'] / real['rough']:.2f}, "
+        f"differences / real: {differences_text(row)}"
     )
+
+
+def differences_text(row: dict[str, float]) -> str:
+    """Each part's energy over that of the real photos around the mean of the answers."""
+    parts = [f"{part} {row[part] / row[f'real {part}']:.2f}" for part in differences.PARTS]
+    tint = row["mood"] / sum(row[part] for part in differences.PARTS)
+    return f"{', '.join(parts)}; one tint is {tint:.0%} of all"
 
 
 def mean_ab(places: list[str]) -> tuple[float, float]:

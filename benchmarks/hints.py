@@ -8,6 +8,11 @@ squares at 256 px. Of four answers a photo:
 met    mean distance, in ab units, of the colour around a hint (5 x 5 pixels of the painted picture)
        to the real one
 rest   mean squared error of ab, at 64x64, of everything but the hinted spots (3 x 3 cells)
+
+And with one hint, the real colour in the middle of the photo's largest region (see
+benchmarks.differences) that is no more than half of it:
+
+locality  the mean change of ab outside that region over the change inside
 """
 
 from __future__ import annotations
@@ -17,14 +22,17 @@ import statistics
 import textwrap
 import time
 
+import cv2
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 import cinn_hub
+from benchmarks import differences
 from benchmarks.colours import SIDE, middle_square, small_ab
 from cinn_hub.color import to_lab
-from cinn_hub.colorization import Colorization
+from cinn_hub.colorization import Colorization, PreparedPhoto
+from cinn_hub.colorizing import ColorModel
 from cinn_hub.guidance import read_hints, spot_weights
 from training.photos import evenly, find_photos
 
@@ -38,15 +46,47 @@ def spot(lab: np.ndarray, x: int, y: int) -> np.ndarray:
     return lab[y - AROUND : y + AROUND + 1, x - AROUND : x + AROUND + 1].mean((0, 1))
 
 
+def real_hint(rgb: np.ndarray, x: int, y: int) -> tuple[int, int, str]:
+    """A place of a picture with its real colour."""
+    patch = rgb[max(0, y - AROUND) : y + AROUND + 1, max(0, x - AROUND) : x + AROUND + 1]
+    red, green, blue = patch.mean((0, 1)).round().astype(int).tolist()
+    return x, y, f"#{red:02x}{green:02x}{blue:02x}"
+
+
 def real_hints(rgb: np.ndarray, rng: np.random.Generator) -> list[tuple[int, int, str]]:
     """Random places of a picture with their real colours."""
     places = rng.integers(AROUND, SIDE - AROUND, (HINTS, 2))
-    hints = []
-    for x, y in places.tolist():
-        patch = rgb[y - AROUND : y + AROUND + 1, x - AROUND : x + AROUND + 1]
-        red, green, blue = patch.mean((0, 1)).round().astype(int).tolist()
-        hints.append((x, y, f"#{red:02x}{green:02x}{blue:02x}"))
-    return hints
+    return [real_hint(rgb, x, y) for x, y in places.tolist()]
+
+
+def largest_region(lab: np.ndarray) -> np.ndarray:
+    """Lab (256, 256, 3) -> the largest region of at most half of the photo, (64, 64) bool."""
+    small = cv2.resize(lab, (SIDE // 4, SIDE // 4), interpolation=cv2.INTER_AREA)
+    region = differences.regions(small[..., 0], small[..., 1:])
+    sizes = np.bincount(region.ravel())
+    return region == np.where(sizes <= region.size / 2, sizes, 0).argmax()
+
+
+def middle(region: np.ndarray) -> tuple[int, int]:
+    """x, y of the place farthest from the border of a region (64, 64), in pixels of the photo."""
+    padded = np.pad(region, 1).astype(np.uint8)
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    return 4 * int(x) + 2, 4 * int(y) + 2
+
+
+def locality(model: ColorModel, prepared: PreparedPhoto, rgb: np.ndarray, seed: int) -> float:
+    """The mean change of ab outside a hinted region over that inside; NaN where the answers had the
+    hinted colour already."""
+    region = largest_region(to_lab(rgb))
+    before = model.colorize(prepared, n=ANSWERS, seed=seed)
+    hint = real_hint(rgb, *middle(region))
+    after = model.colorize(prepared, n=ANSWERS, seed=seed, hints=[hint])
+    changes = np.stack(
+        [np.linalg.norm(b.ab - a.ab, axis=-1) for a, b in zip(before, after, strict=True)]
+    )
+    inside = changes[:, region].mean()
+    return float(changes[:, ~region].mean() / inside) if inside else float("nan")
 
 
 def distances(results: list[Colorization], real: np.ndarray, hints: list) -> list[float]:
@@ -74,7 +114,7 @@ def main() -> None:
     model = cinn_hub.load(options.model)
     sources = evenly(find_photos(options.set), options.photos)
     rng = np.random.default_rng(0)
-    met, met_without, rest, rest_without, seconds = [], [], [], [], []
+    met, met_without, rest, rest_without, seconds, local = [], [], [], [], [], []
     for i, source in enumerate(tqdm(sources, leave=False)):
         rgb = middle_square(source)
         real = to_lab(rgb)
@@ -91,12 +131,14 @@ def main() -> None:
         met_without += distances(plain, real, hints)
         rest.append(rest_error(hinted, small_ab(real), elsewhere))
         rest_without.append(rest_error(plain, small_ab(real), elsewhere))
+        local.append(locality(model, prepared, rgb, seed=i))
     falls = np.mean(np.array(rest) < np.array(rest_without))
     print(f"{options.model}, {len(sources)} photos, {HINTS} hints each, {ANSWERS} answers\n")
     print("| | without hints | with hints |\n|---|---|---|")
     print(f"| met: distance at the hints (ab) | {np.mean(met_without):.2f} | {np.mean(met):.2f} |")
     print(f"| rest: squared error (ab) | {np.mean(rest_without):.1f} | {np.mean(rest):.1f} |")
     print(f"\nThe rest comes nearer to the truth in {falls:.0%} of the photos.")
+    print(f"Locality of one hint: {np.nanmean(local):.2f}, median {np.nanmedian(local):.2f}")
     print(f"Seconds for {ANSWERS} hinted answers, median: {statistics.median(seconds):.2f}")
 
 

@@ -6,16 +6,27 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cinn_hub import photos
 from cinn_hub.colorization import Colorization, PreparedPhoto
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.flow import Condition
-from cinn_hub.guidance import Hint, HintLike, guide, hinted_ab, read_hints, spot_weights
+from cinn_hub.guidance import (
+    REACH,
+    Hint,
+    HintLike,
+    derivative,
+    guide,
+    hinted_ab,
+    read_hints,
+    spot_weights,
+)
 from cinn_hub.latent import Latent, Temperature, check_seed
 from cinn_hub.model import ConditionalINN, describe_by_level
 
+COARSE_CELLS = 8  # along each side
 MAP_SIDES = (2, 15)  # cells along each side of a map
 
 AnyPhoto = photos.PhotoLike | PreparedPhoto
@@ -36,6 +47,11 @@ class ColorModel(ConditionalINN):
     def default_keep(self) -> dict[str, float]:
         """How much of a reference `transfer` keeps at each level, from 0 to 1."""
         raise NotImplementedError
+
+    def coarse_ab(self, z: Latent, condition: Condition) -> Tensor:
+        """ab of these latents in about 8x8 cells, (N, 2, h, w): what a hint's reach is about."""
+        cell = max(1, self.config.ab_size // COARSE_CELLS)
+        return F.avg_pool2d(self.decode(z, condition), cell)
 
     @torch.no_grad()
     def prepare(self, photo: AnyPhoto) -> PreparedPhoto:
@@ -75,6 +91,7 @@ class ColorModel(ConditionalINN):
         seed: int | None = None,
         latent: Latent | None = None,
         hints: Sequence[HintLike] = (),
+        reach: float = REACH,
     ) -> list[Colorization]:
         """n different colourings of one photo.
 
@@ -85,22 +102,28 @@ class ColorModel(ConditionalINN):
                 given, to be found in `settings`.
             latent: decode these latents instead of drawing; n, temperature and seed are not used.
             hints: (x, y, "#rrggbb"), pixels of the photo: every colouring gets about that colour
-                there, the rest follows as far as the model sees fit. See `guidance`.
+                there, and what belongs to the same thing follows. See `guidance`.
+            reach: how far, in ab units, the rest of a colouring may move with the hints; a large
+                number lets the whole photo follow.
 
         Raises:
             PhotoError: the photo cannot be read.
-            CinnHubError: n, temperature, seed or a hint is out of range.
+            CinnHubError: n, temperature, seed, reach or a hint is out of range.
         """
         index_name = "sample" if latent is None else None
         if latent is None:
             latent = self.draw(n, temperature, seed)
         prepared = self.prepare(photo)
         if hints:
-            latent = self.guided(prepared, latent, read_hints(hints, prepared.size))
+            latent = self.guided(prepared, latent, read_hints(hints, prepared.size), reach)
         return self.results(prepared, latent, index_name)
 
-    def guided(self, prepared: PreparedPhoto, latent: Latent, hints: Sequence[Hint]) -> Latent:
+    def guided(
+        self, prepared: PreparedPhoto, latent: Latent, hints: Sequence[Hint], reach: float
+    ) -> Latent:
         """The latents near these whose colourings follow the hints."""
+        if not reach > 0:
+            raise CinnHubError(f"The reach is {reach:g}; it must be above 0.")
         spots = spot_weights(hints, prepared.size, self.config.ab_size)
         at_spots = np.einsum("khw,hw->k", spots.numpy(), prepared.lightness)
         wanted = np.stack([hinted_ab(*pair) for pair in zip(hints, at_spots, strict=True)])
@@ -111,10 +134,15 @@ class ColorModel(ConditionalINN):
             def decode(z: Tensor) -> Tensor:
                 return self.decode(latent.unflattened(z), condition)
 
+            def coarse(z: Tensor) -> Tensor:
+                return self.coarse_ab(latent.unflattened(z), condition).flatten(1)
+
             z = latent.flatten()
-            z = guide(decode, z, spots.to(z), torch.from_numpy(wanted).to(z))
+            rest = derivative(coarse, torch.zeros_like(z[:1]))
+            z = guide(decode, z, spots.to(z), torch.from_numpy(wanted).to(z), rest, reach)
         text = " ".join(f"{hint.x:g},{hint.y:g},{hint.color}" for hint in hints)
-        return Latent(latent.unflattened(z).levels, {**latent.settings, "hints": text})
+        settings = {**latent.settings, "hints": text, "reach": f"{reach:g}"}
+        return Latent(latent.unflattened(z).levels, settings)
 
     @torch.no_grad()
     def similar(

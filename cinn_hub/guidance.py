@@ -1,10 +1,12 @@
 """Hints: find latents near some whose colourings have chosen colours at chosen spots.
 
-With J the derivative of the spots' colours by z at z = 0, each z moves to z + J^T y, and y is
-solved for. That is the likeliest change (the shortest one, in z) that a linear model knows of, so
-the rest of the picture follows as far as the flow believes that it belongs to the spots. The
-answers keep their differences elsewhere. For a linear flow and Gaussian doubt about the hints, the
-answer from z = 0 is the posterior mean.
+Two things are known of the colouring that is looked for: the colours at the spots, with a small
+doubt, and that the rest is about as it was, with a doubt that is the hint's *reach*. With J
+and K the derivatives at z = 0 of the spots' colours and of the whole picture's in coarse cells, z
+moves by the d of the least |d|^2 + |K d|^2 / reach^2 + |missing - J d|^2 / doubt^2. For a
+linear flow that is the posterior mean given all three. The flow knows what belongs together: the
+thing that is hinted follows the hint, the rest stays. Of d = (1 + K^T K / reach^2)^-1 J^T y only y
+has to be found.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from cinn_hub.errors import CinnHubError
 HintLike = tuple[float, float, str]
 
 DOUBT = 2.0  # standard deviation, in ab units, of a hint's colour
-REACH = 1  # cells around the hinted one that count as its spot
+SPOT = 1  # cells around the hinted one that count as its spot
+REACH = 30.0  # how far, in ab units, the rest may move
 MOST_HINTS = 64
 STEPS = 10
 LONGEST_STEP = 1.5  # in z; farther away the linear model is not trusted
@@ -83,13 +86,20 @@ def spot_weights(hints: Sequence[Hint], size: tuple[int, int], side: int) -> Ten
     weights = torch.zeros(len(hints), side, side, device="cpu", dtype=torch.float32)
     for weight, hint in zip(weights, hints, strict=True):
         row, column = int(hint.y / size[1] * side), int(hint.x / size[0] * side)
-        rows = slice(max(0, row - REACH), row + REACH + 1)
-        columns = slice(max(0, column - REACH), column + REACH + 1)
+        rows = slice(max(0, row - SPOT), row + SPOT + 1)
+        columns = slice(max(0, column - SPOT), column + SPOT + 1)
         weight[rows, columns] = 1.0
     return weights / weights.sum((1, 2), keepdim=True)
 
 
-def guide(decode: Callable[[Tensor], Tensor], z: Tensor, spots: Tensor, wanted: Tensor) -> Tensor:
+def guide(
+    decode: Callable[[Tensor], Tensor],
+    z: Tensor,
+    spots: Tensor,
+    wanted: Tensor,
+    rest: Tensor,
+    reach: float,
+) -> Tensor:
     """The latents near z whose pictures have the wanted colours at the spots.
 
     Broyden's method in the few dimensions of y: one derivative, then only decoding.
@@ -99,6 +109,8 @@ def guide(decode: Callable[[Tensor], Tensor], z: Tensor, spots: Tensor, wanted: 
         z: (N, D), the latents to begin with.
         spots: (K, side, side), weights that sum to 1 for each spot.
         wanted: (K, C) colours.
+        rest: (M, D), the derivative at z = 0 of what is to stay: see `derivative`.
+        reach: how far the rest may move, in its own units; above 0, infinity for any distance.
 
     Returns:
         (N, D). Of each row's steps the best one counts.
@@ -109,18 +121,22 @@ def guide(decode: Callable[[Tensor], Tensor], z: Tensor, spots: Tensor, wanted: 
 
     target = wanted.flatten()
     jacobian = derivative(look, torch.zeros_like(z[:1]))  # (K * C, D)
+    held = rest / reach
+    gain = torch.eye(len(held), device=z.device, dtype=z.dtype) + held @ held.T
+    # J (1 + K^T K / reach^2)^-1, by Woodbury
+    directions = jacobian - (jacobian @ held.T) @ torch.linalg.solve(gain, held)
     doubt = DOUBT**2 * torch.eye(len(target), device=z.device, dtype=z.dtype)
-    inverse = torch.linalg.inv(jacobian @ jacobian.T + doubt).expand(len(z), -1, -1)
+    inverse = torch.linalg.inv(jacobian @ directions.T + doubt).expand(len(z), -1, -1)
     y = z.new_zeros(len(z), len(target))
     with torch.no_grad():
         missing = target - look(z)
         residual, best, least = missing, z, distance(missing, wanted)
         for _ in range(STEPS):
             step = (inverse @ residual[..., None])[..., 0]
-            length = (step @ jacobian).norm(dim=1, keepdim=True)
+            length = (step @ directions).norm(dim=1, keepdim=True)
             step = step * (LONGEST_STEP / length.clamp_min(LONGEST_STEP))
             y = y + step
-            moved = z + y @ jacobian
+            moved = z + y @ directions
             missing = target - look(moved)
             before, residual = residual, missing - DOUBT**2 * y
             inverse = broyden_update(inverse, step, before - residual)

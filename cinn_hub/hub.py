@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from cinn_hub.errors import CheckpointError, CinnHubError, OfflineError, UnknownModelError
-from cinn_hub.registry import REGISTRY, find_entry
+from cinn_hub.registry import find_entry, list_models
 
 FILES = ("config.json", "model.safetensors", "README.md")  # of a model; the last is optional
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -58,7 +58,7 @@ def find_folder(
                 f"{text!r} names a revision, and so does revision={revision!r}."
             )
         return download(repo, at or revision, token, cache_dir)
-    known = [entry.name for entry in REGISTRY]
+    known = [entry.name for entry in list_models()]
     near = difflib.get_close_matches(text, known, n=1)
     names = f"the names are {', '.join(known)}, or user/repo of the Hugging Face Hub."
     hint = f"did you mean {near[0]!r}?" if near else names

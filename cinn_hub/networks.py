@@ -146,15 +146,14 @@ class AttentionBlock(nn.Module):
 
 
 class ConditionNetwork(nn.Module):
-    """L -> feature maps at 32x32, 16x16, 8x8, 4x4, 2x2 and 1x1, for a picture of 256 px.
+    """L -> feature maps at 32x32, 16x16 and 8x8, for a picture of 256 px; size/8 to size/32.
 
-    A pretrained backbone, attention at its coarsest map, a decoder that adds the finer ones top
-    down, and pooling towards the whole picture. In general the maps are size/8, size/16, ... down
-    to 1x1, by their side.
+    A pretrained backbone, attention at its coarsest map, and a decoder that adds the finer ones top
+    down.
 
     Arguments:
-        size: side of the L that it is given, a multiple of 32 whose quotient is a power of 2.
-        channels: of the maps at size/8, size/16 and size/32 and coarser.
+        size: side of the L that it is given, a multiple of 32.
+        channels: of the maps at size/8, size/16 and size/32.
         width, depth: multipliers of the backbone.
         attention_blocks, conv_blocks: how many at size/32, and at each of the two finer maps.
     """
@@ -183,26 +182,25 @@ class ConditionNetwork(nn.Module):
         self.project4 = nn.Conv2d(tap4, tap8, 2, 2)
         self.project8 = nn.Conv2d(2 * tap8 + middle, fine, 1)
         self.blocks8 = nn.Sequential(*[ConvBlock(fine) for _ in range(conv_blocks)])
-        self.pooled = nn.ModuleList(ConvBlock(coarse, 3) for _ in range(int(math.log2(side))))
 
-    def forward(self, lightness: Tensor) -> dict[int, Tensor]:
-        """L (B, 1, size, size) in [0, 100] -> {side: (B, C, side, side)}, fine to coarse."""
+    def forward(self, lightness: Tensor) -> list[Tensor]:
+        """L (B, 1, size, size) in [0, 100] -> maps at size/8, size/16 and size/32."""
         return self.maps(self.features(lightness))
 
     def features(self, lightness: Tensor) -> list[Tensor]:
         """L (B, 1, size, size) in [0, 100] -> the backbone's, at strides 4, 8, 16 and 32."""
         return self.backbone((lightness * 2.55 - 127) / 128)
 
-    def maps(self, features: list[Tensor]) -> dict[int, Tensor]:
-        """The decoder: the backbone's features -> {side: (B, C, side, side)}, fine to coarse."""
+    def maps(self, features: list[Tensor]) -> list[Tensor]:
+        """The decoder: the backbone's features -> maps at size/8, size/16 and size/32."""
         tap4, tap8, tap16, tap32 = features
-        coarse = self.attention(self.project32(tap32) + self.positions)
+        positions = self.positions
+        if tap32.shape[2:] != positions.shape[2:]:  # trained on smaller pictures
+            positions = F.interpolate(positions, tap32.shape[2:], mode="bilinear")
+        coarse = self.attention(self.project32(tap32) + positions)
         middle = self.blocks16(self.project16(torch.cat([tap16, enlarged(coarse)], 1)))
         fine = torch.cat([self.project4(tap4), tap8, enlarged(middle)], 1)
-        maps = [self.blocks8(self.project8(fine)), middle, coarse]
-        for block in self.pooled:
-            maps.append(block(F.avg_pool2d(maps[-1], 2)))
-        return {x.shape[-1]: x for x in maps}
+        return [self.blocks8(self.project8(fine)), middle, coarse]
 
 
 def enlarged(x: Tensor) -> Tensor:

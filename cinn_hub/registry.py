@@ -45,8 +45,8 @@ REGISTRY = (
         license="research use: see the terms of the training photos on the model card",
         repo="cinn-hub/imagenet",
         revision="v0.1.0",
-        sha256="fa25265faa562ef563090ee1498c3422687d5d677f2a81cba05cf1c337a3a3a1",
-        size=21_770_833,
+        sha256="261198bf3c3097e6e9fe9c04b7a0fe61d54df1e20ee7f9eaa27fd632721144f7",
+        size=19_694_757,
     ),
     RegistryEntry(
         name="mnist",

@@ -7,6 +7,7 @@ import pytest
 from helpers import color_picture
 from PIL import Image, ImageCms
 
+import cinn_hub
 from cinn_hub import __version__
 from cinn_hub.cli import main
 
@@ -52,7 +53,7 @@ def test_jpeg(run, folder):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere.jpg"], "There is no photo nowhere.jpg; check the path."),
+        (["nowhere.jpg"], "The photo nowhere.jpg does not exist; check the path."),
         (["page.jpg"], "page.jpg is no picture that can be read"),
         (["half.png"], "half.png is damaged or incomplete"),
         (["dot.png"], "dot.png is 1 x 1 pixels"),
@@ -162,7 +163,7 @@ def test_every_photo_in_a_folder_is_coloured_or_named(run, folder):
 
 def test_temperature_scales_the_models_own_mix(run, folder, small_model):
     config = json.loads((folder / "model" / "config.json").read_text())
-    config["temperature"] = {"1x1": 0.5}
+    config["temperature"] = {"mood": 0.5}
     (folder / "model" / "config.json").write_text(json.dumps(config))
     plain = ("colorize", "grandma.png", "-n", 1, "-s", 3, "-m", "model")
     run(*plain, "-o", "default")
@@ -172,8 +173,8 @@ def test_temperature_scales_the_models_own_mix(run, folder, small_model):
         Image.open(folder / name / "grandma_color1.png").text["cinn_hub:temperature"]
         for name in ("default", "one", "two")
     ]
-    assert texts[0] == texts[1] == "1x1=0.5 2x2=1 4x4=1 8x8=1 16x16=1"
-    assert texts[2] == "1x1=1 2x2=2 4x4=2 8x8=2 16x16=2"
+    assert texts[0] == texts[1] == "mood=0.5 things=1 details=1 grain=1"
+    assert texts[2] == "mood=1 things=2 details=2 grain=2"
 
 
 def test_intensity_and_quality(run, folder):
@@ -259,7 +260,7 @@ def test_list_and_version(run, capsys):
     assert (
         code == 0
         and output.out.startswith("imagenet: colours")
-        and "21.8 MB, bundled" in output.out
+        and f"{cinn_hub.list_models()[0].size / 1e6:.1f} MB, bundled" in output.out
     )
     with pytest.raises(SystemExit):
         main(["--version"])

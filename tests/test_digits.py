@@ -47,7 +47,9 @@ def test_equalization_is_exact():
     layer.fit(torch.tensor([50.0, 1, 0, 4, 2, 2, 1, 20]), power=0.6)
     x = torch.rand(4, 1, 6, 6, dtype=torch.float64)
     z, log_det = layer(x, None)
-    assert (layer.inverse(z, None) - x).abs().max() < 1e-9
+    back, inverse_log_det = layer.inverse(z, None)
+    assert (back - x).abs().max() < 1e-9
+    assert torch.allclose(inverse_log_det, -log_det, atol=1e-9)
     jacobian = torch.autograd.functional.jacobian(lambda v: layer(v, None)[0], x[:1])
     expected = torch.linalg.slogdet(jacobian.view(36, 36)).logabsdet
     assert torch.allclose(log_det[0], expected, atol=1e-9)

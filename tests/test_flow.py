@@ -9,6 +9,7 @@ from helpers import randomize
 from cinn_hub.flow import (
     ActNorm,
     AffineCoupling,
+    CellAttention,
     Chain,
     ConditionalGaussian,
     ConditionalShift,
@@ -52,6 +53,8 @@ LAYERS = {
     "haar by wavelet": lambda: HaarDownsampling("wavelet"),
     "haar by channel": lambda: HaarDownsampling("channel"),
     "space to depth": lambda: SpaceToDepth(),
+    "attention": lambda: CellAttention(C, SIDE, FEATURES, heads=2, width=3),
+    "attention backwards": lambda: CellAttention(C, SIDE, FEATURES, 2, 3, backwards=True),
     "chain": lambda: couplings(C),
 }
 
@@ -156,8 +159,9 @@ def test_levels_add_up(x, by_level):
     torch.testing.assert_close(sum(log_dets.values()), flow(x[:, :2], by_level)[1])
 
 
-def test_gradients_reach_every_parameter(x, condition):
-    layer = build(LAYERS["chain"])
+@pytest.mark.parametrize("name", ["chain", "attention", "attention backwards"])
+def test_gradients_reach_every_parameter(name, x, condition):
+    layer = build(LAYERS[name])
     z, log_det = layer(x, condition)
     (z.square().sum() - log_det.sum()).backward()
     for name, parameter in layer.named_parameters():

@@ -1,5 +1,7 @@
 """Hints: the spots get their colours, the rest follows, and bad hints get one sentence."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -34,21 +36,33 @@ def test_colors_at_hints_come_nearer(small_model, photo):
     np.testing.assert_allclose(again.ab, hinted[1].ab, atol=1e-3)
 
 
-def test_a_linear_flow_gets_the_exact_posterior_mean():
-    """x = A z: from z = 0 the answer is A^T (A A^T + doubt)^-1 w, at once and at any distance."""
+@pytest.mark.parametrize("reach", [0.5, 3.0, math.inf])
+def test_a_linear_flow_gets_the_exact_posterior_mean(reach):
+    """x = A z: the rest stays as it was within the reach, the hint holds within its doubt."""
     torch.manual_seed(0)
-    side, a = 4, 3 * torch.randn(32, 32) / 32**0.5
+    side, a, rest = 4, 3 * torch.randn(32, 32) / 32**0.5, torch.randn(7, 32)
     spots = torch.zeros(1, side, side)
     spots[0, 1, 2] = 1
-    wanted = torch.tensor([[4.0, -3.0]])
+    start, wanted = 0.3 * torch.randn(1, 32), torch.tensor([[4.0, -3.0]])
     z = guidance.guide(
-        lambda z: (z @ a.T).unflatten(1, (2, 4, 4)), torch.zeros(1, 32), spots, wanted
+        lambda z: (z @ a.T).unflatten(1, (2, 4, 4)), start, spots, wanted, rest, reach
     )
-    rows = a.unflatten(0, (2, 16))[:, 6]
-    gain = rows @ rows.T + guidance.DOUBT**2 * torch.eye(2)
-    torch.testing.assert_close(
-        z[0], rows.T @ torch.linalg.solve(gain, wanted[0]), atol=1e-3, rtol=0
-    )
+    rows = a.unflatten(0, (2, 16))[:, 6] / guidance.DOUBT
+    precision = torch.eye(32) + rest.T @ rest / reach**2 + rows.T @ rows
+    missing = wanted[0] / guidance.DOUBT - rows @ start[0]
+    expected = start[0] + torch.linalg.solve(precision, rows.T @ missing)
+    torch.testing.assert_close(z[0], expected, atol=2e-3, rtol=0)
+
+
+def test_the_reach_is_kept_with_the_answer(small_model, photo):
+    hints = [(20, 20, "#bb5544")]
+    far = small_model.colorize(photo, n=1, seed=1, hints=hints, reach=math.inf)[0]
+    near = small_model.colorize(photo, n=1, seed=1, hints=hints, reach=5)[0]
+    assert (far.settings["reach"], near.settings["reach"]) == ("inf", "5")
+    assert not np.allclose(far.ab, near.ab, atol=0.5)
+    for reach in (0, -1, math.nan):
+        with pytest.raises(CinnHubError, match=f"The reach is {reach}; it must be above 0"):
+            small_model.colorize(photo, n=1, hints=hints, reach=reach)
 
 
 def test_an_answer_does_not_depend_on_how_many_there_are(small_model, photo):
@@ -66,7 +80,7 @@ def test_no_step_makes_it_worse():
     wanted = torch.tensor([[50.0]])
     wild = lambda z: (30 * torch.sin(3 * z[:, :1]) + z[:, :1] ** 3)[..., None, None]  # noqa: E731
     start = torch.linspace(-2, 2, 9)[:, None].repeat(1, 2)
-    end = guidance.guide(wild, start, spots, wanted)
+    end = guidance.guide(wild, start, spots, wanted, torch.zeros(1, 2), 1.0)
     assert ((wild(end) - 50).abs() <= (wild(start) - 50).abs() + 1e-4).all()
 
 
@@ -76,7 +90,7 @@ def test_no_step_makes_it_worse():
         ((96, 10, "#aa3311"), "lies outside the photo of 96 x 64 pixels"),
         ((float("nan"), 10, "#aa3311"), "lies outside"),
         ((5, 5, "red"), "The hint's colour is 'red'"),
-        ((5, 5), r'is no hint; expected \(x, y, "#rrggbb"\)'),
+        ((5, 5), r'The hint is \(5, 5\); expected \(x, y, "#rrggbb"\)'),
     ],
 )
 def test_bad_hints(small_model, photo, hint, sentence):

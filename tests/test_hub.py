@@ -60,9 +60,9 @@ def test_loading_a_folder(tmp_path, small_model):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("imagnet", "There is no model and no folder 'imagnet'; did you mean 'imagenet'"),
+        ("imagnet", "No model and no folder is called 'imagnet'; did you mean 'imagenet'"),
         ("nothing/like/it", "the names are imagenet, mnist"),
-        ("", "There is no model and no folder ''"),
+        ("", "No model and no folder is called ''"),
     ],
 )
 def test_unknown_names(name, message):

@@ -1,7 +1,6 @@
 """The four moves on tensors, latents, seeds and temperatures."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -12,9 +11,6 @@ from cinn_hub.latent import Latent, sample_seed, slerp
 from cinn_hub.models.colorization_cinn import ColorizationCINN
 
 SHAPES = {"1x1": (2, 1, 1), "2x2": (6, 1, 1), "4x4": (6, 2, 2)}
-
-
-TINY = replace(SMALL, image_size=32, ab_size=8, couplings=(2,) * 4, hidden=(8,) * 4)
 
 
 def random_model(config):
@@ -63,8 +59,8 @@ def test_float32_errs_by_little_more_than_the_rounding_of_z(double_model, inputs
 
 
 def test_log_det_is_that_of_the_jacobian(inputs):
-    lightness, ab = inputs[0][:1, :, :32, :32], inputs[1][:1, :, :8, :8]
-    model = random_model(TINY)
+    lightness, ab = inputs[0][:1], inputs[1][:1]
+    model = random_model(SMALL)
     with torch.no_grad():
         condition = model.condition(lightness)
     z, log_det = model.encode(ab, condition)
@@ -91,7 +87,8 @@ def test_sampling_depends_on_seed_and_not_on_n(small_model, inputs):
     three = small_model.sample(condition, 3, seed=7)
     assert three.shape == (2, 3, 2, 16, 16)
     assert torch.equal(three, small_model.sample(condition, 3, seed=7))
-    torch.testing.assert_close(three[:, :1], small_model.sample(condition, 1, seed=7))
+    one = small_model.sample(condition, 1, seed=7)
+    torch.testing.assert_close(three[:, :1], one, atol=1e-3, rtol=0)
     assert not torch.allclose(three, small_model.sample(condition, 3, seed=8))
     assert not torch.allclose(three[:, 0], three[:, 1])
     assert not torch.equal(
@@ -108,7 +105,7 @@ def test_temperature_scales_each_level(small_model, inputs):
     condition = small_model.condition(inputs[0].float())
     cold = small_model.sample(condition, 2, temperature=0, seed=1)
     torch.testing.assert_close(cold[:, 0], cold[:, 1])
-    coarse_only = small_model.sample(condition, 2, {"16x16": 0, "8x8": 0}, seed=1)
+    coarse_only = small_model.sample(condition, 2, {"grain": 0, "details": 0}, seed=1)
     assert not torch.allclose(coarse_only[:, 0], coarse_only[:, 1])
 
 
@@ -126,7 +123,7 @@ def test_transfer_keeps_the_latent(small_model, inputs):
     [
         ({"n": 0}, "n is 0; it must be a whole number"),
         ({"n": 2.5}, "n is 2.5; it must be"),
-        ({"n": 1, "temperature": -0.1}, "The temperature is -0.1; it must be 0 or more"),
+        ({"n": 1, "temperature": -0.1}, "The temperature is -0.1; it must be from 0 to 10"),
         ({"n": 1, "temperature": float("nan")}, "The temperature is nan"),
         ({"n": 1, "temperature": {"3x3": 1}}, r"names \['3x3'\], but the levels are"),
         ({"n": 1, "seed": -1}, "The seed is -1; it must be a whole number"),
@@ -149,7 +146,9 @@ def test_latents_survive_their_file(tmp_path):
 def test_a_file_that_is_no_latent_is_refused(tmp_path):
     (tmp_path / "z.safetensors").write_bytes(b"nonsense")
     for name in ("z.safetensors", "missing.safetensors"):
-        with pytest.raises(CheckpointError, match=f"{name} is no latent file"):
+        with pytest.raises(
+            CheckpointError, match=f"{name} cannot be read as a latent|{name} does not exist"
+        ):
             Latent.load(tmp_path / name)
 
 

@@ -25,14 +25,14 @@ def test_a_photo_onto_itself_gives_its_own_colors_back(small_model):
 
 def test_what_is_not_kept_is_drawn(small_model, photo):
     reference = small_model.latent_of(color_picture())
-    mixed = small_model.transfer(reference, onto=photo, keep={"1x1": 1, "4x4": 0.5}, seed=3)
+    mixed = small_model.transfer(reference, onto=photo, keep={"mood": 1, "things": 0.5}, seed=3)
     fresh = small_model.draw(1, small_model.temperature(), seed=3)
     z = mixed.latent.levels
-    assert torch.equal(z["1x1"], reference.levels["1x1"])
-    assert torch.equal(z["8x8"], fresh.levels["8x8"])
-    half = 0.75**0.5 * fresh.levels["4x4"] + 0.5 * reference.levels["4x4"]
-    torch.testing.assert_close(z["4x4"], half)
-    assert mixed.settings["keep"] == "1x1=1 2x2=0 4x4=0.5 8x8=0 16x16=0"
+    assert torch.equal(z["mood"], reference.levels["mood"])
+    assert torch.equal(z["details"], fresh.levels["details"])
+    half = 0.75**0.5 * fresh.levels["things"] + 0.5 * reference.levels["things"]
+    torch.testing.assert_close(z["things"], half)
+    assert mixed.settings["keep"] == "mood=1 things=0.5 details=0 grain=0"
     assert mixed.settings["seed"] == "3"
 
 
@@ -51,7 +51,7 @@ def test_a_way_meets_both_ends(small_model, photo, pair):
     np.testing.assert_allclose(way[0].ab, pair[0].ab, atol=1e-3)
     np.testing.assert_allclose(way[-1].ab, pair[1].ab, atol=1e-3)
     assert not np.allclose(way[2].ab, (pair[0].ab + pair[1].ab) / 2, atol=1e-3)
-    with pytest.raises(CinnHubError, match="1 steps"):
+    with pytest.raises(CinnHubError, match="The number of steps is 1"):
         small_model.interpolate(photo, pair[0].latent, pair[1].latent, steps=1)
 
 

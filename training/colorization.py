@@ -1,9 +1,11 @@
-"""The stages of a `ColorizationCINN`: coarse colour, the flow on top, everything together."""
+"""The condition network of a `ColorizationCINN`: coarse colour as a classification.
+
+Its flow is trained on what it says of photos: see `training.color_flow`.
+"""
 
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,6 @@ from torch.utils.data import DataLoader
 
 import cinn_hub
 from cinn_hub.config import read_json
-from cinn_hub.flow import Condition
 from cinn_hub.models.colorization_cinn import ColorizationCINN, ColorizationConfig
 from cinn_hub.networks import ColorBins, EfficientNetLite
 from training import classes
@@ -64,85 +65,39 @@ class ColorizationTask(nn.Module):
     ) -> Tensor:
         lightness = lightness.contiguous(memory_format=torch.channels_last)
         features = self.model.condition_network.features(lightness)
-        maps = self.model.condition_network.maps(features)
-        grid = max(maps)
-        loss = 0.0
-        if scores is not None and stage in ("condition", "together"):
+        fine = self.model.condition_network.maps(features)[0]
+        small = F.avg_pool2d(ab, ab.shape[-1] // fine.shape[-1])
+        i, j = torch.randint(2, (2,)).tolist()  # a quarter of the places: nearly as good
+        log_p = self.model.bins(fine[..., i::2, j::2])
+        loss = cross_entropy(log_p, small[..., i::2, j::2], self.model.bins)
+        if scores is not None and stage == "condition":
             loss = loss + CLASS_WEIGHT * class_loss(self.class_head(features[-1])[1], scores)
-        if stage in ("decoder", "condition", "together"):
-            small = F.avg_pool2d(ab, ab.shape[-1] // grid)
-            i, j = torch.randint(2, (2,)).tolist()  # a quarter of the places: nearly as good
-            log_p = self.model.bins(maps[grid][..., i::2, j::2])
-            loss = loss + cross_entropy(log_p, small[..., i::2, j::2], self.model.bins)
-        if stage in ("flow", "together"):
-            condition = in_one_layout(self.model.condition_of_maps(dropped(maps), lightness))
-            noisy = ab + self.model.config.noise * torch.randn_like(ab)
-            by_level = level_nats(self.model, noisy, condition)
-            loss = loss + torch.stack([nats.mean() for nats in by_level.values()]).mean()
         return loss
 
     def held_out(self, stage: str, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
-        """Bits per dimension of ab (flow), or cross-entropy and the error of the expected colour
-        over that of the mean colour of these photos (classification)."""
-        generator = torch.Generator().manual_seed(0)
-        entropy, squares, ab_all, bits = [], [], [], []
-        levels: dict[str, list[Tensor]] = {}
+        """Cross-entropy, and the error of the expected colour over that of the mean colour of these
+        photos."""
+        entropy, squares, ab_all = [], [], []
         for lightness, ab in batches:
             lightness = lightness.contiguous(memory_format=torch.channels_last)
-            maps = self.model.condition_network(lightness)
-            grid = max(maps)
-            small = F.avg_pool2d(ab, ab.shape[-1] // grid)
-            log_p = self.model.bins(maps[grid])
+            fine = self.model.condition_network(lightness)[0]
+            small = F.avg_pool2d(ab, ab.shape[-1] // fine.shape[-1])
+            log_p = self.model.bins(fine)
             entropy.append(cross_entropy(log_p, small, self.model.bins))
             expected, _ = self.model.bins.mean_and_spread(log_p)
             squares.append((expected - small).square().mean((1, 2, 3)))
             ab_all.append(small)
-            if stage in ("flow", "together"):
-                noise = torch.randn(ab.shape, generator=generator).to(ab.device)
-                condition = self.model.condition_of_maps(maps, lightness)
-                noisy = ab + self.model.config.noise * noise
-                bits.append(self.model.bits_per_dim(self.model.log_prob(noisy, condition)))
-                for name, nats in level_nats(self.model, noisy, condition).items():
-                    levels.setdefault(name, []).append(nats)
         small = torch.cat(ab_all)
         constant = (small - small.mean((0, 2, 3), keepdim=True)).square().mean((1, 2, 3))
-        figures = {} if not bits else {"bits per dim": torch.cat(bits).mean().item()}
-        figures["cross-entropy"] = torch.stack(entropy).mean().item()
         ratio = torch.cat(squares).sqrt().mean() / constant.sqrt().mean()
-        figures["error / constant"] = ratio.item()
-        return figures | {name: torch.cat(nats).mean().item() for name, nats in levels.items()}
+        figures = {"cross-entropy": torch.stack(entropy).mean().item()}
+        return figures | {"error / constant": ratio.item()}
 
 
 def class_loss(scores: Tensor, wanted: Tensor, softness: float = 2.0) -> Tensor:
     """Kullback-Leibler divergence from the wanted probabilities, softened (Hinton et al. 2015)."""
     log_p, log_q = ((x.float() / softness).log_softmax(1) for x in (wanted, scores))
     return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
-
-
-def dropped(maps: dict[int, Tensor], share: float = 0.3, side: int = 4) -> dict[int, Tensor]:
-    """The maps, with some values of the coarse ones dropped.
-
-    A coarse level has few values a photo to learn from: without this it soon knows the photos by
-    heart, and is far too sure of its colours on others.
-    """
-    return {s: F.dropout(x, share) if s <= side else x for s, x in maps.items()}
-
-
-def in_one_layout(condition: Condition) -> Condition:
-    """The same values; each of the flow's convolutions would copy them to its layout otherwise."""
-    layout = torch.channels_last
-    return Condition({name: x.contiguous(memory_format=layout) for name, x in condition.items()})
-
-
-def level_nats(model: ColorizationCINN, ab: Tensor, condition: Condition) -> dict[str, Tensor]:
-    """-log p of each level given the coarser ones, in nats per dimension of the flow's x, (B,)."""
-    latents, log_dets = model.flow.forward_by_level(ab / model.unit, condition)
-    nats = {}
-    for name, z in latents.items():
-        z = z.flatten(1)
-        energy = 0.5 * (z.square().sum(1) + z.shape[1] * math.log(2 * math.pi))
-        nats[name] = (energy - log_dets[name]) / z.shape[1]
-    return nats
 
 
 def backbone_parameters(task: ColorizationTask, frozen_stages: int) -> list[nn.Parameter]:
@@ -163,11 +118,11 @@ def decoder_parameters(task: ColorizationTask) -> list[nn.Parameter]:
     return [p for p in network.parameters() if id(p) not in backbone]
 
 
-SHARES = {"decoder": 0.10, "condition": 0.35, "flow": 0.40, "together": 0.15}
+SHARES = {"decoder": 0.2, "condition": 0.8}
 
 
 def stages(lr: float, frozen_stages: int, shares: Mapping[str, float] = SHARES) -> list[Stage]:
-    """Condition network first, then the flow, then both; learning rates for batches of 32.
+    """The decoder first, then the backbone with it; learning rates for batches of 32.
 
     shares: which stages to run, and the parts of the time that they get.
     """
@@ -189,31 +144,19 @@ def stages(lr: float, frozen_stages: int, shares: Mapping[str, float] = SHARES) 
             *class_head(task, 0.2),
         ]
 
-    def flow(task: ColorizationTask) -> list[dict[str, Any]]:
-        return [group(task.model.flow.parameters(), 1)]
-
-    def together(task: ColorizationTask) -> list[dict[str, Any]]:
-        return [
-            group(task.model.flow.parameters(), 0.4),
-            group(decoder_parameters(task), 0.2),
-            group(task.model.bins.parameters(), 0.2),
-            group(backbone_parameters(task, frozen_stages), 0.05),
-            *class_head(task, 0.05),
-        ]
-
-    trained = {"decoder": decoder, "condition": condition, "flow": flow, "together": together}
+    trained = {"decoder": decoder, "condition": condition}
     total = sum(shares.values())
     return [Stage(name, share / total, trained[name]) for name, share in shares.items()]
 
 
-def parse_shares(text: str) -> dict[str, float]:
-    """Reads "condition=2,flow=1" as {"condition": 2.0, "flow": 1.0}."""
+def parse_shares(text: str, known: Mapping[str, float] = SHARES) -> dict[str, float]:
+    """Reads "decoder=1,condition=2" as {"decoder": 1.0, "condition": 2.0}."""
     shares = {}
     for part in text.split(","):
         name, _, share = part.partition("=")
-        if name not in SHARES or not share.replace(".", "", 1).isdigit() or float(share) <= 0:
+        if name not in known or not share.replace(".", "", 1).isdigit() or float(share) <= 0:
             raise argparse.ArgumentTypeError(
-                f"{part!r} is no stage with its share; expected {','.join(SHARES)} as NAME=NUMBER"
+                f"{part!r} is no stage with its share; expected {','.join(known)} as NAME=NUMBER"
             )
         shares[name] = float(share)
     return shares
@@ -254,6 +197,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--work", type=Path, help="where checkpoints lie; default OUT.training")
     parser.add_argument("--minutes", type=float, default=120, help="budget of all stages")
+    parser.add_argument(
+        "--size", type=int, help="side of L in pixels; half of the model's is four times as fast"
+    )
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--workers", type=int, default=1)
@@ -318,11 +264,10 @@ def main(options: argparse.Namespace) -> None:
     model = initial_model(options)
     sources, held = split_sources(options)
     scores = classes.read(options.classes, sources) if options.classes else None
-    tunes_backbone = not options.stages.keys().isdisjoint({"condition", "together"})
-    head = pretrained_head() if scores is not None and tunes_backbone else None
+    head = pretrained_head() if scores is not None and "condition" in options.stages else None
     task = ColorizationTask(model, head).to(memory_format=torch.channels_last)
     print(f"{len(sources)} photos to train on, {len(held)} held out.")
-    make = partial(loader, size=model.config.image_size, seed=options.seed)
+    make = partial(loader, size=options.size or model.config.image_size, seed=options.seed)
     batches = make(
         sources, batch=options.batch, workers=options.workers, augment=True, scores=scores
     )

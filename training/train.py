@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from training import colorization, digits
+from training import color_flow, colorization, digits
 
-TASKS = {"colorization": colorization, "mnist": digits}
+TASKS = {"colorization": colorization, "flow": color_flow, "mnist": digits}
 
 
 def main() -> None:

@@ -4,6 +4,7 @@
 samples: where `x` has n times as many rows as the condition, row i belongs to condition i // n.
 """
 
+from cinn_hub.flow.attention import CellAttention
 from cinn_hub.flow.base import (
     Bijection,
     Condition,
@@ -24,6 +25,7 @@ __all__ = [
     "ActNorm",
     "AffineCoupling",
     "Bijection",
+    "CellAttention",
     "Chain",
     "Condition",
     "ConditionalGaussian",

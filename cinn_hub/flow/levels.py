@@ -58,7 +58,11 @@ class Split(Bijection):
 
 
 class Level(nn.Module):
-    """One resolution of a `Flow`: steps on everything, then perhaps a split. The last has none."""
+    """One part of a `Flow`: steps on everything, then perhaps a split.
+
+    Without a split everything goes on to the next level, and no latent is left; the last level has
+    no split and leaves everything.
+    """
 
     def __init__(self, steps: Bijection, split: Split | None = None) -> None:
         super().__init__()
@@ -74,7 +78,7 @@ class Flow(nn.Module):
     log p(x | c) = sum over levels of log N(z; 0, 1) + log_det of the level.
 
     Arguments:
-        levels: by name, fine to coarse; all but the last have a split.
+        levels: by name, fine to coarse.
     """
 
     def __init__(self, levels: Mapping[str, Level]) -> None:
@@ -95,23 +99,29 @@ class Flow(nn.Module):
         for name, level in self.levels.items():
             at_level = LevelCondition(condition.get(name))
             x, log_dets[name] = level.steps(x, at_level)
-            if level.split is None:
-                latents[name] = x
-            else:
+            if level.split is not None:
                 (x, latents[name]), log_det = level.split(x, at_level)
                 log_dets[name] = log_dets[name] + log_det
+        latents[name] = x
         return latents, log_dets
 
     def inverse(
-        self, latents: Mapping[str, Tensor], condition: Mapping[str, Tensor]
+        self,
+        latents: Mapping[str, Tensor],
+        condition: Mapping[str, Tensor],
+        until: str | None = None,
     ) -> tuple[Tensor, Tensor]:
-        x, total = None, no_log_det(next(iter(latents.values())))
+        """x; or, with the name of a level, the smaller x that this level is about: finer ones only
+        add details to it."""
+        x = latents[list(self.levels)[-1]]
+        total = no_log_det(x)
         for name, level in reversed(self.levels.items()):
             at_level = LevelCondition(condition.get(name))
-            z = latents[name]
             if level.split is not None:
-                z, log_det = level.split.inverse((x, z), at_level)
+                x, log_det = level.split.inverse((x, latents[name]), at_level)
                 total = total + log_det
-            x, log_det = level.steps.inverse(z, at_level)
+            x, log_det = level.steps.inverse(x, at_level)
             total = total + log_det
+            if name == until:
+                break
         return x, total

@@ -144,14 +144,14 @@ def test_the_registry_pins_a_hash(hub, client, tmp_path, model_files):
     def load(sha256):
         return client.run(
             "import dataclasses\n"
-            "from cinn_hub import hub\n"
-            f"pinned = dataclasses.replace(hub.REGISTRY[0], name='tiny', repo='cinn-hub/tiny', "
-            f"revision={oid!r}, sha256={sha256!r})\n"
-            "before, hub.REGISTRY = hub.REGISTRY, (pinned,)\n"
+            "from cinn_hub import registry\n"
+            "pinned = dataclasses.replace(registry.REGISTRY[0], name='tiny', "
+            f"repo='cinn-hub/tiny', revision={oid!r}, sha256={sha256!r})\n"
+            "before, registry.REGISTRY = registry.REGISTRY, (pinned,)\n"
             "try:\n"
             f"    value = cinn_hub.load('tiny', cache_dir={str(tmp_path)!r}).name\n"
             "finally:\n"
-            "    hub.REGISTRY = before"
+            "    registry.REGISTRY = before"
         )
 
     assert load(sha256)["value"] == "tiny"
@@ -220,4 +220,4 @@ def test_from_pretrained_and_dtypes(hub, client, tmp_path):
         f"DigitCINN.from_pretrained('user/tiny', cache_dir={str(tmp_path)!r})"
     )
     assert answer["error"] == "CheckpointError"
-    assert "is a ColorizationCINN, not a DigitCINN" in answer["message"]
+    assert "names the architecture 'ColorizationCINN', not 'DigitCINN'" in answer["message"]

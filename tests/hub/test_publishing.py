@@ -66,7 +66,7 @@ def test_a_dry_run_sends_nothing(hub, run, folder):
     [
         (lambda f: (f / "README.md").unlink(), "has no README.md; write the model's card"),
         (lambda f: (f / "README.md").write_text("# no metadata"), "lacks metadata"),
-        (lambda f: (f / "README.md").write_text("---\na: [\n---\n"), "no YAML"),
+        (lambda f: (f / "README.md").write_text("---\na: [\n---\n"), "metadata that is not YAML"),
         (lambda f: (f / "README.md").write_text("---\na: 1\n---\n"), "lacks library_name"),
         (lambda f: (f / "model.safetensors").write_bytes(b"x" * 99), "is damaged"),
         (lambda f: (f / "config.json").unlink(), "has no config.json"),
@@ -83,7 +83,7 @@ def test_who_may_not_publish(hub, run, folder):
     assert "Publishing needs a token" in run("push", folder, "user/mine", token=None).stderr
     done = run("push", folder, "user/mine", token="hf_wrong")
     assert done.returncode == 2 and "The Hub refused user/mine" in done.stderr
-    assert "no name of a repository" in run("push", folder, "a/b/c").stderr
+    assert "is not the name of a repository" in run("push", folder, "a/b/c").stderr
     hub.repos["user/open"] = Repo()
     hub.repos["user/open"].commit({})
     done = run("push", folder, "user/open", "--private")
@@ -95,14 +95,25 @@ def test_who_may_not_publish(hub, run, folder):
 
 def test_the_mixin_saves_and_pushes(hub, client, tmp_path, folder, load):
     answer = client.run(
-        "import os, huggingface_hub\n"
         f"model = cinn_hub.load({str(folder)!r})\n"
         f"model.save_pretrained({str(tmp_path / 'saved')!r})\n"
         f"value = str(model.push_to_hub('user/mixed', token={TOKEN!r}))"
     )
     assert "user/mixed" in answer["value"], answer
     assert load("user/mixed")["value"][1:] == load("user/tiny")["value"][1:]
-    assert load(tmp_path / "saved", "cpu").config == SMALL
+    assert cinn_hub.load(tmp_path / "saved", "cpu").config == SMALL
+    assert "# tiny" in ModelCard.load(tmp_path / "saved" / "README.md").text
+
+
+def test_a_changed_model_gets_a_draft_that_is_not_published(hub, client, tmp_path, folder):
+    answer = client.run(
+        f"model = cinn_hub.load({str(folder)!r})\n"
+        "next(model.parameters()).add_(1)\n"
+        f"model.save_pretrained({str(tmp_path / 'saved')!r})\n"
+        f"value = str(model.push_to_hub('user/changed', token={TOKEN!r}))"
+    )
+    assert answer["error"] == "CheckpointError" and "is still a draft" in answer["message"]
+    assert "user/changed" not in hub.repos
     card = ModelCard.load(tmp_path / "saved" / "README.md")
     assert card.data.library_name == "cinn_hub" and "## Data and terms" in card.text
     with pytest.raises(CheckpointError, match="is still a draft"):

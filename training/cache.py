@@ -1,0 +1,155 @@
+"""What a network makes of each photo, computed once and kept on disk as memory-mapped arrays.
+
+A photo's condition is the same every time the flow sees it, so a training that reads it from here
+sees ten times as many photos. A cache belongs to one place (folder or zip), one view of its photos
+and one network: its folder is named by a hash of all that, so a changed network or list makes a new
+one by itself. An interrupted one is taken up where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from training.photos import ColorPhotos, Source, collate
+
+Compute = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
+"""(L (B, 1, size, size), ab (B, 2, size/4, size/4)) -> named arrays with B rows each."""
+
+CHUNK = 32  # photos computed at a time
+SAVED_EVERY = 20  # chunks
+
+
+def fingerprint(*modules: nn.Module) -> str:
+    """A hash of the names, shapes and values of all weights."""
+    digest = hashlib.sha256()
+    for module in modules:
+        for name, x in module.state_dict().items():
+            digest.update(f"{name} {tuple(x.shape)} {x.dtype}".encode())
+            digest.update(x.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class View:
+    """How photos are looked at: whole, or as a random part of them, mirrored and aged by chance.
+
+    number: 0 is the whole clean photo; each other one draws its own parts.
+    """
+
+    number: int = 0
+
+    def photos(self, sources: Sequence[Source], size: int) -> ColorPhotos:
+        return ColorPhotos(sources, size, augment=self.number > 0)
+
+    def seed(self, index: int) -> int:
+        return 1_000_003 * self.number + index
+
+
+class Cache:
+    """The arrays of one place; row i belongs to photo i, and only `rows` of them have colours.
+
+    arrays: {name: (photos, ...) float16}, memory-mapped, read only.
+    rows: the indices of photos that are there and have colours.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = json.loads((folder / "about.json").read_text("utf-8"))["name"]
+        usable = np.load(folder / "usable.npy")
+        self.rows = np.flatnonzero(usable)
+        names = sorted(p.stem for p in folder.glob("*.npy") if p.stem != "usable")
+        self.arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, rows: np.ndarray, names: Iterable[str] | None = None) -> dict[str, Tensor]:
+        """float32 copies of these rows, of the named arrays or of all."""
+        names = self.arrays if names is None else names
+        return {k: torch.from_numpy(self.arrays[k][rows]).float() for k in names}
+
+
+def cache_folder(
+    root: Path, sources: Sequence[Source], network: str, size: int, view: View
+) -> Path:
+    about = json.dumps([network, size, view.number, [source.name for source in sources]])
+    return root / hashlib.sha256(about.encode()).hexdigest()[:16]
+
+
+def make_cache(
+    root: Path,
+    name: str,
+    sources: Sequence[Source],
+    compute: Compute,
+    network: str,
+    size: int = 256,
+    view: View = View(),
+) -> Cache:
+    """The cache of these photos, filled as far as it is not yet.
+
+    Arguments:
+        root: holds all caches.
+        name: for people.
+        network: `fingerprint` of what `compute` runs.
+    """
+    folder = cache_folder(root, sources, network, size, view)
+    if not (folder / "about.json").exists():
+        fill(folder.with_name(folder.name + ".part"), name, sources, compute, size, view)
+        os.replace(folder.with_name(folder.name + ".part"), folder)
+    return Cache(folder)
+
+
+def fill(
+    folder: Path,
+    name: str,
+    sources: Sequence[Source],
+    compute: Compute,
+    size: int,
+    view: View,
+) -> None:
+    """Computes all rows; `done` in the folder's about.json says from where on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    progress = folder / "done"
+    done = int(progress.read_text()) if progress.exists() else 0
+    photos = view.photos(sources, size)
+    arrays: dict[str, np.memmap] = {}
+    usable = np.load(folder / "usable.npy") if done else np.zeros(len(sources), bool)
+    starts = range(done, len(sources), CHUNK)
+    for number, start in enumerate(tqdm(starts, desc=f"{name} {view.number}", disable=None), 1):
+        found = {}
+        for i in range(start, min(start + CHUNK, len(sources))):
+            torch.manual_seed(view.seed(i))
+            item = photos[i]
+            if item is not None:
+                found[i] = item
+        if found:
+            rows = list(found)
+            with torch.inference_mode():
+                results = compute(*collate(list(found.values())))
+            for key, value in results.items():
+                if key not in arrays:
+                    arrays[key] = opened(folder / f"{key}.npy", len(sources), value.shape[1:], done)
+                arrays[key][rows] = value.half().numpy()
+            usable[rows] = True
+        if number % SAVED_EVERY == 0 or number == len(starts):
+            for array in arrays.values():
+                array.flush()
+            np.save(folder / "usable.npy", usable)
+            progress.write_text(str(min(start + CHUNK, len(sources))))
+    (folder / "about.json").write_text(json.dumps({"name": name, "view": view.number}))
+
+
+def opened(path: Path, rows: int, shape: Sequence[int], done: int) -> np.memmap:
+    if done and path.exists():
+        return np.lib.format.open_memmap(path, mode="r+")
+    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(rows, *shape))

@@ -1,0 +1,241 @@
+"""The flow of a `ColorizationCINN`, on conditions that are computed once (`training.cache`).
+
+Its photos are best those that the condition network has not seen: what it knows by heart looks too
+certain, and the flow is to learn how much it is to be trusted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import cinn_hub
+from cinn_hub.config import read_json
+from cinn_hub.flow import Flow, LevelCondition
+from cinn_hub.models.color_flow import CELLS, DETAILS, GRAIN
+from cinn_hub.models.colorization_cinn import ColorizationCINN, ColorizationConfig
+from training.cache import Cache, View, fingerprint, make_cache
+from training.colorization import parse_shares
+from training.loop import Stage, Trainer, mixed_precision
+from training.photos import find_photos
+
+SHRUNK = {CELLS: 4, DETAILS: 2, GRAIN: 1}  # how many times, the ab that a level is about
+LEVELS = {CELLS: (CELLS,), DETAILS: (DETAILS, GRAIN)}  # of each stage
+PARTS = ("middle", "coarse", "expected", "spread", "lightness")  # of the condition
+SHARES = {CELLS: 0.7, DETAILS: 0.3}
+
+
+def level_nats(flow: Flow, name: str, x: Tensor, features: Tensor) -> Tensor:
+    """-log p of one level, given the coarser ab, in nats per value, (B,).
+
+    x: ab in the flow's unit, at the level's own side.
+    """
+    level, condition = flow.levels[name], LevelCondition(features)
+    z, log_det = level.steps(x, condition)
+    if level.split is not None:
+        (_, z), more = level.split(z, condition)
+        log_det = log_det + more
+    z = z.flatten(1)
+    energy = 0.5 * (z.square().sum(1) + z.shape[1] * math.log(2 * math.pi))
+    return (energy - log_det) / z.shape[1]
+
+
+class FlowTask(nn.Module):
+    """The losses of the flow's levels; each sees the real coarser ab, so they train on their own.
+
+    A batch is ab (B, 2, ab_size, ab_size) and then the parts of its condition, as in `PARTS`.
+    """
+
+    def __init__(self, model: ColorizationCINN) -> None:
+        super().__init__()
+        self.flow = model.flow
+        self.noise = model.config.noise
+
+    def nats(self, name: str, noisy: Tensor, parts: Sequence[Tensor]) -> Tensor:
+        features = self.flow.level_condition(name, dict(zip(PARTS, parts, strict=True)))
+        x = F.avg_pool2d(noisy, SHRUNK[name]) / self.flow.unit
+        return level_nats(self.flow, name, x, features)
+
+    def forward(self, stage: str, ab: Tensor, *parts: Tensor) -> Tensor:
+        noisy = ab + self.noise * torch.randn_like(ab)
+        return sum(self.nats(name, noisy, parts).mean() for name in LEVELS[stage])
+
+    def held_out(self, stage: str, batches: Iterable[Sequence[Tensor]]) -> dict[str, float]:
+        """Mean nats a value of each level of the stage."""
+        generator = torch.Generator().manual_seed(0)
+        found: dict[str, list[Tensor]] = {name: [] for name in LEVELS[stage]}
+        for ab, *parts in batches:
+            noisy = ab + self.noise * torch.randn(ab.shape, generator=generator).to(ab.device)
+            for name, nats in found.items():
+                nats.append(self.nats(name, noisy, parts))
+        return {name: torch.cat(nats).mean().item() for name, nats in found.items()}
+
+
+class CachedBatches:
+    """Endless batches; each photo comes from a cache chosen by its share.
+
+    Arguments:
+        shares: of the photos of a batch that come from each cache.
+        device: where the batches are wanted.
+    """
+
+    def __init__(
+        self,
+        caches: Sequence[Cache],
+        shares: Sequence[float],
+        batch: int,
+        seed: int,
+        device: str = "cpu",
+    ) -> None:
+        self.caches = list(caches)
+        self.shares = np.array(shares) / np.sum(shares)
+        self.batch = batch
+        self.rng = np.random.default_rng(seed)
+        self.device = device
+
+    def __iter__(self) -> Iterator[list[Tensor]]:
+        while True:
+            counts = self.rng.multinomial(self.batch, self.shares)
+            chosen = [
+                read(cache, np.sort(self.rng.choice(cache.rows, count)))
+                for cache, count in zip(self.caches, counts, strict=True)
+                if count
+            ]
+            yield [torch.cat(x).to(self.device) for x in zip(*chosen, strict=True)]
+
+
+def read(cache: Cache, rows: np.ndarray) -> list[Tensor]:
+    """ab and the parts of these photos' conditions."""
+    found = cache.read(rows, ("ab", *PARTS))
+    return [found[name] for name in ("ab", *PARTS)]
+
+
+def in_order(cache: Cache, batch: int = 50) -> list[list[Tensor]]:
+    """All photos of a cache, once."""
+    return [read(cache, cache.rows[i : i + batch]) for i in range(0, len(cache), batch)]
+
+
+def caches_of(
+    model: ColorizationCINN, places: Sequence[str], root: Path, views: Sequence[int]
+) -> list[Cache]:
+    """The caches of each place in each view, made where they are missing."""
+    network = fingerprint(model.condition_network, model.bins)
+    device, dtype = model.device, torch.bfloat16
+
+    def compute(lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
+        lightness = lightness.to(device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, dtype, enabled=mixed_precision() == "bf16"):
+            return {**model.parts(lightness), "ab": ab}
+
+    size = model.config.image_size
+    return [
+        make_cache(root, Path(place).name, find_photos([place]), compute, network, size, View(view))
+        for view in views
+        for place in places
+    ]
+
+
+def with_few_faces(caches: Sequence[Cache], most: float = 0.1) -> list[float]:
+    """The share of each cache: by its photos, but all faces together at most so much."""
+    sizes = np.array([len(cache) for cache in caches], float)
+    faces = np.array([cache.name.startswith("faces") for cache in caches])
+    if faces.any() and not faces.all():
+        allowed = most / (1 - most) * sizes[~faces].sum()
+        sizes[faces] *= min(1.0, allowed / sizes[faces].sum())
+    return (sizes / sizes.sum()).tolist()
+
+
+def stages(shares: dict[str, float], lr: float) -> list[Stage]:
+    def cells(task: FlowTask) -> list[dict[str, Any]]:
+        parts = [task.flow.features, task.flow.levels[CELLS]]
+        return [{"params": [p for part in parts for p in part.parameters()], "lr": lr}]
+
+    def details(task: FlowTask) -> list[dict[str, Any]]:
+        parts = [task.flow.levels[name] for name in LEVELS[DETAILS]]
+        return [{"params": [p for part in parts for p in part.parameters()], "lr": lr}]
+
+    trained = {CELLS: cells, DETAILS: details}
+    total = sum(shares.values())
+    return [Stage(name, share / total, trained[name]) for name, share in shares.items()]
+
+
+def initial_model(options: argparse.Namespace) -> ColorizationCINN:
+    """The model to go on from; in another shape, with all of its tensors that fit."""
+    model = cinn_hub.load(options.init, device="cpu")
+    if options.config:
+        config = ColorizationConfig.from_dict(read_json(options.config))
+        known, model = model.state_dict(), ColorizationCINN(config)
+        fitting = {
+            name: known[name]
+            for name, x in model.state_dict().items()
+            if name in known and known[name].shape == x.shape
+        }
+        lost = {name.split(".")[0] for name in model.state_dict().keys() - fitting.keys()}
+        if lost - {"flow"}:
+            raise SystemExit(f"{options.config} describes another condition network: {lost}.")
+        model.load_state_dict(fitting, strict=False)
+    return model.requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--init", required=True, help="the model whose flow is trained")
+    parser.add_argument("--config", type=Path, help="a config.json with another shape of the flow")
+    parser.add_argument("--data", nargs="+", required=True, help="folders or zips of photos")
+    parser.add_argument("--held-out", nargs="+", required=True, help="folders or zips")
+    parser.add_argument("--caches", type=Path, required=True, help="where conditions are kept")
+    parser.add_argument(
+        "--views",
+        type=int,
+        default=2,
+        help="how each photo is looked at: whole, and then in parts, mirrored and aged by chance",
+    )
+    parser.add_argument("--only-caches", action="store_true", help="make the caches, and no more")
+    parser.add_argument("--out", type=Path, help="the model folder to write")
+    parser.add_argument("--work", type=Path, help="where checkpoints lie; default OUT.training")
+    parser.add_argument("--minutes", type=float, default=120, help="budget of all stages")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--checkpoint-minutes", type=float, default=3)
+    parser.add_argument(
+        "--stages",
+        type=lambda text: parse_shares(text, SHARES),
+        default=SHARES,
+        metavar="NAME=SHARE,...",
+        help="which stages to run, and their parts of the time; default "
+        + ",".join(f"{name}={share}" for name, share in SHARES.items()),
+    )
+
+
+def main(options: argparse.Namespace) -> None:
+    if not (options.out or options.only_caches):
+        raise SystemExit("Name the model folder to write by --out, or make --only-caches.")
+    torch.manual_seed(options.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = initial_model(options).to(device)
+    held = caches_of(model, options.held_out, options.caches, [0])
+    caches = caches_of(model, options.data, options.caches, range(options.views))
+    if options.only_caches:
+        return
+    shares = with_few_faces(caches)
+    batches = CachedBatches(caches, shares, options.batch, options.seed, device)
+    print(f"{sum(map(len, caches))} photos to train on, {sum(map(len, held))} held out.")
+    trainer = Trainer(
+        FlowTask(model),
+        stages(options.stages, options.lr),
+        options.minutes,
+        options.work or options.out.with_name(options.out.name + ".training"),
+        average=0.999,
+        checkpoint_minutes=options.checkpoint_minutes,
+    )
+    progress = trainer.run(batches, [batch for cache in held for batch in in_order(cache)])
+    model.save_pretrained(options.out)
+    progress.write(options.out)
