@@ -116,7 +116,13 @@ def test_hints(client, model):
     expected = model.colorize(EXAMPLES / "cat.jpg", n=2, seed=1, hints=hints)
     assert same(answers[1]["image"], expected[1].preview(640), limit=3)
     assert tuple(np.asarray(Image.open(canvas))[120, 100]) == (0x4A, 0x7F, 0xC1)
-    with pytest.raises(AppError, match="'red' is no hint"):
+    answers, *_, code = client.predict(
+        CAT, hints="100 120 #4a7fc1", n=1, seed=1, reach=90, api_name="/hints"
+    )[2:6]
+    expected = model.colorize(EXAMPLES / "cat.jpg", n=1, seed=1, hints=hints[:1], reach=90)
+    assert same(answers[0]["image"], expected[0].preview(640), limit=3)
+    assert "reach=90" in code
+    with pytest.raises(AppError, match="The line 'red' is not a hint; expected"):
         client.predict(CAT, hints="red", api_name="/hints")
 
 
