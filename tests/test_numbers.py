@@ -55,6 +55,6 @@ def test_enlarging_makes_no_colour_beyond_the_small_ones():
     lightness[6::25, 6::25] = 0
     enlargement = photos.GuidedEnlargement.of(ab, lightness)
     slope = enlargement.coefficients[12::25, 12::25, 0]
-    assert (slope * 40).max() > 60  # so that without limits the leaps of L would be seen
+    assert (slope * 40).max() > 45  # so that without limits the leaps of L would be seen
     large = photos.enlarge(ab, lightness)
     assert np.abs(large).max() <= 30
