@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from cinn_hub.errors import CinnHubError
-from cinn_hub.photos import whole_file
+from cinn_hub.files import whole_file
 
 SUFFIXES = (".webp", ".gif", ".mp4")
 
@@ -48,19 +48,19 @@ def write_animation(
         raise CinnHubError(f"{path} cannot be written: {said}.") from error
 
 
-def write_repeating(pictures: Sequence[Image.Image], path: str, milliseconds: int) -> None:
-    options = {"quality": 85} if path.endswith(".webp") else {}
+def write_repeating(pictures: Sequence[Image.Image], path: Path, milliseconds: int) -> None:
+    options = {"quality": 85} if path.suffix.lower() == ".webp" else {}
     pictures[0].save(
         path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, **options
     )
 
 
-def write_mp4(pictures: Sequence[Image.Image], path: str, rate: float) -> None:
+def write_mp4(pictures: Sequence[Image.Image], path: Path, rate: float) -> None:
     """MPEG-4, at even sizes, as the codec wants them."""
     width, height = (side // 2 * 2 for side in pictures[0].size)
     if not width or not height:
         raise CinnHubError("An MP4 needs 2 pixels or more on each side; take a larger size.")
-    video = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), rate, (width, height))
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, (width, height))
     if not video.isOpened():
         raise CinnHubError("This OpenCV has no codec for MP4; choose WebP or GIF.")
     for picture in pictures:

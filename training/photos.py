@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, WeightedRandomSampler, default_collate
 
-from cinn_hub.color import is_colored, to_lab
+from cinn_hub import photos
+from cinn_hub.errors import PhotoError
 
 T = TypeVar("T")
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
@@ -58,7 +59,7 @@ def find_photos(places: Sequence[str | Path]) -> list[Source]:
     sources = []
     for place in map(Path, places):
         if place.is_dir():
-            files = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES)
+            files = sorted(p for p in place.rglob("[!.]*") if p.suffix.lower() in SUFFIXES)
             root = place.resolve().name
             sources += [
                 Source(p, None, f"{root}/{p.relative_to(place).as_posix()}", p.parent.name)
@@ -88,7 +89,7 @@ class ColorPhotos(Dataset):
 
     With `classes`, the photo's scores in a classifier come third.
 
-    Each photo, or a random part of it, is squeezed to a square whatever its aspect, as in use.
+    Each photo, or a random part of it, is squeezed to a square by the functions that are in use.
     Grey, toned and unreadable photos give None; `collate` drops them.
 
     Arguments:
@@ -117,17 +118,17 @@ class ColorPhotos(Dataset):
             return None
         if self.augment:
             bgr = random_part(bgr)
-        shrinks = bgr.shape[0] * bgr.shape[1] > self.size**2
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        square = cv2.resize(bgr, (self.size, self.size), interpolation=method)
-        lab = to_lab(cv2.cvtColor(square, cv2.COLOR_BGR2RGB))
-        small = cv2.resize(lab, (self.size // 4,) * 2, interpolation=cv2.INTER_AREA)
-        if not is_colored(small):
+        try:
+            photo = photos.read(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+        except PhotoError:  # too small
             return None
-        lightness = np.ascontiguousarray(lab[..., 0])
+        if not photos.is_colored(photo):
+            return None
+        lightness = photos.squeeze(photo.lightness, self.size)
         if self.augment:
             lightness = perhaps_aged(lightness)
-        ab = torch.from_numpy(small[..., 1:]).permute(2, 0, 1).contiguous()
+        ab = photos.squeezed_ab(photo, self.size // 4)
+        ab = torch.from_numpy(ab).permute(2, 0, 1).contiguous()
         item = (torch.from_numpy(lightness[None]), ab)
         return item if self.classes is None else (*item, self.classes[index])
 

@@ -1,0 +1,40 @@
+"""Photos: reading them, squeezing L for the network, enlarging ab on the photo's own L, writing."""
+
+from cinn_hub.photos.enlarging import GuidedEnlargement, enlarge
+from cinn_hub.photos.photo import (
+    Photo,
+    PhotoLike,
+    fit_within,
+    is_colored,
+    shrunk,
+    squeeze,
+    squeezed_ab,
+)
+from cinn_hub.photos.reading import read
+from cinn_hub.photos.rendering import (
+    paint,
+    render,
+    render_grey_preview,
+    render_layer,
+    render_preview,
+)
+from cinn_hub.photos.saving import save
+
+__all__ = [
+    "GuidedEnlargement",
+    "Photo",
+    "PhotoLike",
+    "enlarge",
+    "fit_within",
+    "is_colored",
+    "paint",
+    "read",
+    "render",
+    "render_grey_preview",
+    "render_layer",
+    "render_preview",
+    "save",
+    "shrunk",
+    "squeeze",
+    "squeezed_ab",
+]

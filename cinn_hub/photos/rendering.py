@@ -1,0 +1,65 @@
+"""Pictures of a photo with colours: at its own size, as a layer, as previews."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from cinn_hub import color
+from cinn_hub.photos.enlarging import GuidedEnlargement
+from cinn_hub.photos.photo import Photo, shrunk
+
+
+def paint(lightness: np.ndarray, ab: np.ndarray, flat: float | None = None) -> np.ndarray:
+    """sRGB (H, W, 3) uint8 of this L with the small ab enlarged on it; L stays as it is.
+
+    flat: one L for all pixels of the result; the given one is then only what ab is enlarged on.
+    """
+    enlargement = GuidedEnlargement.of(ab, lightness)
+    rgb = np.empty((*lightness.shape, 3), np.uint8)
+    for rows in color.strips(lightness.shape):
+        colors = enlargement.rows(lightness, rows)
+        light = lightness[rows] if flat is None else np.full_like(lightness[rows], flat)
+        rgb[rows] = color.to_rgb(np.dstack([light, colors]))
+    return rgb
+
+
+def render(photo: Photo, ab: np.ndarray) -> Image.Image:
+    """The photo with these colours at its own size, with its alpha; `info` has EXIF, profile, dpi.
+
+    ab: (h, w, 2) float32, of the photo squeezed to a square.
+    """
+    image = with_alpha(paint(photo.lightness, ab), photo.alpha)
+    if photo.exif:
+        image.info["exif"] = photo.exif
+    if photo.has_profile:
+        image.info["icc_profile"] = srgb_profile()
+    if photo.dpi:
+        image.info["dpi"] = photo.dpi
+    return image
+
+
+def render_layer(photo: Photo, ab: np.ndarray, lightness: float = 65.0) -> Image.Image:
+    """The colours alone at the photo's own size, all of one lightness, with the photo's alpha."""
+    return with_alpha(paint(photo.lightness, ab, flat=lightness), photo.alpha)
+
+
+def render_preview(photo: Photo, ab: np.ndarray, long_side: int) -> Image.Image:
+    """As `render`, shrunk to `long_side` pixels before anything is computed."""
+    small = shrunk(photo, long_side)
+    return with_alpha(paint(small.lightness, ab), small.alpha)
+
+
+def render_grey_preview(photo: Photo, long_side: int) -> Image.Image:
+    """The photo's L alone, shrunk to `long_side` pixels."""
+    small = shrunk(photo, long_side)
+    lab = np.dstack([small.lightness, np.zeros((*small.lightness.shape, 2), np.float32)])
+    return with_alpha(color.to_rgb(lab), small.alpha)
+
+
+def with_alpha(rgb: np.ndarray, alpha: np.ndarray | None) -> Image.Image:
+    return Image.fromarray(rgb if alpha is None else np.dstack([rgb, alpha]))
+
+
+def srgb_profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
