@@ -22,12 +22,22 @@ MAIN_TAGS = frozenset(  # those that speak of the photo, not of how its file was
     + (TAG.HostComputer, TAG.Copyright, TAG.DocumentName, TAG.PageName, TAG.Rating)
     + (TAG.XPTitle, TAG.XPComment, TAG.XPAuthor, TAG.XPKeywords, TAG.XPSubject)
 )
+EXIF_TAGS = {  # of the camera's directory; Pillow does not know their types
+    TiffTags.ASCII: (36867, 36868, 36880, 36881, 36882, 37520, 37521, 37522, 42016, 42032, 42033)
+    + (42035, 42036, 42037),
+    TiffTags.SIGNED_RATIONAL: (33434, 33437, *range(37377, 37383), 37386, 41483, 41486, 41487)
+    + (41493, 41988, 42034),
+    TiffTags.LONG: (34850, 34855, *range(34864, 34870), 37383, 37384, 37385, 37396, 40961, 40962)
+    + (40963, 41488, 41492, 41495, 41985, 41986, 41987, *range(41989, 41995), 41996),
+    TiffTags.UNDEFINED: (36864, 37121, 37500, 37510, 40960, 41728, 41729),
+}
+EXIF_TYPES = {tag: kind for kind, tags in EXIF_TAGS.items() for tag in tags}
 XMP_ORIENTATION = re.compile(
     rb"""\s+tiff:Orientation=(["'])[0-9]*\1|<tiff:Orientation>[0-9]*</tiff:Orientation>"""
 )
 LONGEST_TEXT = 60_000  # bytes of one entry of EXIF, XMP or IPTC
 PHOTOSHOP_IPTC = 0x0404  # the number of IPTC among the resources of Photoshop
-LEAST_DPI, MOST_DPI = 2, 30_000
+LEAST_DPI, MOST_DPI = 2, 12_000
 MARKER_ROOM = 65_533  # bytes in a segment of a JPEG
 
 
@@ -94,17 +104,18 @@ def checked(entries: Mapping[int, object], folder: int | None = None) -> Iterato
     """(tag, value) of the entries that can be written again."""
     for tag, value in entries.items():
         known = TiffTags.lookup(tag, folder)
-        if tag in (IFD.Interop, IFD.Exif, IFD.GPSInfo) or known.type is None:
+        kind = EXIF_TYPES.get(tag) if folder == IFD.Exif else known.type
+        if tag in (IFD.Interop, IFD.Exif, IFD.GPSInfo) or kind is None:
             continue
-        if known.type == TiffTags.ASCII:
+        if kind == TiffTags.ASCII:
             value = value.rstrip("\0") if isinstance(value, str) else value
             good = isinstance(value, str) and len(value) <= LONGEST_TEXT
-        elif known.type in (TiffTags.BYTE, TiffTags.UNDEFINED):
-            good = isinstance(value, bytes) or (known.type == TiffTags.BYTE and is_byte(value))
+        elif kind in (TiffTags.BYTE, TiffTags.UNDEFINED):
+            good = isinstance(value, bytes) or (kind == TiffTags.BYTE and is_byte(value))
         else:
             numbers = value if isinstance(value, tuple) else (value,)
-            good = 0 < len(numbers) <= 64 and all(is_number(n, known.type) for n in numbers)
-            good = good and known.length in (0, len(numbers))
+            good = 0 < len(numbers) <= 64 and all(is_number(n, kind) for n in numbers)
+            good = good and (folder == IFD.Exif or known.length in (0, len(numbers)))
         if good:
             yield tag, value
 

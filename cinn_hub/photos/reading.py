@@ -23,7 +23,7 @@ from cinn_hub.photos.opening import (
     pages_of,
 )
 from cinn_hub.photos.photo import Photo, PhotoLike
-from cinn_hub.photos.tones import Curve, coded, gamma_curve, profile_curve, profile_space
+from cinn_hub.photos.tones import applied, coding, profile_curve, profile_space
 
 MAX_PIXELS = 100_000_000
 LEAST_SIDE = 16  # pixels; below that there is nothing to recognise
@@ -109,11 +109,12 @@ def from_pixels(image: Image.Image, name: str, tags: dict) -> Photo:
         image = to_mode(image, "RGBA")
         alpha = np.asarray(image.getchannel("A"))
     rgb = to_rgb(image, profile)
-    curve = None if profile else gamma_curve(image.info)
     if is_grey(rgb):
         photo = from_grey(rgb[..., 0], profile, image.info)
+    elif not profile and (curve := coding(None, image.info)):
+        photo = from_rgb(eight_bits(applied(curve, rgb)))
     else:
-        photo = from_rgb(eight_bits(coded(rgb, curve)) if curve else rgb)
+        photo = from_rgb(rgb)
     return replace(photo, alpha=alpha, has_profile=has_profile)
 
 
@@ -130,8 +131,7 @@ def deep_samples(image: Image.Image, tags: dict) -> tiff.Samples:
 
 def from_grey(grey: np.ndarray, profile: bytes | None, info: dict) -> Photo:
     """Greys of uint8 or in [0, 1], with the curve that the file declares."""
-    curve: Curve | None = profile_curve(profile) if profile else gamma_curve(info)
-    return Photo(color.lightness_of_grey(coded(grey, curve) if curve else grey))
+    return Photo(color.lightness_of_grey(applied(coding(profile, info), grey)))
 
 
 def from_page(page: tiff.Page, name: str) -> Photo:

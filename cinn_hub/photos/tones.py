@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 Curve = Callable[[np.ndarray], np.ndarray]
-USUAL_GAMMA = 1 / 2.2  # of a gAMA chunk; nearly all that write it mean sRGB
+USUAL_GAMMA = 1 / 2.2  # of a gAMA chunk that leaves values as they are
 MOST_GAMMA = 10.0
 
 
@@ -77,12 +77,18 @@ def parametric(data: bytes) -> Curve | None:
     return curve
 
 
-def gamma_curve(info: dict) -> Curve | None:
-    """The curve of a PNG's gAMA chunk; None without one, or where sRGB is meant."""
+def coding(profile: bytes | None, info: dict) -> Curve | None:
+    """Stored values in [0, 1] to sRGB-coded ones, as the file declares; None where they are that.
+
+    A profile counts more than the gAMA chunk of a PNG, for a display of gamma 2.2 (PNG, 13.13).
+    """
+    if profile:
+        curve = profile_curve(profile)
+        return None if curve is None else lambda values: srgb_coded(curve(values))
     gamma = info.get("gamma")
     if "srgb" in info or not isinstance(gamma, int | float) or not gamma > 0:
         return None
-    return None if abs(gamma / USUAL_GAMMA - 1) < 0.05 else power(1 / gamma)
+    return power(USUAL_GAMMA / gamma)
 
 
 def power(gamma: float) -> Curve | None:
@@ -91,11 +97,17 @@ def power(gamma: float) -> Curve | None:
     return lambda values: (np.asarray(values, np.float32) ** gamma).astype(np.float32)
 
 
-def coded(values: np.ndarray, curve: Curve) -> np.ndarray:
-    """Stored values, of any unsigned integers or in [0, 1], as sRGB-coded float32 in [0, 1]."""
-    if values.dtype in (np.uint8, np.uint16):
-        steps = np.iinfo(values.dtype).max
-        return coded(np.arange(steps + 1, dtype=np.float32) / steps, curve)[values]
-    light = np.asarray(curve(values), np.float32).clip(0, 1)
+def srgb_coded(light: np.ndarray) -> np.ndarray:
+    """Light in [0, 1] as sRGB-coded float32: IEC 61966-2-1."""
+    light = np.asarray(light, np.float32).clip(0, 1)
     bent = 1.055 * light ** (1 / 2.4) - 0.055
     return np.where(light <= 0.0031308, 12.92 * light, bent).astype(np.float32)
+
+
+def applied(curve: Curve | None, values: np.ndarray) -> np.ndarray:
+    """The curve on uint8, or on floats in [0, 1]; float32 in [0, 1]."""
+    if curve is None:
+        return values
+    if values.dtype == np.uint8:
+        return curve(np.arange(256, dtype=np.float32) / 255)[values]
+    return curve(values)
