@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from cinn_hub.latent import fresh_seed
-from cinn_hub.ui.errors import shown
+from cinn_hub.ui.errors import error_notes
 from cinn_hub.writing import SIDE, DigitModel, from_sketch
 
 CODE = """import cinn_hub
@@ -57,7 +57,7 @@ def build(model: DigitModel) -> None:
 
 
 def build_writing(model: DigitModel) -> None:
-    @shown
+    @error_notes
     def run(digit: str, n: int, temperature: float, seed: int) -> np.ndarray:
         """Digits that the model writes: one row a label, one column a hand."""
         labels = range(10) if digit == ALL else [int(digit)]
@@ -93,7 +93,7 @@ def build_transfer(model: DigitModel) -> None:
             page = picture("The same hand, all ten digits", "transferred")
             note = gr.Label(label="What the model reads", num_top_classes=3, elem_id="reads")
 
-    @shown
+    @error_notes
     def run(drawing: dict | None) -> tuple[np.ndarray, dict[str, float]]:
         """All ten digits in the hand of a drawn one, and what the model reads in it."""
         digit = from_sketch(ink(drawing))
@@ -117,7 +117,7 @@ def build_interpolation(model: DigitModel) -> None:
     go = gr.Button("Walk from A to B", variant="primary", elem_id="walk")
     page = picture("From hand A to hand B", "walked")
 
-    @shown
+    @error_notes
     def run(drawing_a: dict | None, drawing_b: dict | None, digit: str) -> np.ndarray:
         """One digit, written by the hands between those of two drawn digits."""
         ends = [from_sketch(ink(drawing)) for drawing in (drawing_a, drawing_b)]
@@ -130,7 +130,7 @@ def build_interpolation(model: DigitModel) -> None:
 
 
 def build_sliders(model: DigitModel) -> None:
-    @shown
+    @error_notes
     def run(temperature: float, seed: int, **amounts: float) -> np.ndarray:
         """All ten digits in a hand that is moved along named directions, in deviations."""
         z = model.draw(1, temperature, int(seed or 0))
