@@ -140,8 +140,8 @@ def mutated_file(copy: Path, mutation: Mutation) -> Path:
     return files[0]
 
 
-def is_noticed(mutation: Mutation) -> bool:
-    """Whether a test fails where the mutation is made."""
+def passes(mutation: Mutation, mutated: bool) -> bool:
+    """Whether the tests of a mutation pass in a copy, with or without the mutation."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         for name in COPIED:
@@ -150,20 +150,24 @@ def is_noticed(mutation: Mutation) -> bool:
             copy.mkdir(exist_ok=True)
             move(source, copy / name)
         path = mutated_file(copy, mutation)
-        text = path.read_text("utf-8").replace(mutation.before, mutation.after)
-        path.write_text(text, "utf-8")
+        if mutated:
+            text = path.read_text("utf-8").replace(mutation.before, mutation.after)
+            path.write_text(text, "utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-x", *mutation.tests]
         done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
     if done.returncode not in (0, 1):  # 1: a test failed
         raise RuntimeError(f"{mutation.name}: the tests could not be run.\n{done.stdout[-2000:]}")
-    return done.returncode == 1
+    return done.returncode == 0
 
 
 def main(names: list[str]) -> int:
     chosen = [m for m in MUTATIONS if not names or m.name in names]
-    missed = 0
+    missed, sound = 0, {m.tests: m for m in chosen}
+    for mutation in sound.values():
+        if not passes(mutation, mutated=False):
+            raise SystemExit(f"Without any mutation a test fails: {', '.join(mutation.tests)}.")
     for mutation in chosen:
-        noticed = is_noticed(mutation)
+        noticed = not passes(mutation, mutated=True)
         missed += not noticed
         print(f"{'noticed' if noticed else 'NOT NOTICED':12} {mutation.name}", flush=True)
     print(f"{len(chosen) - missed} of {len(chosen)} mutations are noticed.")
