@@ -7,6 +7,8 @@ import errno
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cinn_hub.errors import CheckpointError, CinnHubError, OfflineError, UnknownModelError
@@ -80,8 +82,57 @@ def download(
         CheckpointError: the repository is not a model of this package, or a download is damaged.
         OfflineError: it is not in the cache, and the Hub cannot be reached.
     """
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+    from huggingface_hub.utils import httpx
+
+    revision = revision or "main"
+    with hub_errors(repo, revision, cache_dir):
+        cached = cached_folder(repo, revision, cache_dir)
+        if cached and (COMMIT.fullmatch(revision) or HF_HUB_OFFLINE):
+            return cached
+        if HF_HUB_OFFLINE:
+            raise OfflineError(unreachable(repo, revision, cache_dir))
+        try:
+            return newest(repo, revision, cached, token, cache_dir)
+        except (RepositoryNotFoundError, RevisionNotFoundError):
+            raise
+        except (HfHubHTTPError, httpx.HTTPError, OSError):
+            if cached:
+                return cached
+            raise
+
+
+def newest(
+    repo: str,
+    revision: str,
+    cached: Path | None,
+    token: str | bool | None,
+    cache_dir: str | os.PathLike[str] | None,
+) -> Path:
+    """The folder of what the Hub has now: what is cached, if it is that, else downloaded."""
     from huggingface_hub import HfApi
-    from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_OFFLINE
+
+    api = HfApi(token=token)
+    info = api.model_info(repo, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True)
+    files = {file.rfilename: file.lfs for file in info.siblings or []}
+    check_files(repo, list(files))
+    if cached and cached.name == info.sha:
+        return cached
+    lfs = files["model.safetensors"]
+    return fetch(repo, revision, info.sha, lfs and lfs.sha256, token, cache_dir)
+
+
+@contextmanager
+def hub_errors(
+    repo: str, revision: str, cache_dir: str | os.PathLike[str] | None
+) -> Iterator[None]:
+    """Turns the errors of the Hub's library into ours, one sentence each."""
+    from huggingface_hub.constants import HF_HUB_CACHE
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -91,27 +142,8 @@ def download(
     )
     from huggingface_hub.utils import httpx
 
-    revision = revision or "main"
-    cached = None
-    unreachable = OfflineError(
-        f"{repo}@{revision} is not in the cache {Path(cache_dir or HF_HUB_CACHE)}, and the Hub "
-        "cannot be reached; load a folder that has its config.json and model.safetensors, or try "
-        "again later."
-    )
     try:
-        cached = cached_folder(repo, revision, cache_dir)
-        if cached and (COMMIT.fullmatch(revision) or HF_HUB_OFFLINE):
-            return cached
-        if HF_HUB_OFFLINE:
-            raise unreachable
-        api = HfApi(token=token)
-        info = api.model_info(repo, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True)
-        files = {file.rfilename: file.lfs for file in info.siblings or []}
-        check_files(repo, list(files))
-        if cached and cached.name == info.sha:
-            return cached
-        lfs = files["model.safetensors"]
-        return fetch(repo, revision, info.sha, lfs and lfs.sha256, token, cache_dir)
+        yield
     except HFValidationError as error:
         raise UnknownModelError(
             f"No folder is called {repo!r}, and the Hub does not allow repositories of that name."
@@ -128,12 +160,20 @@ def download(
     except RevisionNotFoundError as error:
         raise UnknownModelError(f"{repo} has no revision {revision!r} on the Hub.") from error
     except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        if cached:
-            return cached
         if getattr(error, "errno", None) in DISK_FAULTS:
             place = Path(cache_dir or HF_HUB_CACHE)
             raise CinnHubError(f"The cache {place} cannot be written: {error.strerror}.") from error
-        raise unreachable from error
+        raise OfflineError(unreachable(repo, revision, cache_dir)) from error
+
+
+def unreachable(repo: str, revision: str, cache_dir: str | os.PathLike[str] | None) -> str:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return (
+        f"{repo}@{revision} is not in the cache {Path(cache_dir or HF_HUB_CACHE)}, and the Hub "
+        "cannot be reached; load a folder that has its config.json and model.safetensors, or try "
+        "again later."
+    )
 
 
 def fetch(
