@@ -7,8 +7,6 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from cinn_hub.errors import CheckpointError, CinnHubError, OfflineError, UnknownModelError
@@ -83,38 +81,41 @@ def download(
         OfflineError: it is not in the cache, and the Hub cannot be reached.
     """
     from huggingface_hub.constants import HF_HUB_OFFLINE
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
     from huggingface_hub.utils import httpx
 
     revision = revision or "main"
-    with hub_errors(repo, revision, cache_dir):
+    cached = None
+    try:
         cached = cached_folder(repo, revision, cache_dir)
         if cached and (COMMIT.fullmatch(revision) or HF_HUB_OFFLINE):
             return cached
         if HF_HUB_OFFLINE:
-            raise OfflineError(unreachable(repo, revision, cache_dir))
-        try:
-            return newest(repo, revision, cached, token, cache_dir)
-        except (RepositoryNotFoundError, RevisionNotFoundError):
-            raise
-        except (HfHubHTTPError, httpx.HTTPError, OSError):
-            if cached:
-                return cached
-            raise
+            raise unreachable(repo, revision, cache_dir)
+        return newest_folder(repo, revision, cached, token, cache_dir)
+    except HFValidationError as error:
+        raise UnknownModelError(
+            f"No folder is called {repo!r}, and the Hub does not allow repositories of that name."
+        ) from error
+    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+        if refusal := refusal_of(error, repo, revision):
+            raise refusal from error
+        if cached:
+            return cached
+        if getattr(error, "errno", None) in DISK_FAULTS:
+            place = cache_place(cache_dir)
+            raise CinnHubError(f"The cache {place} cannot be written: {error.strerror}.") from error
+        raise unreachable(repo, revision, cache_dir) from error
 
 
-def newest(
+def newest_folder(
     repo: str,
     revision: str,
     cached: Path | None,
     token: str | bool | None,
     cache_dir: str | os.PathLike[str] | None,
 ) -> Path:
-    """The folder of what the Hub has now: what is cached, if it is that, else downloaded."""
+    """The folder of the commit that the revision is at now: the cached one, or a download."""
     from huggingface_hub import HfApi
 
     api = HfApi(token=token)
@@ -127,53 +128,39 @@ def newest(
     return fetch(repo, revision, info.sha, lfs and lfs.sha256, token, cache_dir)
 
 
-@contextmanager
-def hub_errors(
-    repo: str, revision: str, cache_dir: str | os.PathLike[str] | None
-) -> Iterator[None]:
-    """Turns the errors of the Hub's library into ours, one sentence each."""
-    from huggingface_hub.constants import HF_HUB_CACHE
+def refusal_of(error: Exception, repo: str, revision: str) -> UnknownModelError | None:
+    """The Hub's refusal as one sentence; None where it refused nothing."""
     from huggingface_hub.errors import (
         GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
-    from huggingface_hub.utils import httpx
 
-    try:
-        yield
-    except HFValidationError as error:
-        raise UnknownModelError(
-            f"No folder is called {repo!r}, and the Hub does not allow repositories of that name."
-        ) from error
-    except GatedRepoError as error:
-        raise UnknownModelError(
-            f"{repo} is gated: ask for access on its page, then log in with `hf auth login`."
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise UnknownModelError(
+    if isinstance(error, GatedRepoError):
+        sentence = f"{repo} is gated: ask for access on its page, then log in with `hf auth login`."
+    elif isinstance(error, RepositoryNotFoundError):
+        sentence = (
             f"The Hub has no repository {repo}, or it is private: then pass token=... or log in "
             "with `hf auth login`."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise UnknownModelError(f"{repo} has no revision {revision!r} on the Hub.") from error
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        if getattr(error, "errno", None) in DISK_FAULTS:
-            place = Path(cache_dir or HF_HUB_CACHE)
-            raise CinnHubError(f"The cache {place} cannot be written: {error.strerror}.") from error
-        raise OfflineError(unreachable(repo, revision, cache_dir)) from error
+        )
+    elif isinstance(error, RevisionNotFoundError):
+        sentence = f"{repo} has no revision {revision!r} on the Hub."
+    else:
+        return None
+    return UnknownModelError(sentence)
 
 
-def unreachable(repo: str, revision: str, cache_dir: str | os.PathLike[str] | None) -> str:
+def unreachable(repo: str, revision: str, cache_dir: str | os.PathLike[str] | None) -> OfflineError:
+    return OfflineError(
+        f"{repo}@{revision} is not in the cache {cache_place(cache_dir)}, and the Hub cannot be "
+        "reached; load a folder that has its config.json and model.safetensors, or try again later."
+    )
+
+
+def cache_place(cache_dir: str | os.PathLike[str] | None) -> Path:
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    return (
-        f"{repo}@{revision} is not in the cache {Path(cache_dir or HF_HUB_CACHE)}, and the Hub "
-        "cannot be reached; load a folder that has its config.json and model.safetensors, or try "
-        "again later."
-    )
+    return Path(cache_dir or HF_HUB_CACHE)
 
 
 def fetch(

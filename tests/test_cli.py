@@ -54,7 +54,7 @@ def test_jpeg(run, folder):
     ("arguments", "sentence"),
     [
         (["nowhere.jpg"], "The photo nowhere.jpg does not exist; check the path."),
-        (["page.jpg"], "page.jpg is no picture that can be read"),
+        (["page.jpg"], "page.jpg is not a picture that can be read"),
         (["half.png"], "half.png is damaged or incomplete"),
         (["dot.png"], "dot.png is 1 x 1 pixels"),
         (["grandma.png", "-n", "0"], "n is 0"),
@@ -157,7 +157,7 @@ def test_every_photo_in_a_folder_is_coloured_or_named(run, folder):
     color_picture(60, 40).convert("L").save(album / "a.avif")
     (album / "b.HEIC").write_bytes(b"no photo that is read here")
     code, output = run("colorize", album, "-n", 1, "-o", "out", "-m", "model")
-    assert code == 1 and "b.HEIC is no picture that can be read" in output.err
+    assert code == 1 and "b.HEIC is not a picture that can be read" in output.err
     assert (folder / "out" / "a_color1.png").exists()
 
 

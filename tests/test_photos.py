@@ -111,7 +111,7 @@ def test_orientation_is_applied_and_forgotten(picture):
     assert photo.size == SIZE[::-1]
     assert np.array_equal(photo.rgb, np.rot90(np.asarray(picture), -1))
     kept = Image.Exif()
-    kept.load(photo.exif)
+    kept.load(photo.metadata.exif)
     assert kept[0x010F] == "Zeiss" and 0x0112 not in kept
 
 
@@ -130,19 +130,19 @@ def test_profiles_are_converted_to_srgb(picture):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (b"", "photo is no picture that can be read"),
-        (b"<!doctype html><title>404</title>", "photo is no picture that can be read"),
-        ("nowhere.jpg", "There is no photo nowhere.jpg"),
+        (b"", "photo is not a picture that can be read"),
+        (b"<!doctype html><title>404</title>", "photo is not a picture that can be read"),
+        ("nowhere.jpg", "The photo nowhere.jpg does not exist"),
         (".", ". is a folder"),
-        (np.zeros((20, 20, 2)), r"An array of shape \(20, 20, 2\) is no photo"),
+        (np.zeros((20, 20, 2)), r"The array has the shape \(20, 20, 2\)"),
         (np.zeros((0, 20)), "holds no pixels"),
         (np.full((20, 20), 255.0), r"must have values in \[0, 1\]; divide it by 255"),
         (np.full((20, 20), np.nan), r"must have values in \[0, 1\]"),
-        (np.zeros((20, 20), np.int64), "An array of int64 is no photo"),
+        (np.zeros((20, 20), np.int64), "The array holds int64"),
         (np.zeros((1, 1), np.uint8), "photo is 1 x 1 pixels; a photo needs at least 16"),
         (Image.new("L", (500, 1)), "photo is 500 x 1 pixels"),
-        (None, "A NoneType is no photo"),
-        (7, "A int is no photo"),
+        (None, "of type NoneType"),
+        (7, "of type int"),
     ],
 )
 def test_what_is_no_photo_gets_one_sentence(source, message):
@@ -182,7 +182,7 @@ def with_exif(picture, exif):
 )
 def test_exif_that_cannot_be_read_loses_no_photo(picture, exif):
     photo = photos.read(with_exif(picture, exif))
-    assert photo.size == SIZE and not photo.exif
+    assert photo.size == SIZE and not photo.metadata.exif
 
 
 def test_a_tiff_keeps_what_it_says_of_the_photo(picture, tmp_path):
@@ -190,9 +190,9 @@ def test_a_tiff_keeps_what_it_says_of_the_photo(picture, tmp_path):
     exif[0x010E], exif[0x0112] = "grandma 1944", 6
     picture.save(tmp_path / "scan.tif", exif=exif, dpi=(600, 600))
     photo = photos.read(tmp_path / "scan.tif")
-    assert photo.size == SIZE[::-1] and photo.dpi == (600, 600)
+    assert photo.size == SIZE[::-1] and photo.metadata.dpi == (600, 600)
     kept = Image.Exif()
-    kept.load(photo.exif)
+    kept.load(photo.metadata.exif)
     assert dict(kept) == {0x010E: "grandma 1944"}
     image = photos.render(photo, np.zeros((16, 16, 2), np.float32))
     for name in ("out.tif", "out.jpg", "out.png"):

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from cinn_hub import color
+from cinn_hub.photos.metadata import Metadata
 
 PhotoLike = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
 
@@ -23,19 +24,19 @@ class Photo:
         lightness: (H, W) float32, L in [0, 100].
         rgb: (H, W, 3) uint8, None for a photo without colours.
         alpha: (H, W) uint8, None without transparency.
-        exif: what the file said of camera, date and place, without the orientation.
         name: the file's name, for people.
         has_profile: whether the file named its colour space; then the result does, too.
-        dpi: dots an inch, across and down, if the file says so.
+        metadata: what the file says of camera, date, place, people and resolution.
+        pages: how many pictures the file has; this is one of them.
     """
 
     lightness: np.ndarray
     rgb: np.ndarray | None = None
     alpha: np.ndarray | None = None
-    exif: bytes | None = None
     name: str = "photo"
     has_profile: bool = False
-    dpi: tuple[float, float] | None = None
+    metadata: Metadata = Metadata()
+    pages: int = 1
 
     @property
     def size(self) -> tuple[int, int]:

@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
-from typing import Any
+from dataclasses import replace
+from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms
 
 from cinn_hub import color
 from cinn_hub.errors import PhotoError
+from cinn_hub.photos import tiff
+from cinn_hub.photos.metadata import metadata_of, orientation
+from cinn_hub.photos.opening import (
+    check_size,
+    damaged,
+    name_of,
+    open_image,
+    open_source,
+    pages_of,
+)
 from cinn_hub.photos.photo import Photo, PhotoLike
+from cinn_hub.photos.tones import applied, coding, profile_curve, profile_space
 
 MAX_PIXELS = 100_000_000
 LEAST_SIDE = 16  # pixels; below that there is nothing to recognise
-SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I", "F")
-TAG = ExifTags.Base
-DESCRIPTIVE_TAGS = (  # of a TIFF
-    *(TAG.ImageDescription, TAG.Make, TAG.Model, TAG.Software, TAG.DateTime, TAG.Artist),
-    *(TAG.Copyright, TAG.ExifOffset, TAG.GPSInfo, TAG.Orientation),
-)
-EXPECTED = "expected a photo such as JPEG, PNG, TIFF or WebP"
+DEEP_GREYS = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 
 
-def read(photo: PhotoLike, max_pixels: int = MAX_PIXELS) -> Photo:
-    """Reads anything that Pillow reads, and arrays (H, W[, 1|3|4]) of uint8, uint16 or [0, 1].
+def read(photo: PhotoLike | Photo, max_pixels: int = MAX_PIXELS, page: int = 0) -> Photo:
+    """Reads JPEG, PNG, TIFF, WebP, AVIF, HEIC (with pillow-heif), GIF, BMP, JPEG 2000, PPM and PSD.
 
-    Orientation is applied, colour profiles are converted to sRGB, 16-bit greys keep their
-    precision, of an animation the first picture counts. The size is checked before decoding.
+    Orientation is applied, what files declare of their tones and colours (profiles, gAMA, white as
+    zero, bits, the largest sample) is heeded, and greys keep their precision. The size is checked
+    before decoding. What is handed over is never changed.
+
+    Arguments:
+        photo: path, bytes, binary file, Pillow image, or array (H, W[, 1|3|4]) of uint8, uint16 or
+            floats in [0, 1].
+        page: of a TIFF or an animation, counted from 0; `pages` of the result says how many.
 
     Raises:
         PhotoError: what it is, what was expected, what to do.
@@ -38,9 +49,11 @@ def read(photo: PhotoLike, max_pixels: int = MAX_PIXELS) -> Photo:
         return photo
     if isinstance(photo, np.ndarray):
         found = from_array(photo)
+    elif isinstance(photo, Image.Image):
+        check_size(photo, name_of(photo), max_pixels)
+        found = from_image(photo, name_of(photo))
     else:
-        name = name_of(photo)
-        found = from_image(open_image(photo, name, max_pixels), name, max_pixels)
+        found = from_file(open_source(photo), name_of(photo), max_pixels, page)
     width, height = found.size
     if min(width, height) < LEAST_SIDE:
         raise PhotoError(
@@ -50,121 +63,168 @@ def read(photo: PhotoLike, max_pixels: int = MAX_PIXELS) -> Photo:
     return found
 
 
-def name_of(photo: PhotoLike) -> str:
-    path = photo if isinstance(photo, str | os.PathLike) else getattr(photo, "name", None)
-    path = path or getattr(photo, "filename", None)
-    return os.path.basename(os.fspath(path)) if isinstance(path, str | os.PathLike) else "photo"
+def from_file(source: BinaryIO, name: str, max_pixels: int, page: int) -> Photo:
+    image = open_image(source, name, max_pixels, page)
+    if image is None:
+        return from_page(tiff.read_page(source, name, page, max_pixels), name)
+    if image.format == "TIFF":
+        if tiff.is_raw(image):
+            raise tiff.raw_error(name)
+        if page == 0 and tiff.is_preview(image):
+            return from_page(tiff.read_page(source, name, page, max_pixels), name)
+    return from_image(image, name)
 
 
-def open_image(photo: PhotoLike, name: str, max_pixels: int) -> Image.Image:
-    if isinstance(photo, Image.Image):
-        return photo
-    if not isinstance(photo, str | os.PathLike | bytes) and not hasattr(photo, "read"):
-        raise PhotoError(f"A {type(photo).__name__} is no photo; {EXPECTED}, as path or bytes.")
-    source = io.BytesIO(photo) if isinstance(photo, bytes) else photo
+def from_image(image: Image.Image, name: str) -> Photo:
+    """A Pillow image as a `Photo`; the image stays as it is."""
+    tags = dict(getattr(image, "tag_v2", {}))
+    pages = pages_of(image)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(source)
-    except Image.DecompressionBombError as error:
-        limit = min(max_pixels, 2 * Image.MAX_IMAGE_PIXELS) / 1e6  # Pillow has one of its own
-        raise PhotoError(
-            f"{name} has more than the {limit:.0f} megapixels that are read; shrink it."
-        ) from error
-    except FileNotFoundError as error:
-        raise PhotoError(f"There is no photo {os.fspath(source)}; check the path.") from error
-    except IsADirectoryError as error:
-        raise PhotoError(f"{os.fspath(source)} is a folder; {EXPECTED}.") from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise PhotoError(f"{name} is no picture that can be read; {EXPECTED}.") from error
+            warnings.simplefilter("ignore")
+            image.load()
+            turned = orientation(image)
+            photo = from_pixels(image, name, tags)
+            photo = replace(photo, name=name, metadata=metadata_of(image), pages=pages)
+    except PhotoError:
+        raise
+    except MemoryError as error:
+        raise PhotoError(f"{name} is too large for this machine's memory; shrink it.") from error
+    except Exception as error:  # Pillow raises errors of many kinds on damaged files
+        raise damaged(name, error) from error
+    return upright(photo, turned)
 
 
-def from_image(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> Photo:
-    """A Pillow image as a `Photo`."""
-    pixels = image.width * image.height
-    if pixels > max_pixels:
-        raise PhotoError(
-            f"{name} has {pixels / 1e6:.0f} megapixels, more than the limit of "
-            f"{max_pixels / 1e6:.0f}; shrink it."
-        )
-    try:
-        image.load()
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError) as error:
-        raise PhotoError(
-            f"{name} is damaged or incomplete ({error}); get the file again."
-        ) from error
-    image, exif = upright(image)
-    dpi = image.info.get("dpi")
-    said = {"exif": exif, "name": name, "has_profile": bool(image.info.get("icc_profile"))}
-    said["dpi"] = tuple(map(float, dpi)) if dpi else None
-    if image.mode in SIXTEEN_BIT_MODES:
-        lightness = color.lightness_of_grey(sixteen_bit_grey(np.asarray(image), image.mode, name))
-        return Photo(lightness, **said)
+def from_pixels(image: Image.Image, name: str, tags: dict) -> Photo:
+    profile = image.info.get("icc_profile")
+    has_profile = bool(profile)
+    if image.mode in DEEP_GREYS:
+        unit = deep_samples(image, tags).unit(np.asarray(image), name)
+        return replace(from_grey(unit, profile, image.info), has_profile=has_profile)
+    if image.mode == "LAB":
+        lab = np.asarray(image)
+        return from_lab(tiff.lab_of(lab))
     alpha = None
     if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
         image = to_mode(image, "RGBA")
         alpha = np.asarray(image.getchannel("A"))
-    return from_rgb(np.asarray(to_srgb(image)), alpha, **said)
+    rgb = to_rgb(image, profile)
+    if is_grey(rgb):
+        photo = from_grey(rgb[..., 0], profile, image.info)
+    elif not profile and (curve := coding(None, image.info)):
+        photo = from_rgb(eight_bits(applied(curve, rgb)))
+    else:
+        photo = from_rgb(rgb)
+    return replace(photo, alpha=alpha, has_profile=has_profile)
 
 
-def upright(image: Image.Image) -> tuple[Image.Image, bytes | None]:
-    """The image as its orientation says, and its EXIF without that.
-
-    EXIF that cannot be read is left out: the pixels are worth more. Of a TIFF's tags only those
-    that speak of the photo count, not those that say how the file was laid out.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            exif = image.getexif()
-            if image.format == "TIFF":
-                for tag in [tag for tag in exif if tag not in DESCRIPTIVE_TAGS]:
-                    del exif[tag]
-            image = ImageOps.exif_transpose(image)
-            exif.pop(TAG.Orientation, None)
-            return image, exif.tobytes() if exif else None
-    except Exception:  # Pillow raises errors of many kinds on damaged EXIF
-        return image, None
+def deep_samples(image: Image.Image, tags: dict) -> tiff.Samples:
+    """The scale of greys that Pillow gives as they are stored."""
+    if image.format == "TIFF":
+        return tiff.samples_of(tags)
+    if image.mode == "F":
+        return tiff.Samples(32, tiff.FLOAT)
+    if image.mode == "I" and image.format is None:  # Pillow has 8 or 16 bits in this mode
+        return tiff.Samples(8 if image.getextrema()[1] <= 255 else 16)
+    return tiff.Samples(16)
 
 
-def from_rgb(rgb: np.ndarray, alpha: np.ndarray | None, **said: Any) -> Photo:
-    if np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 1], rgb[..., 2]):
-        return Photo(color.lightness_of_grey(rgb[..., 0]), None, alpha, **said)
+def from_grey(grey: np.ndarray, profile: bytes | None, info: dict) -> Photo:
+    """Greys of uint8 or in [0, 1], with the curve that the file declares."""
+    return Photo(color.lightness_of_grey(applied(coding(profile, info), grey)))
+
+
+def from_page(page: tiff.Page, name: str) -> Photo:
+    """A page that tifffile has read as a `Photo`."""
+    if page.is_lab:
+        return replace(from_lab(page.values), name=name)
+    values, alpha = page.values, None
+    if page.has_alpha:
+        values, alpha = values[..., :-1], eight_bits(values[..., -1])
+    if values.shape[2] < 3:
+        photo = from_grey(values[..., 0], page.profile, {})
+    else:
+        rgb = Image.fromarray(eight_bits(np.ascontiguousarray(values[..., :3])))
+        photo = from_rgb(to_rgb(rgb, page.profile))
+    return replace(photo, alpha=alpha, name=name, has_profile=bool(page.profile))
+
+
+def from_rgb(rgb: np.ndarray) -> Photo:
+    if is_grey(rgb):
+        return Photo(color.lightness_of_grey(rgb[..., 0]))
     lightness = np.empty(rgb.shape[:2], np.float32)
     for rows in color.strips(rgb.shape):
         lightness[rows] = color.to_lab(rgb[rows])[..., 0]
-    return Photo(lightness, rgb, alpha, **said)
+    return Photo(lightness, rgb)
 
 
-def to_srgb(image: Image.Image) -> Image.Image:
-    """An RGB image in sRGB; a profile that cannot be used is ignored."""
-    profile = image.info.get("icc_profile")
-    if profile:
-        source = image.convert("RGB") if image.mode in ("RGBA", "P", "LA", "PA") else image
+def from_lab(lab: np.ndarray) -> Photo:
+    if not lab[..., 1:].any():
+        return Photo(lab[..., 0].copy())
+    return Photo(lab[..., 0].copy(), color.to_rgb(lab))
+
+
+def is_grey(rgb: np.ndarray) -> bool:
+    return np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 1], rgb[..., 2])
+
+
+def eight_bits(unit: np.ndarray) -> np.ndarray:
+    return np.round(unit.clip(0, 1) * 255).astype(np.uint8)
+
+
+def to_rgb(image: Image.Image, profile: bytes | None) -> np.ndarray:
+    """(H, W, 3) uint8 in sRGB; a profile of another kind of picture is left out.
+
+    Greys stay as they are stored: their curve is applied later, without loss.
+    """
+    source = to_mode(image, "RGB") if image.mode in ("RGBA", "P", "PA", "RGBX", "YCbCr") else image
+    if profile_space(profile) == {"RGB": "RGB", "CMYK": "CMYK"}.get(source.mode, "none"):
+        rgb = np.asarray(to_mode(source, "RGB"))
+        if source.mode == "RGB" and is_grey(rgb) and profile_curve(profile):
+            return rgb
         try:
-            return ImageCms.profileToProfile(
+            to_srgb = ImageCms.profileToProfile(
                 source,
                 ImageCms.ImageCmsProfile(io.BytesIO(profile)),
                 ImageCms.createProfile("sRGB"),
                 outputMode="RGB",
             )
+            return np.asarray(to_srgb)
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass
-    return to_mode(image, "RGB")
+    return np.asarray(to_mode(source, "RGB"))
 
 
 def to_mode(image: Image.Image, mode: str) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def sixteen_bit_grey(values: np.ndarray, mode: str, name: str) -> np.ndarray:
-    """Grey values of 16 bits, or floats of any scale, as float32 in [0, 1]."""
-    values = values.astype(np.float32)
-    if not np.isfinite(values).all():
-        raise PhotoError(f"{name} has pixels that are no numbers; write the file again.")
-    if mode == "F" and values.max(initial=0) <= 1:
-        return values.clip(0, 1)
-    return (values / (255 if mode in "FI" and values.max() <= 255 else 65535)).clip(0, 1)
+def upright(photo: Photo, turned: int) -> Photo:
+    """The photo as EXIF's orientation (1 to 8) says that it is seen."""
+    if turned == 1:
+        return photo
+
+    def turn(array: np.ndarray | None) -> np.ndarray | None:
+        if array is None:
+            return None
+        if turned >= 5:
+            array = array.swapaxes(0, 1)
+        if turned in (3, 4, 7, 8):
+            array = array[::-1]
+        if turned in (2, 3, 6, 7):
+            array = array[:, ::-1]
+        return np.ascontiguousarray(array)
+
+    metadata = photo.metadata
+    if turned >= 5 and metadata.dpi:
+        metadata = replace(metadata, dpi=metadata.dpi[::-1])
+    return replace(
+        photo,
+        lightness=turn(photo.lightness),
+        rgb=turn(photo.rgb),
+        alpha=turn(photo.alpha),
+        metadata=metadata,
+    )
 
 
 def from_array(array: np.ndarray) -> Photo:
@@ -173,10 +233,10 @@ def from_array(array: np.ndarray) -> Photo:
         array = array[..., 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
         raise PhotoError(
-            f"An array of shape {array.shape} is no photo; expected (H, W) or (H, W, 1, 3 or 4)."
+            f"The array has the shape {array.shape}; expected (H, W) or (H, W, 1, 3 or 4)."
         )
     if 0 in array.shape:
-        raise PhotoError(f"An array of shape {array.shape} holds no pixels.")
+        raise PhotoError(f"The array of shape {array.shape} holds no pixels.")
     if array.dtype in (np.uint8, np.uint16):
         unit = array
     elif np.issubdtype(array.dtype, np.floating):
@@ -185,11 +245,11 @@ def from_array(array: np.ndarray) -> Photo:
             raise PhotoError("A photo of floats must have values in [0, 1]; divide it by 255.")
     else:
         raise PhotoError(
-            f"An array of {array.dtype} is no photo; expected uint8, uint16 or floats in [0, 1]."
+            f"The array holds {array.dtype}; expected uint8, uint16 or floats in [0, 1]."
         )
     if unit.ndim == 2:
         return Photo(color.lightness_of_grey(unit))
     scale = {np.uint8: 1, np.uint16: 255 / 65535}.get(unit.dtype.type, 255)
     eight = np.round(unit * scale).astype(np.uint8)
     alpha = eight[..., 3].copy() if eight.shape[2] == 4 else None
-    return from_rgb(np.ascontiguousarray(eight[..., :3]), alpha)
+    return replace(from_rgb(np.ascontiguousarray(eight[..., :3])), alpha=alpha)

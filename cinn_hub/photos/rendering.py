@@ -25,17 +25,14 @@ def paint(lightness: np.ndarray, ab: np.ndarray, flat: float | None = None) -> n
 
 
 def render(photo: Photo, ab: np.ndarray) -> Image.Image:
-    """The photo with these colours at its own size, with its alpha; `info` has EXIF, profile, dpi.
+    """The photo with these colours at its own size, with its alpha; `info` tells its metadata.
 
     ab: (h, w, 2) float32, of the photo squeezed to a square.
     """
     image = with_alpha(paint(photo.lightness, ab), photo.alpha)
-    if photo.exif:
-        image.info["exif"] = photo.exif
+    image.info |= {key: value for key, value in vars(photo.metadata).items() if value}
     if photo.has_profile:
         image.info["icc_profile"] = srgb_profile()
-    if photo.dpi:
-        image.info["dpi"] = photo.dpi
     return image
 
 

@@ -2,70 +2,194 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin, TiffTags
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.files import whole_file
+from cinn_hub.photos.metadata import (
+    MARKER_ROOM,
+    Metadata,
+    exif_to_write,
+    metadata_of,
+    photoshop_segment,
+    png_profile,
+)
 
 TAG = ExifTags.Base
-
-SAVE_OPTIONS: dict[str, dict[str, object]] = {
-    ".png": {"format": "PNG", "compress_level": 1},  # level 6 takes five times as long
-    ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-    ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-    ".webp": {"format": "WEBP", "quality": 95},
-    ".tif": {"format": "TIFF", "compression": "tiff_adobe_deflate"},
-    ".tiff": {"format": "TIFF", "compression": "tiff_adobe_deflate"},
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
 }
+OPTIONS: dict[str, dict[str, object]] = {
+    "PNG": {"compress_level": 1},  # level 6 takes five times as long
+    "JPEG": {"subsampling": 0},
+    "WEBP": {},
+    "TIFF": {"compression": "tiff_adobe_deflate"},
+}
+LONGEST_SIDES = {"JPEG": 65_535, "WEBP": 16_383}
+XMP_ROOM = 65_000  # bytes in a segment of a JPEG, less its header
 
 
 def save(
     image: Image.Image,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | BinaryIO,
     settings: Mapping[str, str] | None = None,
     quality: int = 95,
+    format: str | None = None,
 ) -> None:
-    """Writes PNG, JPEG, WebP or TIFF by the suffix, with the image's EXIF, profile and dpi.
+    """Writes PNG, JPEG, WebP or TIFF, with the image's EXIF, XMP, IPTC, profile and resolution.
 
     The settings, which say how the colours were made, go in as text: in a PNG one by one, else as
-    the EXIF entry Software. `quality` is that of JPEG and WebP. The file appears only when it is
-    complete.
+    the EXIF entry Software. `quality` is that of JPEG and WebP. A file appears only when it is
+    complete. Metadata that the format cannot hold is left out.
+
+    Arguments:
+        path: of the file, or a binary file that is open for writing.
+        format: such as "png" or "jpeg"; if not given, the path's suffix says it.
 
     Raises:
-        PhotoError: another suffix or quality, or a place that cannot be written to.
+        PhotoError: another format or quality, or a place that cannot be written to.
     """
-    path = Path(path)
-    if path.suffix.lower() not in SAVE_OPTIONS:
-        raise PhotoError(
-            f"{path.name} has no suffix that can be written; use {', '.join(SAVE_OPTIONS)}."
-        )
+    kind = format_of(path, format)
     if not 1 <= quality <= 100:
         raise PhotoError(f"The quality is {quality}; it must be from 1 to 100.")
-    options = dict(SAVE_OPTIONS[path.suffix.lower()])
-    if "quality" in options:
-        options["quality"] = quality
-    options |= {key: image.info[key] for key in ("exif", "icc_profile", "dpi") if key in image.info}
-    if options["format"] == "JPEG" and image.mode == "RGBA":
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=image.getchannel("A"))
-        image = white
-    if options["format"] == "PNG" and settings:
-        options["pnginfo"] = PngImagePlugin.PngInfo()
-        for key, value in settings.items():
-            options["pnginfo"].add_text(f"cinn_hub:{key}", value)
-    elif settings:
-        exif = Image.Exif()
-        exif.load(options.get("exif", b""))
-        told = ", ".join(f"{key} {value}" for key, value in settings.items())
-        exif[TAG.Software] = f"cinn_hub; colours made by {told}"
-        options["exif"] = exif.tobytes()
+    name = path if isinstance(path, str | os.PathLike) else "The file"
+    if max(image.size) > LONGEST_SIDES.get(kind, 2**31):
+        raise PhotoError(
+            f"{name} cannot be written: {kind} holds up to {LONGEST_SIDES[kind]} pixels on a side, "
+            f"and the picture has {max(image.size)}; write PNG or TIFF."
+        )
     try:
-        with whole_file(path) as unfinished:
-            image.save(unfinished, **options)
-    except (OSError, ValueError) as error:  # ValueError: more pixels than the format has room for
-        said = getattr(error, "strerror", None) or error
-        raise PhotoError(f"{path} cannot be written: {said}.") from error
+        if not isinstance(path, str | os.PathLike):
+            path.write(encoded(image, kind, settings or {}, quality))
+        else:
+            data = encoded(image, kind, settings or {}, quality)
+            with whole_file(path) as unfinished:
+                unfinished.write_bytes(data)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PhotoError(f"{name} cannot be written: {reason}.") from error
+
+
+def format_of(path: str | os.PathLike[str] | BinaryIO, format: str | None) -> str:
+    """The name that Pillow has for the format.
+
+    Raises:
+        PhotoError: it is not one of those that are written.
+    """
+    if format is not None:
+        suffix = f".{format.lower().lstrip('.')}"
+        if suffix not in FORMATS:
+            names = ", ".join(end[1:] for end in FORMATS)
+            raise PhotoError(f"The format is {format!r}; use one of {names}.")
+        return FORMATS[suffix]
+    if not isinstance(path, str | os.PathLike):
+        raise PhotoError('A file that is open needs a format, such as format="png".')
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise PhotoError(
+            f"{Path(path).name} has no suffix that can be written; use {', '.join(FORMATS)}."
+        )
+    return FORMATS[suffix]
+
+
+def encoded(image: Image.Image, kind: str, settings: Mapping[str, str], quality: int) -> bytes:
+    """The bytes of the file."""
+    about = metadata_of(image)
+    options = dict(OPTIONS[kind])
+    if "icc_profile" in image.info:
+        options["icc_profile"] = image.info["icc_profile"]
+    if about.dpi:
+        options["dpi"] = about.dpi
+    if kind in ("JPEG", "WEBP"):
+        options["quality"] = quality
+    if kind == "JPEG":
+        image = on_white(image)
+    told = ", ".join(f"{key} {value}" for key, value in settings.items())
+    software = f"cinn_hub; colours made by {told}" if told and kind != "PNG" else None
+    room = MARKER_ROOM if kind == "JPEG" else None
+    exif = exif_to_write(about.exif, image.size, software, room)
+    if kind == "TIFF":
+        return tiff(bare(image), options, exif, about)
+    if exif:
+        options["exif"] = exif.tobytes()
+    options |= {"PNG": png_texts, "JPEG": jpeg_segments, "WEBP": webp_chunks}[kind](about, settings)
+    buffer = io.BytesIO()
+    bare(image).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def bare(image: Image.Image) -> Image.Image:
+    """The pixels alone: encoders take more from `info` than they are asked to."""
+    plain = image.copy()
+    plain.info = {}
+    return plain
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    if image.mode != "RGBA":
+        return image
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image.getchannel("A"))
+    return white
+
+
+def png_texts(about: Metadata, settings: Mapping[str, str]) -> dict[str, object]:
+    texts = PngImagePlugin.PngInfo()
+    for key, value in settings.items():
+        texts.add_text(f"cinn_hub:{key}", value)
+    if about.xmp:
+        texts.add_itxt("XML:com.adobe.xmp", about.xmp.decode("utf-8"))
+    if about.iptc:
+        texts.add_text("Raw profile type iptc", png_profile(about.iptc), zip=True)
+    return {"pnginfo": texts}
+
+
+def jpeg_segments(about: Metadata, settings: Mapping[str, str]) -> dict[str, object]:
+    segments: dict[str, object] = {}
+    if about.xmp and len(about.xmp) <= XMP_ROOM:
+        segments["xmp"] = about.xmp
+    if about.iptc:
+        segments["extra"] = photoshop_segment(about.iptc)
+    return segments
+
+
+def webp_chunks(about: Metadata, settings: Mapping[str, str]) -> dict[str, object]:
+    return {"xmp": about.xmp} if about.xmp else {}
+
+
+def tiff(image: Image.Image, options: Mapping, exif: Image.Exif, about: Metadata) -> bytes:
+    """A TIFF whose tags about the photo are added by Pillow's own code, after the pixels.
+
+    libtiff, which compresses them, is not handed any: it ends the process on some values.
+    """
+    buffer = io.BytesIO()
+    image.save(buffer, "TIFF", **options)
+    header, pixels = buffer.getvalue()[:8], buffer.getvalue()[8:]
+    tags = ImageFileDirectory_v2(header)
+    buffer.seek(tags.next)
+    tags.load(buffer)
+    own = dict(tags)
+    tags.update({tag: value for tag, value in exif.items() if tag not in own})
+    for tag, value, kind in (
+        (TAG.XMLPacket, about.xmp, TiffTags.BYTE),
+        (TAG.IPTCNAA, about.iptc, TiffTags.UNDEFINED),
+    ):
+        if value:
+            tags.tagtype[tag] = kind
+            tags[tag] = value
+    # Pillow adds to the places of the strips where the directory ends
+    tags[TAG.StripOffsets] = tuple(place - len(header) for place in own[TAG.StripOffsets])
+    start = len(header).to_bytes(4, "little")
+    return header[:4] + start + tags.tobytes(len(header)) + pixels

@@ -11,12 +11,12 @@ import gradio as gr
 from cinn_hub.colorization import Colorization
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.latent import fresh_seed
-from cinn_hub.ui.errors import shown
+from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.photo_input import example_photos, photo_input
 from cinn_hub.ui.session import Session, checked, code_to_colorize, temperature_code
-from cinn_hub.ui.viewer import PROGRESS, Viewer
-from cinn_hub.ui.wiring import Wiring
+from cinn_hub.ui.viewer import Viewer
+from cinn_hub.ui.wiring import PROGRESS, Wiring
 
 NEARNESS = 0.35  # how much of the latent is new in "more like this"
 
@@ -92,7 +92,7 @@ class Colorizer:
     shelf: Shelf
     viewer: Viewer
 
-    @shown
+    @error_notes
     def run(
         self,
         photo: str | None,
@@ -116,7 +116,7 @@ class Colorizer:
         progress(0.8, desc="Painting the previews")
         options = f"n={int(n)}, seed={int(seed or 0)}, temperature={temperature_code(scaled)}"
         code = code_to_colorize(session, f"model.colorize({session.name!r}, {options})")
-        return self.viewer.shown(session.holding(results, code, bits(results)))
+        return self.viewer.values(session.holding(results, code, bits(results)))
 
     def temperatures(
         self, model: ColorModel, scale: float, by_level: Mapping[str, float]
@@ -130,7 +130,7 @@ class Colorizer:
         moved = {level: value for level, value in asked.items() if value != own[level]}
         return {k: scale * moved.get(k, default) for k, default in model.temperature().items()}
 
-    @shown
+    @error_notes
     def run_near(self, session: Session | None, index: int, n: int, progress=PROGRESS):
         """Colourings near one of the answers."""
         session, index, seed = checked(session), int(index), fresh_seed()
@@ -143,7 +143,7 @@ class Colorizer:
             f"results = model.similar({session.name!r}, near, n={int(n)}, "
             f"amount={NEARNESS}, seed={seed})\n"
         )
-        return self.viewer.shown(session.holding(results, code, bits(results)))
+        return self.viewer.values(session.holding(results, code, bits(results)))
 
 
 def bits(results: Iterable[Colorization]) -> list[str]:

@@ -21,7 +21,7 @@ from cinn_hub.ui.downloads import (
     hidden_download,
     stop_on,
 )
-from cinn_hub.ui.errors import shown
+from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.photo_input import example_photos, photo_input
 from cinn_hub.ui.session import (
@@ -31,8 +31,8 @@ from cinn_hub.ui.session import (
     code_to_colorize,
     temperature_code,
 )
-from cinn_hub.ui.viewer import PROGRESS, Viewer
-from cinn_hub.ui.wiring import PRIVATE, Wiring
+from cinn_hub.ui.viewer import Viewer
+from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
 SIDE = 5
 FILM_SIZE = 640  # pixels on the longer side
@@ -193,12 +193,12 @@ class Explorer:
     shelf: Shelf
     viewer: Viewer
 
-    @shown
+    @error_notes
     def run(self, photo: str | None, temperature: float, seed: int, name: str, progress=PROGRESS):
         """A map of 5 x 5 colourings, row by row: previews, and the middle one large."""
         progress(0.1, desc="Looking at the photo")
         session = self.explored(photo, temperature, seed, name, progress)
-        return self.viewer.shown(session, SIDE * SIDE // 2)
+        return self.viewer.values(session, SIDE * SIDE // 2)
 
     def explored(
         self, photo: str | None, temperature: float, seed: int, name: str, progress: gr.Progress
@@ -214,7 +214,7 @@ class Explorer:
         code = code_to_colorize(session, f"model.explore({session.name!r}, {options})")
         return session.holding(results, code, [""] * len(results))
 
-    @shown
+    @error_notes
     def show_place(self, session: Session | None, a: int, b: int, t: float) -> gr.Image:
         latents = ends(checked(session), a, b)
         return gr.Image(self.between(session, *latents, t, COMPARE_SIZE), visible=True)
@@ -224,7 +224,7 @@ class Explorer:
         model = self.shelf.get(session.model)
         return model.colorize(session.prepared, latent=a.slerp(b, t))[0].preview(size)
 
-    @shown
+    @error_notes
     def write_film(
         self, session: Session | None, a: int, b: int, frames: int, kind: str, progress=PROGRESS
     ) -> Iterator[tuple[str | None, Any]]:
@@ -238,7 +238,7 @@ class Explorer:
         write_animation(pictures, target)
         yield str(target), gr.Button(visible=False)
 
-    @shown
+    @error_notes
     def interpolate(
         self,
         photo: str | None,

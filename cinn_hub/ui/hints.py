@@ -18,12 +18,12 @@ from cinn_hub.guidance import REACH, read_hint
 from cinn_hub.photos import render_grey_preview
 from cinn_hub.ui.colorize import bits
 from cinn_hub.ui.downloads import KEPT_SECONDS
-from cinn_hub.ui.errors import shown
+from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.photo_input import example_photos, photo_input
 from cinn_hub.ui.session import COMPARE_SIZE, Session, code_to_colorize
-from cinn_hub.ui.viewer import PROGRESS, Viewer
-from cinn_hub.ui.wiring import PRIVATE, Wiring
+from cinn_hub.ui.viewer import Viewer
+from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
 PALETTE = {
     "brick": "#aa3311",
@@ -159,7 +159,7 @@ class Hinter:
     shelf: Shelf
     viewer: Viewer
 
-    @shown
+    @error_notes
     def start(self, photo: str | None, name: str, progress=PROGRESS):
         if not photo:
             return None, [], None, ""
@@ -167,7 +167,7 @@ class Hinter:
         session = Session.open(photo, self.shelf.get(name))
         return session, [], marked(session, []), ""
 
-    @shown
+    @error_notes
     def click(
         self,
         session: Session | None,
@@ -184,13 +184,29 @@ class Hinter:
         spots = toggled(spots, new.x, new.y, new.color, session)
         yield from self.follow(session, spots, n, seed, reach, progress)
 
-    @shown
-    def take_last(self, session: Session | None, spots: Spots, *settings, progress=PROGRESS):
-        yield from self.follow(session, spots[:-1], *settings, progress)
+    @error_notes
+    def take_last(
+        self,
+        session: Session | None,
+        spots: Spots,
+        n: int,
+        seed: int,
+        reach: float,
+        progress=PROGRESS,
+    ):
+        yield from self.follow(session, spots[:-1], n, seed, reach, progress)
 
-    @shown
-    def take_all(self, session: Session | None, spots: Spots, *settings, progress=PROGRESS):
-        yield from self.follow(session, [], *settings, progress)
+    @error_notes
+    def take_all(
+        self,
+        session: Session | None,
+        spots: Spots,
+        n: int,
+        seed: int,
+        reach: float,
+        progress=PROGRESS,
+    ):
+        yield from self.follow(session, [], n, seed, reach, progress)
 
     def follow(
         self,
@@ -207,7 +223,7 @@ class Hinter:
         progress(0.3, desc="Following the hints")
         yield spots, gr.skip(), gr.skip(), *self.colorings(session, spots, n, seed, reach)
 
-    @shown
+    @error_notes
     def run(
         self,
         photo: str | None,
@@ -239,7 +255,7 @@ class Hinter:
         listed = ", ".join(f"({x:g}, {y:g}, {color!r})" for x, y, color in spots)
         options = f"n={n}, seed={seed}, hints=[{listed}], reach={reach:g}"
         code = code_to_colorize(session, f"model.colorize({session.name!r}, {options})")
-        return self.viewer.shown(session.holding(results, code, bits(results)))
+        return self.viewer.values(session.holding(results, code, bits(results)))
 
 
 def opened_photo(session: Session | None) -> Session:

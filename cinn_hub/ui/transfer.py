@@ -9,12 +9,12 @@ from pathlib import Path
 import gradio as gr
 
 from cinn_hub.errors import PhotoError
-from cinn_hub.ui.errors import shown
+from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.photo_input import example_photos, photo_input
 from cinn_hub.ui.session import Session, code_to_colorize, temperature_code
-from cinn_hub.ui.viewer import PROGRESS, Viewer
-from cinn_hub.ui.wiring import PRIVATE, Wiring
+from cinn_hub.ui.viewer import Viewer
+from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
 ABOUT = (
     "The mood of a colour photo is its latent: what its colours are beyond what its content says. "
@@ -105,7 +105,7 @@ class Carrier:
     shelf: Shelf
     viewer: Viewer
 
-    @shown
+    @error_notes
     def run(
         self,
         photo: str | None,
@@ -129,7 +129,7 @@ class Carrier:
             progress((len(results) + 1, len(paths) + 1), desc="Carrying moods over")
             results.append(model.transfer(path, session.prepared, keep=keep, seed=seed))
         code = transfer_code(session, [path.name for path in paths], seed, keep)
-        return self.viewer.shown(session.holding(results, code, [path.stem for path in paths]))
+        return self.viewer.values(session.holding(results, code, [path.stem for path in paths]))
 
 
 def transfer_code(
@@ -140,7 +140,7 @@ def transfer_code(
     return code_to_colorize(session, call)
 
 
-@shown
+@error_notes
 def exchange(photo: str | None, references: References | None) -> tuple[str, list[str]]:
     """The first mood becomes the photo, and the photo the first mood."""
     if not photo or not references:

@@ -14,6 +14,7 @@ from cinn_hub.latent import fresh_seed
 
 MODEL = {"concurrency_id": "model"}  # of events that run a model: one at a time
 PRIVATE = {"api_visibility": "private"}
+PROGRESS = gr.Progress()  # as a default argument, Gradio fills it in for each call
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,130 @@
+"""Files and bytes as Pillow images, of a short list of formats; each failure in one sentence."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from contextlib import suppress
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from cinn_hub.errors import PhotoError
+from cinn_hub.photos.photo import PhotoLike
+
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "BMP", "GIF", "JPEG2000", "PPM", "PSD")
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+EXPECTED = "expected a photo such as JPEG, PNG, TIFF, WebP or HEIC"
+MOST_PAGES = 1000
+
+
+def name_of(photo: PhotoLike) -> str:
+    path = photo if isinstance(photo, str | os.PathLike) else getattr(photo, "name", None)
+    path = path or getattr(photo, "filename", None)
+    return os.path.basename(os.fspath(path)) if isinstance(path, str | os.PathLike) else "photo"
+
+
+def open_source(photo: PhotoLike) -> BinaryIO:
+    """The photo as a binary file.
+
+    Raises:
+        PhotoError: it is not a path, bytes or a file, or the path cannot be opened.
+    """
+    if isinstance(photo, bytes):
+        return io.BytesIO(photo)
+    if hasattr(photo, "read"):
+        return photo
+    if not isinstance(photo, str | os.PathLike):
+        raise PhotoError(
+            f"The photo is of type {type(photo).__name__}; {EXPECTED}, as path or bytes."
+        )
+    path = os.fspath(photo)
+    try:
+        with open(path, "rb") as file:
+            return io.BytesIO(file.read())
+    except FileNotFoundError as error:
+        link = os.path.islink(path)
+        text = "is a link to a file that is gone" if link else "does not exist; check the path"
+        raise PhotoError(f"The photo {path} {text}.") from error
+    except IsADirectoryError as error:
+        raise PhotoError(f"{path} is a folder; {EXPECTED}.") from error
+    except PermissionError as error:
+        raise PhotoError(f"{path} may not be read; change its permissions.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PhotoError(f"{path!r} cannot be opened: {reason}.") from error
+
+
+def open_image(source: BinaryIO, name: str, max_pixels: int, page: int = 0) -> Image.Image | None:
+    """The image, not decoded yet; None for a TIFF of a kind that Pillow does not know.
+
+    Raises:
+        PhotoError: it is not a photo, has too many pixels, or too few pages.
+    """
+    start = source.tell() if hasattr(source, "tell") else 0
+    head = source.read(16)
+    source.seek(start)
+    formats = FORMATS
+    if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
+        register_heif(name)
+        formats = ("HEIF", "AVIF")
+    elif head[:4] == b"PK\3\4":
+        raise PhotoError(f"{name} is a ZIP archive; unpack it, and give the folder.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(source, formats=formats)
+            check_size(image, name, max_pixels)
+            if page:
+                image.seek(page)
+            return image
+    except PhotoError:
+        raise
+    except Image.DecompressionBombError as error:
+        limit = min(max_pixels, 2 * Image.MAX_IMAGE_PIXELS) / 1e6  # Pillow has one of its own
+        raise PhotoError(
+            f"{name} has more than the {limit:.0f} megapixels that are read; shrink it."
+        ) from error
+    except EOFError as error:
+        raise PhotoError(f"{name} has no page {page + 1}.") from error
+    except Exception as error:  # Pillow raises errors of many kinds on damaged files
+        if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            return None
+        if isinstance(error, UnidentifiedImageError):
+            raise PhotoError(f"{name} is not a picture that can be read; {EXPECTED}.") from error
+        raise damaged(name, error) from error
+
+
+def register_heif(name: str) -> None:
+    """Lets Pillow read HEIC."""
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise PhotoError(
+            f"{name} is a HEIC photo; pip install pillow-heif to read it, or export it as JPEG."
+        ) from error
+    pillow_heif.register_heif_opener()
+
+
+def check_size(image: Image.Image, name: str, max_pixels: int) -> None:
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise PhotoError(
+            f"{name} has {pixels / 1e6:.0f} megapixels, more than the limit of "
+            f"{max_pixels / 1e6:.0f}; shrink it."
+        )
+
+
+def damaged(name: str, error: Exception) -> PhotoError:
+    detail = " ".join(str(error).split())[:120] or type(error).__name__
+    return PhotoError(f"{name} is damaged or incomplete ({detail}); get the file again.")
+
+
+def pages_of(image: Image.Image) -> int:
+    """How many pictures the file has."""
+    with suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if image.format in ("TIFF", "GIF", "WEBP", "PNG", "AVIF"):
+            return min(getattr(image, "n_frames", 1), MOST_PAGES)
+    return 1
