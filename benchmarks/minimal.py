@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -95,8 +96,8 @@ def main() -> None:
     )
     seen, held = slice(None, -HELD_OUT), slice(-HELD_OUT, None)
     trainer.run(
-        loader(images[seen], labels[seen], 256, shuffle=True),
-        loader(images[held], labels[held], 1000, shuffle=False),
+        partial(loader, images[seen], labels[seen], 256),
+        loader(images[held], labels[held], 1000),
     )
     save_file(model.state_dict(), options.out / "model.safetensors")
 

@@ -124,10 +124,10 @@ class ColorModel(ConditionalINN):
         """The latents near these whose colourings follow the hints."""
         if not reach > 0:
             raise CinnHubError(f"The reach is {reach:g}; it must be above 0.")
-        spots = spot_weights(hints, prepared.size, self.config.ab_size)
-        at_spots = np.einsum("khw,hw->k", spots.numpy(), prepared.lightness)
-        wanted = np.stack([hinted_ab(*pair) for pair in zip(hints, at_spots, strict=True)])
         with torch.inference_mode(False), torch.no_grad():  # a derivative is needed
+            spots = spot_weights(hints, prepared.size, self.config.ab_size)
+            at_spots = np.einsum("khw,hw->k", spots.numpy(), prepared.lightness)
+            wanted = np.stack([hinted_ab(*pair) for pair in zip(hints, at_spots, strict=True)])
             latent = self.fitted(latent).map(torch.clone)
             condition = prepared.condition.map(torch.clone)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sys
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Config:
         for field in dataclasses.fields(self):
             least, most = field.metadata.get("range", (-math.inf, math.inf))
             for number in numbers_in(getattr(self, field.name)):
-                if not math.isfinite(number):
+                if not abs(number) <= sys.float_info.max:
                     raise ValueError(f"{field.name} has {number}; it must be finite")
                 if not least <= number <= most:
                     raise ValueError(
@@ -93,7 +94,7 @@ def checked(value: Any, wanted: Any, name: str) -> Any:
     if origin is dict and isinstance(value, dict):
         return {key: checked(item, arguments[1], name) for key, item in value.items()}
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return float(repr(value))  # infinity where an integer is beyond all floats
     if origin is None and isinstance(value, wanted) and (wanted is bool) == isinstance(value, bool):
         return value
     expected = wanted.__name__ if isinstance(wanted, type) else str(wanted)

@@ -80,60 +80,87 @@ def download(
         CheckpointError: the repository is not a model of this package, or a download is damaged.
         OfflineError: it is not in the cache, and the Hub cannot be reached.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_OFFLINE
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
     from huggingface_hub.utils import httpx
 
     revision = revision or "main"
     cached = None
-    unreachable = OfflineError(
-        f"{repo}@{revision} is not in the cache {Path(cache_dir or HF_HUB_CACHE)}, and the Hub "
-        "cannot be reached; load a folder that has its config.json and model.safetensors, or try "
-        "again later."
-    )
     try:
         cached = cached_folder(repo, revision, cache_dir)
         if cached and (COMMIT.fullmatch(revision) or HF_HUB_OFFLINE):
             return cached
         if HF_HUB_OFFLINE:
-            raise unreachable
-        api = HfApi(token=token)
-        info = api.model_info(repo, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True)
-        files = {file.rfilename: file.lfs for file in info.siblings or []}
-        check_files(repo, list(files))
-        if cached and cached.name == info.sha:
-            return cached
-        lfs = files["model.safetensors"]
-        return fetch(repo, revision, info.sha, lfs and lfs.sha256, token, cache_dir)
+            raise unreachable(repo, revision, cache_dir)
+        return newest_folder(repo, revision, cached, token, cache_dir)
     except HFValidationError as error:
         raise UnknownModelError(
             f"No folder is called {repo!r}, and the Hub does not allow repositories of that name."
         ) from error
-    except GatedRepoError as error:
-        raise UnknownModelError(
-            f"{repo} is gated: ask for access on its page, then log in with `hf auth login`."
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise UnknownModelError(
-            f"The Hub has no repository {repo}, or it is private: then pass token=... or log in "
-            "with `hf auth login`."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise UnknownModelError(f"{repo} has no revision {revision!r} on the Hub.") from error
     except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+        if refusal := refusal_of(error, repo, revision):
+            raise refusal from error
         if cached:
             return cached
         if getattr(error, "errno", None) in DISK_FAULTS:
-            place = Path(cache_dir or HF_HUB_CACHE)
+            place = cache_place(cache_dir)
             raise CinnHubError(f"The cache {place} cannot be written: {error.strerror}.") from error
-        raise unreachable from error
+        raise unreachable(repo, revision, cache_dir) from error
+
+
+def newest_folder(
+    repo: str,
+    revision: str,
+    cached: Path | None,
+    token: str | bool | None,
+    cache_dir: str | os.PathLike[str] | None,
+) -> Path:
+    """The folder of the commit that the revision is at now: the cached one, or a download."""
+    from huggingface_hub import HfApi
+
+    api = HfApi(token=token)
+    info = api.model_info(repo, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True)
+    files = {file.rfilename: file.lfs for file in info.siblings or []}
+    check_files(repo, list(files))
+    if cached and cached.name == info.sha:
+        return cached
+    lfs = files["model.safetensors"]
+    return fetch(repo, revision, info.sha, lfs and lfs.sha256, token, cache_dir)
+
+
+def refusal_of(error: Exception, repo: str, revision: str) -> UnknownModelError | None:
+    """The Hub's refusal as one sentence; None where it refused nothing."""
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    if isinstance(error, GatedRepoError):
+        sentence = f"{repo} is gated: ask for access on its page, then log in with `hf auth login`."
+    elif isinstance(error, RepositoryNotFoundError):
+        sentence = (
+            f"The Hub has no repository {repo}, or it is private: then pass token=... or log in "
+            "with `hf auth login`."
+        )
+    elif isinstance(error, RevisionNotFoundError):
+        sentence = f"{repo} has no revision {revision!r} on the Hub."
+    else:
+        return None
+    return UnknownModelError(sentence)
+
+
+def unreachable(repo: str, revision: str, cache_dir: str | os.PathLike[str] | None) -> OfflineError:
+    return OfflineError(
+        f"{repo}@{revision} is not in the cache {cache_place(cache_dir)}, and the Hub cannot be "
+        "reached; load a folder that has its config.json and model.safetensors, or try again later."
+    )
+
+
+def cache_place(cache_dir: str | os.PathLike[str] | None) -> Path:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(cache_dir or HF_HUB_CACHE)
 
 
 def fetch(

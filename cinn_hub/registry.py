@@ -45,7 +45,7 @@ REGISTRY = (
         license="research use: see the terms of the training photos on the model card",
         repo="cinn-hub/imagenet",
         revision="v0.1.0",
-        sha256="261198bf3c3097e6e9fe9c04b7a0fe61d54df1e20ee7f9eaa27fd632721144f7",
+        sha256="6511b86fa4ff605043f10d5eb600816dab5fc0c320a8db1ac14deb6774af0a85",
         size=19_694_757,
     ),
     RegistryEntry(

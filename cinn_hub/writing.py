@@ -157,7 +157,12 @@ def check_labels(labels: Labels) -> Tensor:
             raise DigitError(f"The label is {value!r}; it must be a digit from 0 to 9.")
     if not values:
         raise DigitError("There is no label; give one or several digits from 0 to 9.")
-    return torch.tensor(values, device=labels.device if isinstance(labels, Tensor) else None)
+    return torch.tensor(values, device=device_of(labels))
+
+
+def device_of(values: object) -> torch.device | str:
+    """Where a tensor lies; the CPU for all else, whatever PyTorch's default device is."""
+    return values.device if isinstance(values, Tensor) else "cpu"
 
 
 def is_single(image: ImageLike | Sequence[ImageLike]) -> bool:
@@ -184,7 +189,7 @@ def read_digits(image: ImageLike | Sequence[ImageLike]) -> Tensor:
         if not images:
             raise DigitError("There is no image; give one or several.")
         return torch.cat(images)
-    values = torch.as_tensor(image)
+    values = torch.as_tensor(image, device=device_of(image))
     if values.shape[-2:] != (SIDE, SIDE) or values.ndim > 4:
         raise DigitError(f"The image has the shape {tuple(values.shape)}; a digit is 28 x 28.")
     values = values.unsqueeze(1) if values.ndim == 3 else values

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +227,7 @@ def main(options: argparse.Namespace) -> None:
     if options.only_caches:
         return
     shares = with_few_faces(caches)
-    batches = CachedBatches(caches, shares, options.batch, options.seed, device)
+    batches = partial(CachedBatches, caches, shares, options.batch, device=device)
     print(f"{sum(map(len, caches))} photos to train on, {sum(map(len, held))} held out.")
     trainer = Trainer(
         FlowTask(model),
@@ -235,6 +236,7 @@ def main(options: argparse.Namespace) -> None:
         options.work or options.out.with_name(options.out.name + ".training"),
         average=0.999,
         checkpoint_minutes=options.checkpoint_minutes,
+        seed=options.seed,
     )
     progress = trainer.run(batches, [batch for cache in held for batch in in_order(cache)])
     model.save_pretrained(options.out)

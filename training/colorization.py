@@ -267,11 +267,11 @@ def main(options: argparse.Namespace) -> None:
     head = pretrained_head() if scores is not None and "condition" in options.stages else None
     task = ColorizationTask(model, head).to(memory_format=torch.channels_last)
     print(f"{len(sources)} photos to train on, {len(held)} held out.")
-    make = partial(loader, size=options.size or model.config.image_size, seed=options.seed)
-    batches = make(
-        sources, batch=options.batch, workers=options.workers, augment=True, scores=scores
+    size = options.size or model.config.image_size
+    batches = partial(
+        *(loader, sources, size, options.batch, options.workers), augment=True, scores=scores
     )
-    held_out = make(held, batch=32, workers=0, augment=False)
+    held_out = loader(held, size, batch=32, workers=0, seed=0, augment=False)
     work = options.work or options.out.with_name(options.out.name + ".training")
     trainer = Trainer(
         task,
@@ -280,6 +280,7 @@ def main(options: argparse.Namespace) -> None:
         work,
         average=0.999,
         checkpoint_minutes=options.checkpoint_minutes,
+        seed=options.seed,
     )
     progress = trainer.run(batches, held_out)
     model.save_pretrained(options.out)  # with a card to be filled in, if there is none

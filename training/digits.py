@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -54,8 +55,12 @@ LEARNING_RATE = 1e-3
 STAGES = [Stage("flow", 1.0, everything)]
 
 
-def loader(images: Tensor, labels: Tensor, batch: int, shuffle: bool) -> DataLoader:
-    return DataLoader(TensorDataset(images, labels), batch, shuffle, drop_last=shuffle)
+def loader(images: Tensor, labels: Tensor, batch: int, seed: int | None = None) -> DataLoader:
+    """Batches in their order; with a seed, shuffled."""
+    shuffle = seed is not None
+    generator = torch.Generator().manual_seed(seed) if shuffle else None
+    pictures = TensorDataset(images, labels)
+    return DataLoader(pictures, batch, shuffle, drop_last=shuffle, generator=generator)
 
 
 def principal_directions(
@@ -128,10 +133,11 @@ def main(options: argparse.Namespace) -> None:
         work,
         average=0.999,
         checkpoint_minutes=options.checkpoint_minutes,
+        seed=options.seed,
     )
     seen, held = slice(None, -HELD_OUT), slice(-HELD_OUT, None)
-    batches = loader(images[seen], labels[seen], options.batch, shuffle=True)
-    progress = trainer.run(batches, loader(images[held], labels[held], 1000, shuffle=False))
+    batches = partial(loader, images[seen], labels[seen], options.batch)
+    progress = trainer.run(batches, loader(images[held], labels[held], 1000))
     model.cpu().eval().requires_grad_(False)
     found = principal_directions(
         model, images[:DIRECTION_IMAGES], labels[:DIRECTION_IMAGES], len(model.directions)

@@ -18,7 +18,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from cinn_hub.latent import sample_seed
+
 WARM_UP_STEPS = 100
+MOST_FAILED_STEPS = 50  # in a row, before a training gives up
+
+Batches = Callable[[int], Iterable[Any]]
+"""Given a seed, the batches in the order and with the noise of that seed."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class Progress:
     stage: int = 0
     seconds: float = 0.0  # in this stage
     steps: int = 0  # in this stage
+    failed_steps: int = 0  # in this stage: their gradients were not finite
     pictures: int = 0
     total_seconds: float = 0.0
     history: list[dict[str, float | str]] = field(default_factory=list)
@@ -61,6 +68,7 @@ class Trainer:
             one before.
         minutes: the budget of all stages together, time before a resume counted in.
         folder: where `checkpoint.pt` lies.
+        seed: of batches and of all that is random in training.
     """
 
     def __init__(
@@ -71,6 +79,7 @@ class Trainer:
         folder: Path,
         average: float = 0.998,
         checkpoint_minutes: float = 3.0,
+        seed: int = 0,
     ) -> None:
         self.accelerator = Accelerator(mixed_precision=mixed_precision())
         self.task = task.to(self.accelerator.device)
@@ -81,28 +90,66 @@ class Trainer:
         self.path = folder / "checkpoint.pt"
         self.average = average
         self.checkpoint_seconds = 60 * checkpoint_minutes
+        self.seed = seed
         self.progress = Progress()
+        self.failed_in_a_row = 0
 
-    def run(self, batches: Iterable[Any], held_out: Iterable[Any]) -> Progress:
-        """Trains; afterwards `task` holds the averaged weights of the last stage."""
+    def run(self, batches: Batches, held_out: Iterable[Any]) -> Progress:
+        """Trains; afterwards `task` holds the averaged weights of the last stage.
+
+        A training that is resumed goes on with other batches and other noise than it began with.
+
+        Raises:
+            SystemExit: there is nothing to learn from, or what is computed is not finite.
+        """
         saved = self.load()
+        seed = sample_seed(self.seed, self.progress.pictures)
+        torch.manual_seed(seed)
         held_out = [self.to_device(batch) for batch in held_out if len(batch[0])]
         if not held_out:
             raise SystemExit("None of the held-out photos has colours: name others by --held-out.")
-        endless = forever(self.accelerator.prepare(batches))
+        endless = forever(self.accelerator.prepare(batches(seed)))
         while self.progress.stage < len(self.stages):
             self.run_stage(self.stages[self.progress.stage], endless, held_out, saved)
             saved = None
             self.progress.stage += 1
-            self.progress.seconds, self.progress.steps = 0.0, 0
+            self.progress.seconds, self.progress.steps, self.progress.failed_steps = 0.0, 0, 0
             self.save()
         return self.progress
 
     def run_stage(
         self, stage: Stage, batches: Iterator[Any], held_out: list[Any], saved: dict | None
     ) -> None:
-        for parameter in self.task.parameters():
-            parameter.requires_grad_(False)
+        optimizer, averaged, peaks = self.start(stage, saved)
+        budget = stage.share * self.seconds
+        last_save = last_look = mark = time.monotonic()
+        with progress_bar(stage.name) as bar:
+            while self.progress.seconds < budget or self.progress.steps == 0:
+                done = self.progress.seconds / max(budget, 1e-9)
+                for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                    group["lr"] = peak * rate(done, self.progress.steps)
+                batch = next(batches)
+                loss = self.step(stage, batch, optimizer, averaged)
+                now = time.monotonic()
+                self.count(len(batch[0]), now - mark)
+                mark = now
+                bar.n = round(min(100.0, 100 * self.progress.seconds / max(budget, 1e-9)), 1)
+                bar.set_postfix_str(f"loss {loss:.4f}, {self.progress.pictures} pictures")
+                if now - last_look > max(self.checkpoint_seconds, budget / 12):
+                    self.look(stage, averaged, held_out)
+                    last_look = mark = time.monotonic()  # looking is not training
+                if now - last_save > self.checkpoint_seconds:
+                    self.save(optimizer, averaged)
+                    last_save = time.monotonic()
+        self.check_learned(stage)
+        self.task.load_state_dict(averaged.module.state_dict())
+        self.look(stage, averaged, held_out)
+
+    def start(
+        self, stage: Stage, saved: dict | None
+    ) -> tuple[torch.optim.Optimizer, AveragedModel, list[float]]:
+        """The optimiser of a stage, the average of its weights, and the peak learning rates."""
+        self.task.requires_grad_(False)
         groups = stage.parameters(self.task)
         for group in groups:
             for parameter in group["params"]:
@@ -114,45 +161,48 @@ class Trainer:
         if saved is not None and saved["optimizer"]:
             optimizer.load_state_dict(saved["optimizer"])
             averaged.load_state_dict(saved["averaged"])
-        budget = stage.share * self.seconds
-        bar = tqdm(
-            total=100,
-            unit="%",
-            desc=stage.name,
-            bar_format="{l_bar}{bar}| {postfix}",
-            disable=None,
-        )
-        last_save = last_look = time.monotonic()
-        mark = last_save
-        while self.progress.seconds < budget or self.progress.steps == 0:
-            done = self.progress.seconds / max(budget, 1e-9)
-            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-                group["lr"] = peak * rate(done, self.progress.steps)
-            batch = next(batches)
-            loss = self.model(stage.name, *batch)
-            optimizer.zero_grad(set_to_none=True)
-            self.accelerator.backward(loss)
-            norm = self.accelerator.clip_grad_norm_(
-                [p for group in groups for p in group["params"]], 1.0
+        return optimizer, averaged, peaks
+
+    def step(
+        self, stage: Stage, batch: Any, optimizer: torch.optim.Optimizer, averaged: AveragedModel
+    ) -> float:
+        """Learns from one batch, if its gradients are finite, and returns the loss.
+
+        Raises:
+            SystemExit: they were not finite many times in a row.
+        """
+        loss = self.model(stage.name, *batch)
+        optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(loss)
+        trained = [p for group in optimizer.param_groups for p in group["params"]]
+        if torch.isfinite(self.accelerator.clip_grad_norm_(trained, 1.0)):
+            optimizer.step()
+            averaged.update_parameters(self.task)
+            self.failed_in_a_row = 0
+        else:
+            self.progress.failed_steps += 1
+            self.failed_in_a_row += 1
+        if self.failed_in_a_row == MOST_FAILED_STEPS:
+            raise SystemExit(
+                f"The gradients of {MOST_FAILED_STEPS} steps in a row were not finite in the stage "
+                f"{stage.name}; choose a lower learning rate, or check the data."
             )
-            if torch.isfinite(norm):
-                optimizer.step()
-                averaged.update_parameters(self.task)
-            now = time.monotonic()
-            self.count(len(batch[0]), now - mark)
-            mark = now
-            bar.n = round(min(100.0, 100 * self.progress.seconds / max(budget, 1e-9)), 1)
-            bar.set_postfix_str(f"loss {loss.item():.4f}, {self.progress.pictures} pictures")
-            if now - last_look > max(self.checkpoint_seconds, budget / 12):
-                self.look(stage, averaged, held_out)
-                last_look = time.monotonic()
-                mark = last_look  # looking is not training
-            if now - last_save > self.checkpoint_seconds:
-                self.save(optimizer, averaged)
-                last_save = time.monotonic()
-        self.task.load_state_dict(averaged.module.state_dict())
-        self.look(stage, averaged, held_out)
-        bar.close()
+        return loss.item()
+
+    def check_learned(self, stage: Stage) -> None:
+        """Tells how many steps of a stage failed.
+
+        Raises:
+            SystemExit: all of them did, so that nothing was learned.
+        """
+        failed, steps = self.progress.failed_steps, self.progress.steps
+        text = (
+            f"In the stage {stage.name} the gradients of {failed} of {steps} steps were not finite"
+        )
+        if failed == steps:
+            raise SystemExit(f"{text}, so nothing was learned; choose a lower learning rate.")
+        if failed:
+            tqdm.write(f"{text}; these steps were left out.")
 
     def count(self, pictures: int, seconds: float) -> None:
         self.progress.steps += 1
@@ -207,6 +257,12 @@ class Trainer:
 
     def to_device(self, batch: Any) -> Any:
         return [x.to(self.accelerator.device) if isinstance(x, Tensor) else x for x in batch]
+
+
+def progress_bar(name: str) -> tqdm:
+    """A bar in percent of a stage's time; none where the output is not a terminal."""
+    layout = "{l_bar}{bar}| {postfix}"
+    return tqdm(total=100, unit="%", desc=name, bar_format=layout, disable=None)
 
 
 def moving_average(limit: float, average: Tensor, value: Tensor, count: Tensor) -> Tensor:

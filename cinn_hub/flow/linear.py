@@ -24,7 +24,7 @@ class ActNorm(Bijection):
     def initialize(self, x: Tensor) -> None:
         """Sets the parameters so that z has zero mean and unit variance over this batch."""
         values = x.transpose(0, 1).flatten(1).float()
-        if values.shape[1] < 2:  # one value has no spread; a later batch will do
+        if values.shape[1] < 2 or not values.isfinite().all():  # no spread; a later batch will do
             return
         self.shift.copy_(values.mean(1))
         self.log_scale.copy_(values.std(1).clamp_min(1e-4).log())

@@ -131,7 +131,7 @@ def as_page(page: tifffile.TiffPage, name: str) -> Page:
     if values.ndim != 3 or values.shape[2] > 5:
         raise ValueError(f"its shape is {values.shape}")
     if page.photometric == LAB:
-        return Page(lab_of(values))
+        return Page(lab_of(values), is_lab=True)
     alpha = bool(page.extrasamples)
     unit = samples.unit(values, name)
     if samples.white_is_zero and alpha:

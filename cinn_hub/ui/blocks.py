@@ -49,20 +49,20 @@ def build(
         analytics_enabled=False,
         fill_width=False,
     ) as demo:
-        chosen = gr.State(model.name)  # the model that this visitor uses
+        model_name = gr.State(model.name)  # the model that this visitor uses
         gr.HTML(HEADER)
         with gr.Tab("Colorize"):
-            colorize.build(shelf, chosen, examples)
+            colorize.build(shelf, model_name, examples)
         with gr.Tab("Explore"):
-            explore.build(shelf, chosen, examples)
+            explore.build(shelf, model_name, examples)
         with gr.Tab("Transfer"):
-            transfer.build(shelf, chosen, examples)
+            transfer.build(shelf, model_name, examples)
         with gr.Tab("Hints"):
-            hints.build(shelf, chosen, examples)
+            hints.build(shelf, model_name, examples)
         with gr.Tab("Digits"):
             digits.build(digit_model)
         with gr.Tab("Models"):
-            models.build(shelf, chosen, may_load)
+            models.build(shelf, model_name, may_load)
         gr.Markdown(FOOTER, elem_classes="footer")
     demo.queue(max_size=32, default_concurrency_limit=1)
     return demo

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import gradio as gr
 import numpy as np
 from torch import Tensor
 
 from cinn_hub.latent import fresh_seed
-from cinn_hub.ui.errors import shown
+from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.viewer import code_block
+from cinn_hub.ui.wiring import PRIVATE, Wiring
 from cinn_hub.writing import SIDE, DigitModel, from_sketch
 
 CODE = """import cinn_hub
@@ -27,7 +31,10 @@ PAD = 280  # pixels of the drawing pad
 ZOOM = 4  # of the digits on the page
 RANGE = 4.0  # standard deviations that a slider reaches
 STEPS = 9
-SHARED = {"concurrency_id": "model"}
+ABOUT_DIRECTIONS = (
+    "The directions in the space of hands along which digits change most, in standard deviations "
+    "of real hands, named after what they do."
+)
 
 
 def build(model: DigitModel) -> None:
@@ -45,19 +52,11 @@ def build(model: DigitModel) -> None:
     with gr.Tab("Style"):
         build_sliders(model)
     with gr.Accordion("Show me the code", open=False, elem_id="digits-recipe"):
-        gr.Code(
-            CODE,
-            language="python",
-            interactive=False,
-            show_label=False,
-            show_line_numbers=False,
-            buttons=["copy"],
-            elem_id="digits-code",
-        )
+        code_block("digits-code", CODE)
 
 
 def build_writing(model: DigitModel) -> None:
-    @shown
+    @error_notes
     def run(digit: str, n: int, temperature: float, seed: int) -> np.ndarray:
         """Digits that the model writes: one row a label, one column a hand."""
         labels = range(10) if digit == ALL else [int(digit)]
@@ -76,11 +75,9 @@ def build_writing(model: DigitModel) -> None:
         with gr.Column(scale=5, min_width=300):
             page = picture("Each column is one hand", "written", run(ALL, 10, 0.8, 0))
 
-    inputs = [digit, n, temperature, seed]
-    write.click(run, inputs, page, api_name="digits_sample", **SHARED)
-    again.click(fresh_seed, None, seed, api_visibility="private").then(
-        run, inputs, page, api_visibility="private", **SHARED
-    )
+    writing = Wiring(run, [digit, n, temperature, seed], [page])
+    writing.on(write.click, api_name="digits_sample")
+    writing.on_fresh_seed(again, seed)
 
 
 def build_transfer(model: DigitModel) -> None:
@@ -93,7 +90,7 @@ def build_transfer(model: DigitModel) -> None:
             page = picture("The same hand, all ten digits", "transferred")
             note = gr.Label(label="What the model reads", num_top_classes=3, elem_id="reads")
 
-    @shown
+    @error_notes
     def run(drawing: dict | None) -> tuple[np.ndarray, dict[str, float]]:
         """All ten digits in the hand of a drawn one, and what the model reads in it."""
         digit = from_sketch(ink(drawing))
@@ -102,8 +99,8 @@ def build_transfer(model: DigitModel) -> None:
         named = {str(k): float(p) for k, p in enumerate(probabilities)}
         return sheet(written.unflatten(0, (2, 5))), named
 
-    sample.click(lambda: model_drawing(model), None, pad, api_visibility="private", **SHARED)
-    go.click(run, pad, [page, note], api_name="digits_transfer", **SHARED)
+    fill(pad, sample, model)
+    Wiring(run, [pad], [page, note]).on(go.click, api_name="digits_transfer")
 
 
 def build_interpolation(model: DigitModel) -> None:
@@ -117,7 +114,7 @@ def build_interpolation(model: DigitModel) -> None:
     go = gr.Button("Walk from A to B", variant="primary", elem_id="walk")
     page = picture("From hand A to hand B", "walked")
 
-    @shown
+    @error_notes
     def run(drawing_a: dict | None, drawing_b: dict | None, digit: str) -> np.ndarray:
         """One digit, written by the hands between those of two drawn digits."""
         ends = [from_sketch(ink(drawing)) for drawing in (drawing_a, drawing_b)]
@@ -125,49 +122,46 @@ def build_interpolation(model: DigitModel) -> None:
         return sheet(model.interpolate(*ends, label, STEPS)[None])
 
     for pad, sample in zip(pads, samples, strict=True):
-        sample.click(lambda: model_drawing(model), None, pad, api_visibility="private", **SHARED)
-    go.click(run, [*pads, digit], page, api_name="digits_interpolate", **SHARED)
+        fill(pad, sample, model)
+    Wiring(run, [*pads, digit], [page]).on(go.click, api_name="digits_interpolate")
 
 
 def build_sliders(model: DigitModel) -> None:
-    @shown
+    @error_notes
     def run(temperature: float, seed: int, **amounts: float) -> np.ndarray:
         """All ten digits in a hand that is moved along named directions, in deviations."""
         z = model.draw(1, temperature, int(seed or 0))
-        moved = model.moved(z, [amounts[key] for key in keys])
+        moved = model.moved(z, [amounts[key] for key in sliders])
         return sheet(model.write(moved, range(10)).unflatten(0, (2, 5)))
 
-    names = model.config.directions
-    keys = [name.replace(" ", "_") for name in names]
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
-            sliders = [
-                gr.Slider(-RANGE, RANGE, 0, step=0.1, label=name.capitalize(), elem_id=f"style-{i}")
-                for i, name in enumerate(names)
-            ]
-            temperature = gr.Slider(
-                0, 1.2, 0.4, step=0.05, label="Temperature", info="of the hand that is moved"
-            )
+            sliders = direction_sliders(model.config.directions)
+            info = "of the hand that is moved"
+            temperature = gr.Slider(0, 1.2, 0.4, step=0.05, label="Temperature", info=info)
             seed = gr.Number(0, precision=0, minimum=0, label="Seed")
         with gr.Column(scale=5, min_width=300):
-            page = picture("All ten digits", "styled", run(0.4, 0, **dict.fromkeys(keys, 0.0)))
-            gr.Markdown(
-                "The directions in the space of hands along which digits change most, in standard "
-                "deviations of real hands, named after what they do."
-            )
+            page = picture("All ten digits", "styled", run(0.4, 0, **dict.fromkeys(sliders, 0.0)))
+            gr.Markdown(ABOUT_DIRECTIONS)
 
-    inputs = [temperature, seed]
-    gr.on(
-        [component.change for component in (*inputs, *sliders)],
-        run,
-        inputs,
-        page,
-        inputs_kwargs=dict(zip(keys, sliders, strict=True)),
-        api_name="digits_style",
-        trigger_mode="always_last",
-        show_progress="hidden",
-        **SHARED,
+    changes = [component.change for component in (temperature, seed, *sliders.values())]
+    Wiring(run, [temperature, seed], [page], named_inputs=sliders).on(
+        *changes, api_name="digits_style", trigger_mode="always_last", show_progress="hidden"
     )
+
+
+def direction_sliders(directions: Sequence[str]) -> dict[str, gr.Slider]:
+    """A slider for each direction, by the name of the handler's argument."""
+    reach = {"minimum": -RANGE, "maximum": RANGE, "value": 0, "step": 0.1}
+    return {
+        name.replace(" ", "_"): gr.Slider(**reach, label=name.capitalize(), elem_id=f"style-{i}")
+        for i, name in enumerate(directions)
+    }
+
+
+def fill(pad: gr.Sketchpad, button: gr.Button, model: DigitModel) -> None:
+    """The button puts a digit that the model wrote on the pad."""
+    Wiring(lambda: model_drawing(model), [], [pad]).on(button.click, **PRIVATE)
 
 
 def picture(label: str, elem_id: str, value: np.ndarray | None = None) -> gr.Image:

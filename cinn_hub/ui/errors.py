@@ -13,7 +13,7 @@ import gradio as gr
 from cinn_hub.errors import CinnHubError
 
 
-def shown(handler: Callable[..., Any]) -> Callable[..., Any]:
+def error_notes(handler: Callable[..., Any]) -> Callable[..., Any]:
     """A `CinnHubError` becomes a note on the page, and everything there stays as it is.
 
     Clients of the API get it as their error. (The style sheet hides Gradio's cover over the

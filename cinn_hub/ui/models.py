@@ -10,8 +10,8 @@ import gradio as gr
 import cinn_hub
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.errors import CinnHubError
-from cinn_hub.ui.errors import shown
-from cinn_hub.ui.viewer import PROGRESS
+from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.wiring import PROGRESS
 
 LOADED_AT_MOST = 3  # models of visitors, besides the app's own
 
@@ -72,7 +72,7 @@ def build(shelf: Shelf, chosen: gr.State, may_load: bool) -> None:
     if not may_load:
         return
 
-    @shown
+    @error_notes
     def switch(name: str, progress=PROGRESS) -> tuple[str, str, str]:
         """Loads a model; the tabs of this visitor use it from now on."""
         progress(0.2, desc="Loading the model")

@@ -42,7 +42,7 @@ def test_every_endpoint_has_a_name_and_a_description(client):
     assert endpoints.keys() == saved | moves | digits | {"/load_model"}
     assert all(endpoint["description"] for endpoint in endpoints.values())
     parameters = [p["parameter_name"] for p in endpoints["/colorize"]["parameters"]]
-    assert parameters[:5] == ["photo", "n", "temperature", "seed", "temperature_1x1"]
+    assert parameters[:5] == ["photo", "n", "temperature", "seed", "temperature_mood"]
 
 
 def test_colorize_and_its_files(client, model):
@@ -73,9 +73,9 @@ def test_colorize_and_its_files(client, model):
 
 
 def test_a_temperature_for_each_level(client, model):
-    mood = {f"temperature_{level}": 0 for level in model.latent_shapes} | {"temperature_1x1": 1}
+    mood = {f"temperature_{level}": 0 for level in model.latent_shapes} | {"temperature_mood": 1}
     answers = client.predict(CAT, n=1, seed=4, **mood, api_name="/colorize")[1]
-    levels = dict.fromkeys(model.latent_shapes, 0.0) | {"1x1": 1.0}
+    levels = dict.fromkeys(model.latent_shapes, 0.0) | {"mood": 1.0}
     expected = model.colorize(EXAMPLES / "cat.jpg", n=1, seed=4, temperature=levels)
     assert same(answers[0]["image"], expected[0].preview(640))
 
@@ -100,8 +100,8 @@ def test_explore_and_interpolate(client, model):
 def test_transfer(client, model):
     reference = EXAMPLES / "moods" / "coffee.jpg"
     references = [{"image": handle_file(str(reference)), "caption": None}]
-    answers = client.predict(CAT, references, keep_4x4=0, api_name="/transfer")[1]
-    keep = model.default_keep() | {"4x4": 0}
+    answers = client.predict(CAT, references, keep_things=0, api_name="/transfer")[1]
+    keep = model.default_keep() | {"things": 0}
     expected = model.transfer(reference, onto=EXAMPLES / "cat.jpg", keep=keep, seed=0)
     assert same(answers[0]["image"], expected.preview(640))
     with pytest.raises(AppError, match="There is no mood yet"):
@@ -116,7 +116,13 @@ def test_hints(client, model):
     expected = model.colorize(EXAMPLES / "cat.jpg", n=2, seed=1, hints=hints)
     assert same(answers[1]["image"], expected[1].preview(640), limit=3)
     assert tuple(np.asarray(Image.open(canvas))[120, 100]) == (0x4A, 0x7F, 0xC1)
-    with pytest.raises(AppError, match="'red' is no hint"):
+    answers, *_, code = client.predict(
+        CAT, hints="100 120 #4a7fc1", n=1, seed=1, reach=90, api_name="/hints"
+    )[2:6]
+    expected = model.colorize(EXAMPLES / "cat.jpg", n=1, seed=1, hints=hints[:1], reach=90)
+    assert same(answers[0]["image"], expected[0].preview(640), limit=3)
+    assert "reach=90" in code
+    with pytest.raises(AppError, match="The line 'red' is not a hint; expected"):
         client.predict(CAT, hints="red", api_name="/hints")
 
 

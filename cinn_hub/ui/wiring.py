@@ -1,0 +1,64 @@
+"""How a tab's events reach its handlers: a button, an upload, another seed, an example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.events import Dependency
+
+from cinn_hub.latent import fresh_seed
+
+MODEL = {"concurrency_id": "model"}  # of events that run a model: one at a time
+PRIVATE = {"api_visibility": "private"}
+PROGRESS = gr.Progress()  # as a default argument, Gradio fills it in for each call
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """A handler that runs a model, between its components.
+
+    Arguments:
+        named_inputs: what the handler takes by name, such as one temperature a level.
+        progress_on: where progress is to be seen; on all outputs if not given.
+        after: each is called with every event that is made here, to add what follows it.
+    """
+
+    handler: Callable[..., Any]
+    inputs: Sequence[Component]
+    outputs: Sequence[Component]
+    named_inputs: Mapping[str, Component] = field(default_factory=dict)
+    progress_on: Component | None = None
+    after: Sequence[Callable[[Dependency], None]] = ()
+
+    def on(self, *triggers: Callable[..., Dependency], **options: Any) -> None:
+        """Runs the handler on these events; `options` go to Gradio, such as `api_name`."""
+        self.follow(gr.on(list(triggers), **self.call, **options))
+
+    def on_fresh_seed(self, button: gr.Button, seed: gr.Number) -> None:
+        """The button runs the handler with another seed, which stays in its field."""
+        event = button.click(fresh_seed, None, seed, **PRIVATE)
+        self.follow(event.then(**self.call, **PRIVATE))
+
+    def on_example(self, examples: gr.Examples | None) -> None:
+        """A click on an example, if there are any, runs the handler with it."""
+        if examples is not None:
+            self.follow(examples.load_input_event.then(**self.call, **PRIVATE))
+
+    @property
+    def call(self) -> dict[str, Any]:
+        return {
+            "fn": self.handler,
+            "inputs": list(self.inputs),
+            "inputs_kwargs": dict(self.named_inputs) or None,
+            "outputs": list(self.outputs),
+            "show_progress_on": self.progress_on,
+            **MODEL,
+        }
+
+    def follow(self, event: Dependency) -> None:
+        for add in self.after:
+            add(event)
