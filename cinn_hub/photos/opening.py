@@ -91,6 +91,11 @@ def open_image(source: BinaryIO, name: str, max_pixels: int, page: int = 0) -> I
     except Exception as error:  # Pillow raises errors of many kinds on damaged files
         if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             return None
+        if "HEIF" in formats:
+            raise PhotoError(
+                f"{name} is a HEIC photo that cannot be read; get the file again, or export it as "
+                "JPEG."
+            ) from error
         if isinstance(error, UnidentifiedImageError):
             raise PhotoError(f"{name} is not a picture that can be read; {EXPECTED}.") from error
         raise damaged(name, error) from error

@@ -70,7 +70,7 @@ def from_file(source: BinaryIO, name: str, max_pixels: int, page: int) -> Photo:
     if image.format == "TIFF":
         if tiff.is_raw(image):
             raise tiff.raw_error(name)
-        if page == 0 and tiff.is_preview(image):
+        if tiff.is_misread(image) or (page == 0 and tiff.is_preview(image)):
             return from_page(tiff.read_page(source, name, page, max_pixels), name)
     return from_image(image, name)
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cinn_hub.errors import PhotoError
 
-BITS, PHOTOMETRIC, SUBFILE, SUBIFDS = 258, 262, 254, 330
+BITS, PHOTOMETRIC, PLANAR, SUBFILE = 258, 262, 284, 254
 MAX_SAMPLE, FLOAT_MAX, SAMPLE_FORMAT, DNG_VERSION = 281, 341, 339, 50706
 WHITE_IS_ZERO, LAB, RAW = 0, 8, (32803, 34892)
 SIGNED, FLOAT = 2, 3
@@ -131,7 +131,7 @@ def as_page(page: tifffile.TiffPage, name: str) -> Page:
     if values.ndim != 3 or values.shape[2] > 5:
         raise ValueError(f"its shape is {values.shape}")
     if page.photometric == LAB:
-        return Page(lab_of(values))
+        return Page(lab_of(values), is_lab=True)
     alpha = bool(page.extrasamples)
     unit = samples.unit(values, name)
     if samples.white_is_zero and alpha:
@@ -189,6 +189,13 @@ def raw_error(name: str) -> PhotoError:
 def is_preview(image: Image.Image) -> bool:
     """Whether Pillow's first picture of a TIFF is a preview of another one."""
     return bool(first(image.tag_v2.get(SUBFILE), 0) & 1)
+
+
+def is_misread(image: Image.Image) -> bool:
+    """Whether Pillow takes samples of more than 8 bits for such of 8: in planes, and of Lab."""
+    tags = image.tag_v2
+    deep = first(tags.get(BITS), 1) > 8
+    return deep and (first(tags.get(PLANAR), 1) == 2 or first(tags.get(PHOTOMETRIC), 1) == LAB)
 
 
 def is_raw(image: Image.Image) -> bool:
