@@ -156,7 +156,7 @@ def parse_shares(text: str, known: Mapping[str, float] = SHARES) -> dict[str, fl
         name, _, share = part.partition("=")
         if name not in known or not share.replace(".", "", 1).isdigit() or float(share) <= 0:
             raise argparse.ArgumentTypeError(
-                f"{part!r} is no stage with its share; expected {','.join(known)} as NAME=NUMBER"
+                f"{part!r} is not a stage with its share; expected {','.join(known)} as NAME=NUMBER"
             )
         shares[name] = float(share)
     return shares
