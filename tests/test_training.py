@@ -286,7 +286,7 @@ def test_shares():
     chosen = [(x.name, x.share) for x in stages(1e-3, 3, parse_shares("condition=3,decoder=1"))]
     assert chosen == [("condition", 0.75), ("decoder", 0.25)]
     for text in ("condition", "nothing=1", "decoder=0", "decoder=x"):
-        with pytest.raises(Exception, match="is no stage with its share"):
+        with pytest.raises(Exception, match="is not a stage with its share"):
             parse_shares(text)
 
 
