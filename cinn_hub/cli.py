@@ -53,7 +53,9 @@ def build_parser() -> argparse.ArgumentParser:
     transfer.add_argument("reference", type=Path, help="a colour photo, whose mood is taken")
     add_photos(transfer)
     transfer.add_argument(
-        "--keep", type=float, help="how much of the mood counts, 0 to 1 (default: by level, most of the mood)"
+        "--keep",
+        type=float,
+        help="how much of the mood counts, 0 to 1 (default: by level, most of the mood)",
     )
     add_looks(transfer)
     transfer.set_defaults(run=run_transfer)
