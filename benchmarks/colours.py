@@ -4,8 +4,8 @@
 
 PATH is a folder or zip of coloured photos that the model has not seen. All pictures are the middle
 squares at 256 px. Of the collection EliSchwartz/imagenet-sample-images, shrunk to 192 px,
-`--listed benchmarks/imagenet-test.txt` chooses the photos that are kept for a last test; those that
-models are chosen by (generic-val.zip) are others of it. The columns:
+`--listed benchmarks/imagenet-test.txt` chooses the photos that are kept for a last test; models are
+chosen by 600 others, generic-val.zip. The columns:
 
 of 8      RMS, in percent of the RGB range, to the best of 8 samples at each pixel and channel
           ("MSE best of 8" of Ardizzone et al. 2019)
