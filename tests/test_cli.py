@@ -86,7 +86,7 @@ def test_folders_are_searched_resumed_and_failures_named(run, folder):
     code, output = run(*command)
     assert code == 1
     failures = [line for line in output.err.splitlines() if line.startswith("cinn-hub: ")]
-    assert len(failures) == 1 and "album/bad.jpg: bad.jpg is no picture" in failures[0]
+    assert len(failures) == 1 and "album/bad.jpg: bad.jpg is not a picture" in failures[0]
     written = {str(p.relative_to(folder / "out")) for p in (folder / "out").rglob("*.png")}
     stems = ("a", "1944/a.png", "1944/a.jpg", "1944/may/b")  # two of one stem keep their suffixes
     assert written == {f"{stem}_color{i}.png" for stem in stems for i in (1, 2)}

@@ -191,8 +191,8 @@ def test_what_is_no_photo_gets_a_sentence_and_the_app_goes_on(client, tmp_path):
     half.write_bytes((EXAMPLES / "cat.jpg").read_bytes()[:5000])
     for path, sentence in (
         (bomb, "megapixels"),
-        (page, "is no picture that can be read"),
-        (drawing, "is no picture that can be read"),
+        (page, "is not a picture that can be read"),
+        (drawing, "is not a picture that can be read"),
         (half, "is damaged or incomplete"),
     ):
         with pytest.raises(AppError, match=sentence):

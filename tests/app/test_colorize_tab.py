@@ -145,10 +145,14 @@ def test_keys_alone_pick_an_answer(colored):
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("bad.jpg", b"<!doctype html>", "is no picture that can be read"),
+        ("bad.jpg", b"<!doctype html>", "is not a picture that can be read"),
         ("bad.jpg", EXAMPLE.read_bytes()[:9000], "is damaged or incomplete"),
-        ("bad.jpg", b"", "is no picture that can be read"),
-        ("bad.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is no picture that can be read"),
+        ("bad.jpg", b"", "is not a picture that can be read"),
+        (
+            "bad.svg",
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+            "is not a picture that can be read",
+        ),
     ],
 )
 def test_a_bad_file_gets_a_sentence_and_loses_nothing(page, tmp_path, name, content, sentence):
