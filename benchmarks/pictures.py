@@ -19,7 +19,7 @@ from benchmarks.sheets import contact_sheet
 from cinn_hub.photos import fit_within, render_grey_preview
 
 ROOT = Path(__file__).parent.parent
-PHOTO, SEED = ROOT / "examples" / "photographer.jpg", 1
+PHOTO, SEED = ROOT / "examples" / "astronaut.jpg", 1
 KNOWN = sorted((ROOT / "examples" / "moods").glob("*.jpg"))
 
 

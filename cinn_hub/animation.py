@@ -30,7 +30,9 @@ def write_animation(
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise CinnHubError(f"{path.name} is no film; use one of {', '.join(SUFFIXES)}.")
+        raise CinnHubError(
+            f"{path.name} cannot be written as a film; use one of {', '.join(SUFFIXES)}."
+        )
     if len(frames) < 2:
         raise CinnHubError(f"A film needs 2 frames or more; there are {len(frames)}.")
     pictures = [frame.convert("RGB") for frame in frames]

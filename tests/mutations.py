@@ -8,6 +8,7 @@ it are then run. Exits with 1 if one is not noticed.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -154,7 +155,8 @@ def passes(mutation: Mutation, mutated: bool) -> bool:
             text = path.read_text("utf-8").replace(mutation.before, mutation.after)
             path.write_text(text, "utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-x", *mutation.tests]
-        done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # small models: threads only wait
+        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
     if done.returncode not in (0, 1):  # 1: a test failed
         raise RuntimeError(f"{mutation.name}: the tests could not be run.\n{done.stdout[-2000:]}")
     return done.returncode == 0

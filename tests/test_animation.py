@@ -41,7 +41,9 @@ def test_mp4(frames, tmp_path):
 
 
 def test_what_cannot_be_written(frames, tmp_path):
-    with pytest.raises(CinnHubError, match=r"film.avi is no film; use one of .webp, .gif, .mp4"):
+    with pytest.raises(
+        CinnHubError, match=r"film.avi cannot be written as a film; use one of .webp, .gif, .mp4"
+    ):
         write_animation(frames, tmp_path / "film.avi")
     with pytest.raises(CinnHubError, match="2 frames or more; there are 1"):
         write_animation(frames[:1], tmp_path / "film.gif")

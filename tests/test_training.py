@@ -20,10 +20,11 @@ from cinn_hub.cards import DRAFT
 from cinn_hub.models.colorization_cinn import ColorizationCINN
 from cinn_hub.networks import ColorBins, EfficientNetLite, SameConv
 from cinn_hub.publishing import model_bundle
-from training import classes, color_flow, colorization
+from training import average, classes, color_flow, colorization
 from training.average import mean
 from training.backbone import BATCH_NORM_TENSORS, fold
-from training.colorization import class_loss, cross_entropy, parse_shares, stages
+from training.colorization import ColorizationTask, class_loss, cross_entropy, parse_shares, stages
+from training.loop import Trainer
 from training.photos import ColorPhotos, collate, find_photos, perhaps_aged
 
 
@@ -68,18 +69,33 @@ def test_a_killed_training_goes_on(tmp_path, photos):
     entropy = [entry["cross-entropy"] for entry in log["history"]]
     assert entropy[-1] < entropy[0]
 
-    third = tmp_path / "third.training" / "checkpoint.pt"  # goes on from a mean of checkpoints
-    average = [sys.executable, "-m", "training.average", str(checkpoint), str(checkpoint)]
-    subprocess.run([*average, "--out", str(third)], cwd=ROOT, check=True)
-    folder = ["--model", str(tmp_path / "model"), "--out", str(tmp_path / "mean")]
-    subprocess.run([*average, *folder], cwd=ROOT, check=True)
-    same = cinn_hub.load(tmp_path / "mean", device="cpu").state_dict()
-    for name, x in model.state_dict().items():  # the mean of the last weights with themselves
-        torch.testing.assert_close(same[name], x, atol=2e-3, rtol=2e-3)
-    again = command(tmp_path, photos, "--init", str(tmp_path / "model"), "--stages", "condition=1")
-    again[again.index("--out") + 1] = str(tmp_path / "third")
-    done = subprocess.run(again, cwd=ROOT, check=True, capture_output=True, text=True)
-    assert "Resuming at stage 1 of 1 after 0.0 minutes" in done.stdout
+
+def test_a_mean_of_checkpoints_becomes_a_model_or_a_start(tmp_path, monkeypatch, capsys):
+    folders = [tmp_path / name for name in ("first", "second")]
+    models = []
+    for seed, folder in enumerate(folders):
+        torch.manual_seed(seed)
+        models.append(ColorizationCINN(SMALL))
+        Trainer(ColorizationTask(models[-1]), [], 0, folder).save()
+    models[0].save_pretrained(tmp_path / "model")
+    files = [str(folder / "checkpoint.pt") for folder in folders]
+
+    def run_average(*more):
+        monkeypatch.setattr(sys, "argv", ["average", *files, *more])
+        average.main()
+
+    run_average("--model", str(tmp_path / "model"), "--out", str(tmp_path / "mean"))
+    found = cinn_hub.load(tmp_path / "mean", device="cpu").state_dict()
+    for name, x in models[0].state_dict().items():
+        expected = torch.lerp(x, models[1].state_dict()[name], 0.5) if x.is_floating_point() else x
+        torch.testing.assert_close(found[name], expected, atol=2e-3, rtol=2e-3)
+
+    run_average("--out", str(tmp_path / "third" / "checkpoint.pt"))
+    task = ColorizationTask(ColorizationCINN(SMALL))
+    Trainer(task, stages(1e-3, 3), 1, tmp_path / "third").load()
+    assert "Resuming at stage 1 of 2 after 0.0 minutes" in capsys.readouterr().out
+    for name, x in task.model.state_dict().items():
+        torch.testing.assert_close(x.cpu(), found[name], atol=2e-3, rtol=2e-3)
 
 
 def test_a_flow_is_trained_on_cached_conditions(tmp_path, photos):
@@ -109,13 +125,14 @@ def test_a_flow_is_trained_on_cached_conditions(tmp_path, photos):
     assert sent.keys() == {"config.json", "model.safetensors", "README.md", "training.json"}
 
 
-def test_a_finished_training_says_so_and_changes_nothing(tmp_path, photos):
-    start = command(tmp_path, photos, "--config", str(tmp_path / "config.json"), "--from-scratch")
-    start += ["--minutes", "0.01", "--stages", "decoder=1", "--batch", "32"]  # of twelve photos
-    subprocess.run(start, cwd=ROOT, check=True, capture_output=True)
+def test_a_finished_training_says_so_and_changes_nothing(tmp_path, photos, capsys):
+    words = command(tmp_path, photos, "--config", str(tmp_path / "config.json"), "--from-scratch")
+    words = words[4:] + ["--minutes", "0.01", "--stages", "decoder=1", "--batch", "32"]
+    colorization.main(options_of(*words))  # of twelve photos, fewer than a batch
     before = (tmp_path / "model" / "model.safetensors").read_bytes()
-    again = subprocess.run([*start, "--minutes", "9"], cwd=ROOT, capture_output=True, text=True)
-    assert again.returncode == 0 and "This training is finished." in again.stdout
+    capsys.readouterr()
+    colorization.main(options_of(*words, "--minutes", "9"))
+    assert "This training is finished." in capsys.readouterr().out
     assert (tmp_path / "model" / "model.safetensors").read_bytes() == before
 
 
@@ -269,7 +286,7 @@ def test_shares():
     chosen = [(x.name, x.share) for x in stages(1e-3, 3, parse_shares("condition=3,decoder=1"))]
     assert chosen == [("condition", 0.75), ("decoder", 0.25)]
     for text in ("condition", "nothing=1", "decoder=0", "decoder=x"):
-        with pytest.raises(Exception, match="is no stage with its share"):
+        with pytest.raises(Exception, match="is not a stage with its share"):
             parse_shares(text)
 
 

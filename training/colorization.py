@@ -21,7 +21,7 @@ from cinn_hub.config import read_json
 from cinn_hub.models.colorization_cinn import ColorizationCINN, ColorizationConfig
 from cinn_hub.networks import ColorBins, EfficientNetLite
 from training import classes
-from training.backbone import ClassHead, load_pretrained
+from training.backbone import ClassHead, load_pretrained, with_quick_gradients
 from training.loop import Stage, Trainer
 from training.photos import ColorPhotos, Source, collate, evenly, find_photos, rarity, sampler
 
@@ -156,7 +156,7 @@ def parse_shares(text: str, known: Mapping[str, float] = SHARES) -> dict[str, fl
         name, _, share = part.partition("=")
         if name not in known or not share.replace(".", "", 1).isdigit() or float(share) <= 0:
             raise argparse.ArgumentTypeError(
-                f"{part!r} is no stage with its share; expected {','.join(known)} as NAME=NUMBER"
+                f"{part!r} is not a stage with its share; expected {','.join(known)} as NAME=NUMBER"
             )
         shares[name] = float(share)
     return shares
@@ -262,6 +262,8 @@ def pretrained_head() -> ClassHead:
 def main(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     model = initial_model(options)
+    if not torch.cuda.is_available():
+        with_quick_gradients(model.condition_network.backbone)
     sources, held = split_sources(options)
     scores = classes.read(options.classes, sources) if options.classes else None
     head = pretrained_head() if scores is not None and "condition" in options.stages else None

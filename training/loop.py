@@ -193,14 +193,14 @@ class Trainer:
         """Tells how many steps of a stage failed.
 
         Raises:
-            SystemExit: all of them did, so that nothing was learned.
+            SystemExit: most of them did, so that too little was learned.
         """
         failed, steps = self.progress.failed_steps, self.progress.steps
         text = (
             f"In the stage {stage.name} the gradients of {failed} of {steps} steps were not finite"
         )
-        if failed == steps:
-            raise SystemExit(f"{text}, so nothing was learned; choose a lower learning rate.")
+        if 2 * failed >= steps:
+            raise SystemExit(f"{text}, so too little was learned; choose a lower learning rate.")
         if failed:
             tqdm.write(f"{text}; these steps were left out.")
 

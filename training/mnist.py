@@ -33,5 +33,5 @@ def parse_idx(data: bytes, path: Path) -> Tensor:
     shape = struct.unpack_from(f">{data[3]}I", data, 4) if data[:3] == b"\x00\x00\x08" else ()
     start = 4 + 4 * len(shape)
     if not shape or len(data) != start + math.prod(shape):
-        raise SystemExit(f"{path} is no complete IDX file of bytes; get it again.")
+        raise SystemExit(f"{path} is not a complete IDX file of bytes; get it again.")
     return torch.frombuffer(bytearray(data[start:]), dtype=torch.uint8).view(shape)
