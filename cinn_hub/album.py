@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from cinn_hub.errors import CinnHubError, PhotoError
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
 PHOTO_SUFFIXES += (".avif", ".jp2", ".heic", ".heif")
+ARCHIVE_SUFFIXES = (".zip", ".rar", ".7z", ".tar", ".gz")
+WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".mp4")
 ENDING = r"color\d+|\d+_to_\d+(?:_\d+)?"  # what `colorize` and `interpolate` add to a name
 
 
@@ -29,37 +34,88 @@ class Job:
     """A photo, and the folder and stem of what is made of it.
 
     found: whether it was found in a folder, not named: then what is there already is kept.
+    file: the one file to write, where it was named.
     """
 
     photo: Path
     folder: Path
     stem: str
     found: bool
+    file: Path | None = None
 
     def target(self, ending: str) -> Path:
-        return self.folder / f"{self.stem}_{ending}"
+        return self.file or self.folder / f"{self.stem}_{ending}"
+
+    def of_page(self, page: int) -> Job:
+        """The job for a page of the photo's file, counted from 0; the first keeps the stem."""
+        return replace(self, stem=f"{self.stem}_page{page + 1}") if page else self
+
+    def is_done(self, endings: Sequence[str]) -> bool:
+        """Whether all of its results are there."""
+        try:
+            return self.found and all(self.target(ending).exists() for ending in endings)
+        except OSError:  # the name is too long, and writing will say so
+            return False
 
 
 def find_jobs(photos: Sequence[Path], out: Path, ending: str = ENDING) -> list[Job]:
     """The photos, and those in the folders (recursively, in folders like theirs under `out`).
 
-    ending: pattern of what the command adds to names; results in the folders do not count.
+    What is left out although it may hold photos is named on stderr.
+
+    Arguments:
+        photos: files, folders, or patterns such as *.jpg where the shell has not expanded them.
+        out: a folder; or, for one photo, a file to write, by its suffix.
+        ending: pattern of what the command adds to names; results in the folders do not count.
 
     Raises:
         PhotoError: a path is missing, the folders have no photos, or two results would have one
             name.
     """
     found: list[tuple[Path, Path, bool]] = []
-    for path in photos:
+    for path in expanded(photos):
         if path.is_dir():
+            for line in left_out(path):
+                print(f"cinn-hub: {line}", file=sys.stderr)
             inside = without_results(photos_in(path, out), ending)
             found += [(p, out / p.parent.relative_to(path), True) for p in inside]
         elif path.is_file():
             found.append((path, out, False))
+        elif path.is_symlink():
+            raise PhotoError(f"The photo {path} is a link to a file that is gone.")
         else:
             raise PhotoError(f"The photo {path} does not exist; check the path.")
     if not found:
         raise PhotoError(f"No photos were found in {', '.join(map(str, photos))}.")
+    return one_file(found, out) if is_file_name(out) else named_apart(found)
+
+
+def expanded(photos: Sequence[Path]) -> Iterator[Path]:
+    """The paths, and those that match where there is a pattern instead of a path."""
+    for path in photos:
+        pattern = str(path)
+        if any(sign in pattern for sign in "*?[") and not os.path.lexists(path):
+            if not (matches := sorted(glob(pattern))):
+                raise PhotoError(f"No files match {pattern}; check the path.")
+            yield from map(Path, matches)
+        else:
+            yield path
+
+
+def is_file_name(out: Path) -> bool:
+    """Whether `--out` names a file instead of a folder."""
+    return out.suffix.lower() in WRITTEN_SUFFIXES and not out.is_dir()
+
+
+def one_file(found: Sequence[tuple[Path, Path, bool]], out: Path) -> list[Job]:
+    (photo, _, is_found), *others = found
+    if others or is_found:
+        raise PhotoError(f"{out} is one file; name one photo for it, or a folder to write to.")
+    return [Job(photo, out.parent, out.stem, False, out)]
+
+
+def named_apart(found: Sequence[tuple[Path, Path, bool]]) -> list[Job]:
+    """Jobs whose results have different names."""
     stems = Counter((folder, photo.stem) for photo, folder, _ in found)
     jobs = [
         Job(photo, folder, photo.stem if stems[folder, photo.stem] == 1 else photo.name, is_found)
@@ -79,17 +135,34 @@ def photos_in(folder: Path, out: Path) -> list[Path]:
     skipped = out.resolve() if folder.resolve() in out.resolve().parents else None
     return sorted(
         path
-        for path in folder.rglob("*")
+        for path in visible(folder)
         if path.suffix.lower() in PHOTO_SUFFIXES
         and path.is_file()
         and (skipped is None or skipped not in path.resolve().parents)
     )
 
 
+def visible(folder: Path) -> Iterator[Path]:
+    """All in the folder, but for hidden files and what systems keep for themselves."""
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        if not any(part.startswith((".", "@eaDir")) for part in parts):
+            yield path
+
+
+def left_out(folder: Path) -> Iterator[str]:
+    """What may hold photos and is not read, a sentence each."""
+    for path in sorted(visible(folder)):
+        if path.suffix.lower() in ARCHIVE_SUFFIXES:
+            yield f"{path} is an archive; unpack it to colour its photos."
+        elif path.is_symlink() and not path.exists():
+            yield f"{path} is a link to a file that is gone."
+
+
 def without_results(photos: Sequence[Path], ending: str) -> list[Path]:
     """The photos, but for those that were made of others of them in the same folder."""
     names = {(photo.parent, photo.name.lower()) for photo in photos}
-    result = re.compile(f"(.+)_(?:{ending})")
+    result = re.compile(rf"(.+?)(?:_page\d+)?_(?:{ending})")
 
     def is_result(photo: Path) -> bool:
         made_of = result.fullmatch(photo.stem)
@@ -107,6 +180,7 @@ def run_all(
     work: Callable[[Job, Photo], Iterable[str]],
     overwrite: bool = False,
     recolor: bool = False,
+    pages: bool = False,
 ) -> None:
     """Does the work on every photo; those found in folders are left out where that is done.
 
@@ -115,21 +189,16 @@ def run_all(
         work: makes them; what it yields is printed, a line each.
         overwrite: whether photos in folders are done again whose results are there.
         recolor: whether photos in folders are done that have colours of their own.
+        pages: whether all pages and frames of a file are done, not the first alone.
 
     Raises:
-        CinnHubError: the only photo failed.
+        CinnHubError: the only photo failed, or the disk is full.
         SomeFailed: some of several failed; each was named in a line, and the others were done.
     """
     from tqdm import tqdm
 
-    from cinn_hub.photos import is_colored, read
-
     failed = 0
-    to_do = [
-        job
-        for job in jobs
-        if overwrite or not job.found or not all(job.target(ending).exists() for ending in endings)
-    ]
+    to_do = [job for job in jobs if overwrite or pages or not job.is_done(endings)]
     if done := len(jobs) - len(to_do):
         print(
             f"{done} of {len(jobs)} photos are done already; --overwrite makes them anew.",
@@ -138,20 +207,67 @@ def run_all(
     bar = tqdm(to_do, unit="photo", disable=None if len(jobs) > 1 else True)
     for job in bar:
         try:
-            photo = read(job.photo)
-            if job.found and not recolor and is_colored(photo):
-                bar.write(f"{job.photo}  has colours; --recolor gives it others", file=sys.stderr)
-                continue
-            make_folder(job.folder)
-            for line in work(job, photo):
-                bar.write(line, file=sys.stdout)
-        except CinnHubError as error:
+            for line, stream in run_one(job, endings, work, overwrite, recolor, pages):
+                bar.write(line, file=stream)
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # one photo cannot end the others
+            if disk_is_full(error):
+                raise CinnHubError(
+                    f"The disk is full, so {job.photo} and what follows were not coloured; free "
+                    "some space and run it again."
+                ) from error
+            message = in_one_sentence(error)
             if len(jobs) == 1:
-                raise
+                raise CinnHubError(message) from error
             failed += 1
-            bar.write(f"cinn-hub: {job.photo}: {error}", file=sys.stderr)
+            bar.write(f"cinn-hub: {job.photo}: {message}", file=sys.stderr)
     if failed:
         raise SomeFailed
+
+
+def run_one(
+    job: Job,
+    endings: Sequence[str],
+    work: Callable[[Job, Photo], Iterable[str]],
+    overwrite: bool,
+    recolor: bool,
+    pages: bool,
+) -> Iterator[tuple[str, TextIO]]:
+    """Does the work on one photo, or on all its pages; lines and where they are printed."""
+    from cinn_hub.photos import is_colored, read
+
+    photo = read(job.photo)
+    if photo.pages > 1 and not pages:
+        text = f"{job.photo}  has {photo.pages} pages or frames; --pages colours all"
+        yield text, sys.stderr
+    for page in range(photo.pages if pages else 1):
+        part = job.of_page(page)
+        if not overwrite and part.is_done(endings):
+            continue
+        photo = read(job.photo, page=page) if page else photo
+        if job.found and not recolor and is_colored(photo):
+            yield f"{job.photo}  has colours; --recolor gives it others", sys.stderr
+            continue
+        make_folder(job.folder)
+        for line in work(part, photo):
+            yield line, sys.stdout
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether this error, or one that caused it, says so."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__
+    return False
+
+
+def in_one_sentence(error: Exception) -> str:
+    if isinstance(error, CinnHubError):
+        return str(error)
+    text = " ".join(str(error).split())
+    return f"This photo could not be coloured ({type(error).__name__}: {text})."
 
 
 def make_folder(folder: Path) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import runpy
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cinn_hub
-from cinn_hub.album import ENDING, Job, SomeFailed, find_jobs, run_all
+from cinn_hub.album import ENDING, Job, SomeFailed, find_jobs, is_file_name, run_all
 from cinn_hub.errors import CinnHubError
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     colorize = commands.add_parser("colorize", help="colour photos, several answers each")
     add_photos(colorize)
-    colorize.add_argument("-n", type=int, default=8, help="answers for each photo (default 8)")
+    colorize.add_argument(
+        "-n", type=int, help="answers for each photo (default 8; 1 where --out is a file)"
+    )
     colorize.add_argument("-t", "--temperature", type=float, default=1.0, help=TEMPERATURE)
     colorize.add_argument(
         "--hint",
@@ -94,7 +97,9 @@ def add_photos(
 ) -> None:
     """What all commands on photos have."""
     parser.add_argument("photos", nargs="+", type=Path, help="photos, or folders of them")
-    parser.add_argument("-o", "--out", type=Path, default=Path("."), help="folder to write to")
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("."), help="folder to write to, or a file"
+    )
     parser.add_argument("-s", "--seed", type=int, help="the same seed gives the same colours")
     parser.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
     parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
@@ -105,6 +110,7 @@ def add_photos(
     parser.add_argument(
         "--recolor", action="store_true", help="also photos in folders that have colours"
     )
+    parser.add_argument("--pages", action="store_true", help="all pages and frames of a file")
 
 
 def add_looks(parser: argparse.ArgumentParser) -> None:
@@ -128,6 +134,8 @@ def hint(text: str) -> tuple[float, float, str]:
 
 
 def run_colorize(options: argparse.Namespace) -> None:
+    is_file = is_file_name(options.out)
+    options.n = options.n if options.n is not None else 1 if is_file else 8
     if options.n < 1:
         raise CinnHubError(f"n is {options.n}; it must be a number of answers, 1 or more.")
     model = load(options)
@@ -140,7 +148,7 @@ def run_colorize(options: argparse.Namespace) -> None:
         for ending, result in zip(endings, results, strict=True):
             yield written(result, job.target(ending), options)
 
-    run_all(options.jobs, endings, work, options.overwrite, options.recolor)
+    run(options, endings, work)
 
 
 def run_transfer(options: argparse.Namespace) -> None:
@@ -153,7 +161,7 @@ def run_transfer(options: argparse.Namespace) -> None:
         result = model.transfer(mood, onto=photo, keep=options.keep, seed=seed)
         yield written(result, job.target(ending), options)
 
-    run_all(options.jobs, [ending], work, options.overwrite, options.recolor)
+    run(options, [ending], work)
 
 
 def run_interpolate(options: argparse.Namespace) -> None:
@@ -183,7 +191,18 @@ def run_interpolate(options: argparse.Namespace) -> None:
                 frame.save(job.target(ending))
         yield f"{job.target(endings[0])}  seed {latents.settings['seed']}"
 
-    run_all(options.jobs, endings, work, options.overwrite, options.recolor)
+    run(options, endings, work)
+
+
+def run(
+    options: argparse.Namespace,
+    endings: Sequence[str],
+    work: Callable[[Job, Photo], Iterable[str]],
+) -> None:
+    """Does the work on all photos; see `run_all`."""
+    if is_file_name(options.out) and (len(endings) > 1 or options.pages):
+        raise CinnHubError(f"{options.out} is one file; give a folder for several pictures.")
+    run_all(options.jobs, endings, work, options.overwrite, options.recolor, options.pages)
 
 
 def numbered(latents: Latent, index: int) -> Latent:
@@ -230,10 +249,15 @@ def send(options: argparse.Namespace, bundle: Bundle, repo_type: str, message: s
 
 
 def load(options: argparse.Namespace, ending: str = ENDING) -> ColorModel:
-    """The model, once it is clear that there are photos."""
+    """The model, once it is clear that there are photos; one seed for all of them."""
     from cinn_hub.colorizing import ColorModel
+    from cinn_hub.latent import fresh_seed
 
+    if is_file_name(options.out):
+        options.format = options.out.suffix.lower().lstrip(".")
     options.jobs = find_jobs(options.photos, options.out, ending)
+    if options.seed is None and options.command != "transfer":
+        options.seed = fresh_seed()  # so that the frames of a film have one look
     model = cinn_hub.load(options.model, options.device)
     if not isinstance(model, ColorModel):
         raise CinnHubError(f"The model {options.model} does not colour photos.")
@@ -257,13 +281,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         done; 130 if it was interrupted.
     """
     options = build_parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # some names cannot be printed
     try:
         options.run(options)
+        sys.stdout.flush()
     except CinnHubError as error:
         print(f"cinn-hub: {error}", file=sys.stderr)
         return 2
     except SomeFailed:
         return 1
+    except BrokenPipeError:  # what reads the lines has had enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("cinn-hub: stopped; what has been written stays.", file=sys.stderr)
         return 130

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import gradio as gr
@@ -70,6 +71,8 @@ def build(
 
 def launch(demo: gr.Blocks, **options) -> None:
     """Starts the server; `options` go to Gradio's `launch`."""
+    for name in ("NO_PROXY", "no_proxy"):  # Gradio asks the server itself whether it has started
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "localhost,127.0.0.1"]))
     demo.launch(
         theme=theme(),
         js=ALT_TEXTS.read_text("utf-8"),
