@@ -35,23 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=cinn_hub.__version__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    colorize = commands.add_parser("colorize", help="colour photos, several answers each")
-    add_photos(colorize)
-    colorize.add_argument(
-        "-n", type=int, help="answers for each photo (default 8; 1 where --out is a file)"
-    )
-    colorize.add_argument("-t", "--temperature", type=float, default=1.0, help=TEMPERATURE)
-    colorize.add_argument(
-        "--hint",
-        action="append",
-        default=[],
-        type=hint,
-        metavar="X,Y,#RRGGBB",
-        help="the colour at a pixel of the photo; may be repeated",
-    )
-    add_looks(colorize)
-    colorize.set_defaults(run=run_colorize)
-
+    add_colorize(commands)
     transfer = commands.add_parser("transfer", help="the colour mood of one photo on others")
     transfer.add_argument("reference", type=Path, help="a colour photo, whose mood is taken")
     add_photos(transfer)
@@ -90,6 +74,25 @@ def build_parser() -> argparse.ArgumentParser:
     add_publishing(space)
     space.set_defaults(run=run_space)
     return parser
+
+
+def add_colorize(commands: argparse._SubParsersAction) -> None:
+    colorize = commands.add_parser("colorize", help="colour photos, several answers each")
+    add_photos(colorize)
+    colorize.add_argument(
+        "-n", type=int, help="answers for each photo (default 8; 1 where --out is a file)"
+    )
+    colorize.add_argument("-t", "--temperature", type=float, default=1.0, help=TEMPERATURE)
+    colorize.add_argument(
+        "--hint",
+        action="append",
+        default=[],
+        type=hint,
+        metavar="X,Y,#RRGGBB",
+        help="the colour at a pixel of the photo; may be repeated",
+    )
+    add_looks(colorize)
+    colorize.set_defaults(run=run_colorize)
 
 
 def add_photos(
