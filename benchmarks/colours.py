@@ -3,9 +3,9 @@
     python -m benchmarks.colours --set PATH [--model imagenet] [--sheet sheet.png]
 
 PATH is a folder or zip of coloured photos that the model has not seen. All pictures are the middle
-squares at 256 px. The figures on the card of `imagenet` are of those photos of the collection
-EliSchwartz/imagenet-sample-images that `--listed benchmarks/imagenet-test.txt` chooses, shrunk to
-192 px. The columns:
+squares at 256 px. Of the collection EliSchwartz/imagenet-sample-images, shrunk to 192 px,
+`--listed benchmarks/imagenet-test.txt` chooses the photos that are kept for a last test; models are
+chosen by 600 others, generic-val.zip. The columns:
 
 of 8      RMS, in percent of the RGB range, to the best of 8 samples at each pixel and channel
           ("MSE best of 8" of Ardizzone et al. 2019)

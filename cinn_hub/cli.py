@@ -36,27 +36,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     add_colorize(commands)
-    transfer = commands.add_parser("transfer", help="the colour mood of one photo on others")
-    transfer.add_argument("reference", type=Path, help="a colour photo, whose mood is taken")
-    add_photos(transfer)
-    transfer.add_argument(
-        "--keep",
-        type=float,
-        help="how much of the mood counts, 0 to 1 (default: by level, most of the mood)",
-    )
-    add_looks(transfer)
-    transfer.set_defaults(run=run_transfer)
-
-    interpolate = commands.add_parser("interpolate", help="the way between two colourings, as film")
-    add_photos(interpolate, formats=("webp", "gif", "mp4", "png", "jpg"))
-    interpolate.add_argument("-t", "--temperature", type=float, default=1.0, help=TEMPERATURE)
-    interpolate.add_argument("--steps", type=int, default=24, help="frames (default 24)")
-    interpolate.add_argument("--from", dest="a", type=int, default=1, help="answer A (default 1)")
-    interpolate.add_argument("--to", dest="b", type=int, default=2, help="answer B (default 2)")
-    interpolate.add_argument(
-        "--size", type=int, default=1280, help="longer side of films in pixels (default 1280)"
-    )
-    interpolate.set_defaults(run=run_interpolate)
+    add_transfer(commands)
+    add_interpolate(commands)
 
     models = commands.add_parser("list", help="the models that are known by name")
     models.set_defaults(run=run_list)
@@ -93,6 +74,32 @@ def add_colorize(commands: argparse._SubParsersAction) -> None:
     )
     add_looks(colorize)
     colorize.set_defaults(run=run_colorize)
+
+
+def add_transfer(commands: argparse._SubParsersAction) -> None:
+    transfer = commands.add_parser("transfer", help="the colour mood of one photo on others")
+    transfer.add_argument("reference", type=Path, help="a colour photo, whose mood is taken")
+    add_photos(transfer)
+    transfer.add_argument(
+        "--keep",
+        type=float,
+        help="how much of the mood counts, 0 to 1 (default: by level, most of the mood)",
+    )
+    add_looks(transfer)
+    transfer.set_defaults(run=run_transfer)
+
+
+def add_interpolate(commands: argparse._SubParsersAction) -> None:
+    interpolate = commands.add_parser("interpolate", help="the way between two colourings, as film")
+    add_photos(interpolate, formats=("webp", "gif", "mp4", "png", "jpg"))
+    interpolate.add_argument("-t", "--temperature", type=float, default=1.0, help=TEMPERATURE)
+    interpolate.add_argument("--steps", type=int, default=24, help="frames (default 24)")
+    interpolate.add_argument("--from", dest="a", type=int, default=1, help="answer A (default 1)")
+    interpolate.add_argument("--to", dest="b", type=int, default=2, help="answer B (default 2)")
+    interpolate.add_argument(
+        "--size", type=int, default=1280, help="longer side of films in pixels (default 1280)"
+    )
+    interpolate.set_defaults(run=run_interpolate)
 
 
 def add_photos(
