@@ -1,6 +1,7 @@
 """One picture in every way that files store it: one answer; and what files say is kept."""
 
 import io
+import os
 import struct
 
 import numpy as np
@@ -173,6 +174,18 @@ def test_what_a_caller_hands_over_is_not_changed():
         sizes = [photos.read(image).size for _ in range(2)]
         assert sizes == [(64, 96)] * 2 and image.size == (96, 64)
         assert image.getexif()[0x0112] == 6
+
+
+def test_streams_that_cannot_go_back(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(GREY).save(path)
+    source, sink = os.pipe()
+    with os.fdopen(source, "rb") as file:
+        os.write(sink, path.read_bytes()[:60_000])
+        os.close(sink)
+        assert np.array_equal(photos.read(file).lightness, EXPECTED)
+    with open(path, encoding="latin-1") as file, pytest.raises(PhotoError, match="as text"):
+        photos.read(file)
 
 
 def test_heic():

@@ -31,10 +31,10 @@ def open_source(photo: PhotoLike) -> BinaryIO:
     Raises:
         PhotoError: it is not a path, bytes or a file, or the path cannot be opened.
     """
-    if isinstance(photo, bytes):
+    if isinstance(photo, bytes | bytearray | memoryview):
         return io.BytesIO(photo)
     if hasattr(photo, "read"):
-        return photo
+        return seekable(photo)
     if not isinstance(photo, str | os.PathLike):
         raise PhotoError(
             f"The photo is of type {type(photo).__name__}; {EXPECTED}, as path or bytes."
@@ -56,15 +56,29 @@ def open_source(photo: PhotoLike) -> BinaryIO:
         raise PhotoError(f"{path!r} cannot be opened: {reason}.") from error
 
 
+def seekable(file: BinaryIO) -> BinaryIO:
+    """The file at its beginning, or what is left of it where it cannot go back."""
+    try:
+        if file.seekable():
+            file.seek(0)
+            if isinstance(file.read(0), bytes):
+                return file
+        data = file.read()
+    except (OSError, ValueError, AttributeError) as error:
+        raise PhotoError(f"The file cannot be read: {error}.") from error
+    if not isinstance(data, bytes):
+        raise PhotoError("The file was opened as text; open it with the mode 'rb'.")
+    return io.BytesIO(data)
+
+
 def open_image(source: BinaryIO, name: str, max_pixels: int, page: int = 0) -> Image.Image | None:
     """The image, not decoded yet; None for a TIFF of a kind that Pillow does not know.
 
     Raises:
         PhotoError: it is not a photo, has too many pixels, or too few pages.
     """
-    start = source.tell() if hasattr(source, "tell") else 0
     head = source.read(16)
-    source.seek(start)
+    source.seek(0)
     formats = FORMATS
     if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
         register_heif(name)
