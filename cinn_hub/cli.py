@@ -56,7 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
     transfer.add_argument("reference", type=Path, help="a colour photo, whose mood is taken")
     add_photos(transfer)
     transfer.add_argument(
-        "--keep", type=float, help="how much of the mood counts, 0 to 1 (default: by resolution)"
+        "--keep",
+        type=float,
+        help="how much of the mood counts, 0 to 1 (default: by level, most of the mood)",
     )
     add_looks(transfer)
     transfer.set_defaults(run=run_transfer)
@@ -75,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     models = commands.add_parser("list", help="the models that are known by name")
     models.set_defaults(run=run_list)
 
-    app = commands.add_parser("app", help="start the app in the browser")
+    app = commands.add_parser("app", help="start the app, a local web page")
     app.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
     app.set_defaults(run=run_app)
 

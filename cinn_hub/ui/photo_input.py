@@ -11,8 +11,8 @@ from gradio.data_classes import ImageData
 def photo_input(**options) -> gr.Image:
     """`gr.Image` whose handlers get the path of the untouched upload.
 
-    Gradio would open the file first and refuse what is not a picture with a traceback in the log and
-    no word to the user. Here `photos.read` judges every file, and says what is wrong.
+    Gradio would open the file first and refuse what is not a picture with a traceback in the log
+    and no word to the user. Here `photos.read` judges every file, and says what is wrong.
     (A subclass would do as well, but Gradio writes a type stub beside every subclass's source.)
     """
     image = gr.Image(
