@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from cinn_hub.errors import CinnHubError, PhotoError
+from cinn_hub.files import sweep
 
 if TYPE_CHECKING:
     from cinn_hub.photos import Photo
@@ -69,24 +70,24 @@ def find_jobs(photos: Sequence[Path], out: Path, ending: str = ENDING) -> list[J
         ending: pattern of what the command adds to names; results in the folders do not count.
 
     Raises:
-        PhotoError: a path is missing, the folders have no photos, or two results would have one
-            name.
+        PhotoError: none of the photos is there, or two results would have one name.
     """
     found: list[tuple[Path, Path, bool]] = []
     for path in expanded(photos):
-        if path.is_dir():
+        if os.path.isdir(path):  # pathlib raises where a name is too long
             for line in left_out(path):
                 print(f"cinn-hub: {line}", file=sys.stderr)
             inside = without_results(photos_in(path, out), ending)
             found += [(p, out / p.parent.relative_to(path), True) for p in inside]
-        elif path.is_file():
-            found.append((path, out, False))
-        elif path.is_symlink():
-            raise PhotoError(f"The photo {path} is a link to a file that is gone.")
         else:
-            raise PhotoError(f"The photo {path} does not exist; check the path.")
+            found.append((path, out, False))
     if not found:
         raise PhotoError(f"No photos were found in {', '.join(map(str, photos))}.")
+    if not any(os.path.exists(photo) for photo, _, _ in found):  # else each is named in its turn
+        photo = found[0][0]
+        link = os.path.islink(photo)
+        text = "is a link to a file that is gone" if link else "does not exist; check the path"
+        raise PhotoError(f"The photo {photo} {text}.")
     return one_file(found, out) if is_file_name(out) else named_apart(found)
 
 
@@ -146,7 +147,7 @@ def visible(folder: Path) -> Iterator[Path]:
     """All in the folder, but for hidden files and what systems keep for themselves."""
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
-        if not any(part.startswith((".", "@eaDir")) for part in parts):
+        if not any(part.startswith((".", "@eaDir", "__MACOSX")) for part in parts):
             yield path
 
 
@@ -204,6 +205,8 @@ def run_all(
             f"{done} of {len(jobs)} photos are done already; --overwrite makes them anew.",
             file=sys.stderr,
         )
+    for folder in {job.folder for job in to_do}:
+        sweep(folder)
     bar = tqdm(to_do, unit="photo", disable=None if len(jobs) > 1 else True)
     for job in bar:
         try:

@@ -22,7 +22,10 @@ MOST_PAGES = 1000
 def name_of(photo: PhotoLike) -> str:
     path = photo if isinstance(photo, str | os.PathLike) else getattr(photo, "name", None)
     path = path or getattr(photo, "filename", None)
-    return os.path.basename(os.fspath(path)) if isinstance(path, str | os.PathLike) else "photo"
+    if not isinstance(path, str | os.PathLike):
+        return "photo"
+    # names on old disks need not be text, and must not stop what is written of them
+    return os.path.basename(os.fsdecode(path)).encode("utf-8", "backslashreplace").decode()
 
 
 def open_source(photo: PhotoLike) -> BinaryIO:
