@@ -259,8 +259,9 @@ class Explorer:
 
 def ends(session: Session, a: int, b: int) -> tuple[Latent, Latent]:
     """The latents of two cells, counted from 1."""
-    cells = len(session.results)
+    results = session.bare_results
+    cells = len(results)
     for number in (a, b):
         if number is None or not 1 <= int(number) <= cells:
             raise CinnHubError(f"There is no cell {number}; the map has cells 1 to {cells}.")
-    return session.results[int(a) - 1].latent, session.results[int(b) - 1].latent
+    return results[int(a) - 1].latent, results[int(b) - 1].latent

@@ -96,7 +96,7 @@ def save_layer(session: Session | None, index: int, intensity: float) -> str:
 @error_notes
 def save_latent(session: Session | None, index: int) -> str:
     """The latent of one colouring as safetensors; see cinn_hub.latent.Latent.load."""
-    result = checked(session).result(int(index))
+    result = checked(session).bare_result(int(index))
     path = download_folder() / file_name(session, index, "latent", ".safetensors")
     result.latent.save(path)
     return str(path)
@@ -111,8 +111,8 @@ def save_all(
     folder = download_folder()
     archive = folder / f"{Path(session.path).stem}_colors.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as opened:
-        for i in range(len(session.results)):
-            progress((i, len(session.results)), desc="Painting at full size")
+        for i in range(len(session.captions)):
+            progress((i, len(session.captions)), desc="Painting at full size")
             yield None, gr.Button(visible=True)
             name = file_name(session, i, "color", SUFFIXES[kind])
             session.full_size(i, intensity / 100).save(folder / name, int(quality))

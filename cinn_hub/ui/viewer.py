@@ -79,13 +79,14 @@ class Viewer:
         return [
             session,
             picked,
-            self.thumbnails(session, range(len(session.results))),
+            self.thumbnails(session, range(len(session.captions))),
             describe(session, picked),
             *large(session, picked, 100),
         ]
 
     def thumbnails(self, session: Session, order: Sequence[int]) -> list[tuple[Image, str]]:
-        return [(session.results[i].preview(self.thumbnail), session.captions[i]) for i in order]
+        results = session.results
+        return [(results[i].preview(self.thumbnail), session.captions[i]) for i in order]
 
     def follow(self, event: Dependency) -> None:
         """After an event with `outputs`: opens what was closed, marks the picked answer."""
@@ -99,7 +100,7 @@ class Viewer:
         )
 
     def reveal(self, session: Session | None, picked: int) -> tuple[Any, ...]:
-        several = session is not None and len(session.results) > 1
+        several = session is not None and len(session.captions) > 1
         return (
             gr.Gallery(selected_index=int(picked)),
             gr.Column(visible=session is not None),
@@ -187,11 +188,12 @@ def code_block(elem_id: str, value: str | None = None, **options: Any) -> gr.Cod
 
 def ordered(session: Session, sort: str) -> list[int]:
     """The indices of the results in the order of the gallery."""
-    indices = list(range(len(session.results)))
+    results = session.bare_results
+    indices = list(range(len(results)))
     if sort == LIKELIEST:
-        indices.sort(key=lambda i: session.results[i].bits_per_dim)
+        indices.sort(key=lambda i: results[i].bits_per_dim)
     elif sort == COLORFUL:
-        indices.sort(key=lambda i: -session.results[i].chroma)
+        indices.sort(key=lambda i: -results[i].chroma)
     return indices
 
 
@@ -204,17 +206,17 @@ def large(session: Session, index: int, intensity: float) -> tuple[Any, str]:
 
 
 def before_and_after(session: Session, index: int, intensity: float):
-    result = session.results[index].with_intensity(intensity)
+    result = session.result(index).with_intensity(intensity)
     return render_grey_preview(result.photo, COMPARE_SIZE), result.preview(COMPARE_SIZE)
 
 
 def describe(session: Session, index: int) -> str:
-    result = session.results[index]
-    width, height = session.prepared.size
+    result = session.bare_result(index)
+    width, height = session.size
     seed = f"Seed {result.settings['seed']}. " if "seed" in result.settings else ""
     unseen = " The photo has colours of its own; the model saw its lightness alone."
     return (
         f"**Number {index + 1}.** Log-likelihood {result.log_prob:,.0f} nats, "
         f"{result.bits_per_dim:.3f} bits per dimension (less is likelier). {seed}"
-        f"Full size {width} × {height}." + (unseen if session.prepared.colored else "")
+        f"Full size {width} × {height}." + (unseen if session.colored else "")
     )
