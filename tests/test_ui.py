@@ -11,7 +11,7 @@ import pytest
 from helpers import ROOT, color_picture
 
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.ui import downloads, hints, models, session, viewer
+from cinn_hub.ui import folder, hints, models, session, viewer
 from cinn_hub.ui.memory import Memory
 from cinn_hub.ui.session import Session
 
@@ -23,23 +23,6 @@ def opened(small_model, tmp_path):
     held = Session.open(str(path), small_model)
     results = small_model.colorize(held.prepared, n=3, seed=1)
     return held.holding(results, "results = []\n", ["a", "b", "c"])
-
-
-def test_downloads_are_deleted_in_time_and_with_the_process():
-    code = (
-        "import time\n"
-        "from cinn_hub.ui.downloads import download_folder\n"
-        "brief, kept = download_folder(seconds=0.3), download_folder()\n"
-        "for folder in (brief, kept):\n"
-        "    (folder / 'photo.png').write_bytes(b'private')\n"
-        "time.sleep(3)\n"
-        "print(brief.exists(), kept.exists(), kept.parent)"
-    )
-    command = [sys.executable, "-c", code]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    first, second, folder = said.split()
-    assert (first, second) == ("False", "True")
-    assert not Path(folder).exists()
 
 
 def test_colours_of_its_own_are_mentioned(opened, small_model, tmp_path):
@@ -124,7 +107,7 @@ def test_the_app_is_set_to_send_nothing_and_to_delete_uploads(small_model):
     digits = DigitCINN(DigitConfig()).eval().requires_grad_(False)
     demo = blocks.build(small_model, digits)
     assert demo.analytics_enabled is False
-    assert demo.delete_cache[1] == downloads.KEPT_SECONDS == 3600
+    assert demo.delete_cache[1] == folder.KEPT_SECONDS == 3600
 
 
 def test_a_photo_that_made_room_is_prepared_again_and_answers_say_why(

@@ -17,8 +17,8 @@ from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.guidance import REACH, read_hint
 from cinn_hub.photos import render_grey_preview
 from cinn_hub.ui.colorize import bits
-from cinn_hub.ui.downloads import KEPT_SECONDS
 from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.folder import KEPT_SECONDS
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.photo_input import example_photos, photo_input
 from cinn_hub.ui.session import COMPARE_SIZE, Session, code_to_colorize

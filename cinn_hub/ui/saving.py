@@ -9,9 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from cinn_hub.ui.downloads import MAKING, download_after, download_folder, stop_on
+from cinn_hub.ui.downloads import download_after, stop_on
 from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.folder import download_folder
 from cinn_hub.ui.session import Session, checked
+from cinn_hub.ui.waiting import ARCHIVES, SAVES
 from cinn_hub.ui.wiring import PRIVATE, PROGRESS
 
 SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "WebP": ".webp"}
@@ -61,15 +63,15 @@ class Files:
             **PRIVATE,
         )
         look = [intensity, self.format, self.quality]
-        for button, handler, inputs, outputs in (
-            (self.save, save, [session, picked, *look], file),
-            (self.save_layer, save_layer, [session, picked, intensity], file),
-            (self.save_latent, save_latent, [session, picked], file),
-            (self.save_all, save_all, [session, *look], [file, self.stop]),
+        for button, handler, inputs, outputs, kind in (
+            (self.save, save, [session, picked, *look], file, SAVES),
+            (self.save_layer, save_layer, [session, picked, intensity], file, SAVES),
+            (self.save_latent, save_latent, [session, picked], file, SAVES),
+            (self.save_all, save_all, [session, *look], [file, self.stop], ARCHIVES),
         ):
             name = f"{self.key}_{handler.__name__}"
             making = button.click(
-                handler, inputs, outputs, api_name=name, show_progress_on=button, **MAKING
+                handler, inputs, outputs, api_name=name, show_progress_on=button, **kind.event
             )
             download_after(making, file)
         stop_on(self.stop, making)  # only the archive takes long

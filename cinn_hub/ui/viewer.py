@@ -7,13 +7,15 @@ from typing import Any
 
 import gradio as gr
 from gradio.events import Dependency
-from PIL.Image import Image
 
-from cinn_hub.photos import render_grey_preview
-from cinn_hub.ui.downloads import KEPT_SECONDS, hidden_download
+from cinn_hub.photos import render_grey_preview, shrunk
+from cinn_hub.ui.downloads import hidden_download
 from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.folder import KEPT_SECONDS
+from cinn_hub.ui.pictures import picture_file
 from cinn_hub.ui.saving import Files
 from cinn_hub.ui.session import COMPARE_SIZE, Session, checked, code_to_save
+from cinn_hub.ui.waiting import LOOKS
 from cinn_hub.ui.wiring import PRIVATE
 
 THUMBNAIL_SIZE = 640  # pixels on the longer side
@@ -84,9 +86,11 @@ class Viewer:
             *large(session, picked, 100),
         ]
 
-    def thumbnails(self, session: Session, order: Sequence[int]) -> list[tuple[Image, str]]:
-        results = session.results
-        return [(results[i].preview(self.thumbnail), session.captions[i]) for i in order]
+    def thumbnails(self, session: Session, order: Sequence[int]) -> list[tuple[str, str]]:
+        small = shrunk(session.prepared.photo, self.thumbnail)
+        results = [result.on(small) for result in session.bare_results]
+        pictures = [picture_file(results[i].preview(self.thumbnail)) for i in order]
+        return [(path, session.captions[i]) for path, i in zip(pictures, order, strict=True)]
 
     def follow(self, event: Dependency) -> None:
         """After an event with `outputs`: opens what was closed, marks the picked answer."""
@@ -118,7 +122,11 @@ class Viewer:
             **PRIVATE,
         )
         self.sort.input(
-            self.rearrange, [self.session, self.sort, self.picked], self.gallery, **PRIVATE
+            self.rearrange,
+            [self.session, self.sort, self.picked],
+            self.gallery,
+            **PRIVATE,
+            **LOOKS.event,
         )
         self.intensity.input(
             self.strengthen,
@@ -127,6 +135,7 @@ class Viewer:
             trigger_mode="always_last",
             show_progress="hidden",
             **PRIVATE,
+            **LOOKS.event,
         )
 
     @error_notes
@@ -207,7 +216,8 @@ def large(session: Session, index: int, intensity: float) -> tuple[Any, str]:
 
 def before_and_after(session: Session, index: int, intensity: float):
     result = session.result(index).with_intensity(intensity)
-    return render_grey_preview(result.photo, COMPARE_SIZE), result.preview(COMPARE_SIZE)
+    grey, colored = render_grey_preview(result.photo, COMPARE_SIZE), result.preview(COMPARE_SIZE)
+    return picture_file(grey), picture_file(colored)
 
 
 def describe(session: Session, index: int) -> str:
