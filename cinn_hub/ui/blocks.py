@@ -10,17 +10,21 @@ import gradio as gr
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.ui import colorize, digits, explore, hints, models, transfer
 from cinn_hub.ui.downloads import KEPT_SECONDS
+from cinn_hub.ui.example import finished_example
+from cinn_hub.ui.figures import PAGE
 from cinn_hub.ui.hints import PALETTE
+from cinn_hub.ui.intake import Intake
+from cinn_hub.ui.table import Table
 from cinn_hub.writing import DigitModel
 
-STYLE = Path(__file__).with_name("style.css")
-ALT_TEXTS = Path(__file__).with_name("alt_texts.js")
+STYLE = PAGE / "style.css"
+SCRIPT = PAGE / "page.js"
 
 HEADER = """
 <div class="header">
   <h1>One grey photo, <span class="many">many colours</span></h1>
-  <p>Nobody knows what colour the dress was. So this model does not give one answer: it draws as
-  many believable ones as you like, and tells how likely each is.</p>
+  <p>In an old grey photo, nobody knows what colour a dress was. So this model draws as many
+  believable answers as you like, and says how likely each is.</p>
 </div>
 """
 
@@ -52,21 +56,36 @@ def build(
     ) as demo:
         model_name = gr.State(model.name)  # the model that this visitor uses
         gr.HTML(HEADER)
-        with gr.Tab("Colorize"):
-            colorize.build(shelf, model_name, examples)
-        with gr.Tab("Explore"):
-            explore.build(shelf, model_name, examples)
-        with gr.Tab("Transfer"):
-            transfer.build(shelf, model_name, examples)
-        with gr.Tab("Hints"):
-            hints.build(shelf, model_name, examples)
-        with gr.Tab("Digits"):
+        with gr.Tab("Photos", elem_id="photos-tab"):
+            build_photos(shelf, model_name, examples)
+        with gr.Tab("Digits", elem_id="digits-tab"):
             digits.build(digit_model)
-        with gr.Tab("Models"):
+        with gr.Tab("Models", elem_id="models-tab"):
             models.build(shelf, model_name, may_load)
         gr.Markdown(FOOTER, elem_classes="footer")
     demo.queue(max_size=32, default_concurrency_limit=1)
     return demo
+
+
+def build_photos(shelf: models.Shelf, model_name: gr.State, examples: Path | None) -> None:
+    """Photos and tools on the left, the table with the answers on the right."""
+    with gr.Row(elem_id="desk"):
+        left = gr.Column(scale=2, min_width=300, elem_id="left")
+        right = gr.Column(scale=6, min_width=320, elem_id="right")
+    with left:
+        intake = Intake(examples)
+    with right:
+        table = Table(intake, finished_example(shelf.own, intake))
+    with left, gr.Tabs(elem_id="tools"):
+        with gr.Tab("Colour", elem_id="tool-colour"):
+            colorize.build(shelf, model_name, intake, table)
+        with gr.Tab("Explore", elem_id="tool-explore"):
+            explore.build(shelf, model_name, table)
+        with gr.Tab("Transfer", elem_id="tool-transfer"):
+            transfer.build(shelf, model_name, examples, table)
+        with gr.Tab("Hints", elem_id="tool-hints"):
+            hints.build(shelf, model_name, table)
+    table.finish()
 
 
 def launch(demo: gr.Blocks, **options) -> None:
@@ -75,9 +94,9 @@ def launch(demo: gr.Blocks, **options) -> None:
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), "localhost,127.0.0.1"]))
     demo.launch(
         theme=theme(),
-        js=ALT_TEXTS.read_text("utf-8"),
+        js=SCRIPT.read_text("utf-8"),
         css=STYLE.read_text("utf-8") + swatch_style(),
-        max_file_size="60mb",
+        max_file_size="200mb",
         run_history=False,
         footer_links=["api"],
         **options,
@@ -90,11 +109,28 @@ def swatch_style() -> str:
 
 
 def theme() -> gr.themes.Base:
-    return gr.themes.Soft(
-        primary_hue=gr.themes.colors.orange,
-        secondary_hue=gr.themes.colors.teal,
-        neutral_hue=gr.themes.colors.stone,
+    """Gradio's Soft, with texts and buttons dark enough to be read by all."""
+    colors = gr.themes.colors
+    soft = gr.themes.Soft(
+        primary_hue=colors.orange,
+        secondary_hue=colors.teal,
+        neutral_hue=colors.stone,
         font=["Avenir Next", "Segoe UI", "Helvetica Neue", "Arial", "sans-serif"],
         font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
         radius_size=gr.themes.sizes.radius_lg,
+    )
+    return soft.set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
+        checkbox_label_background_fill_selected="*primary_700",
+        checkbox_label_background_fill_selected_dark="*primary_700",
+        checkbox_background_color_selected="*primary_800",
+        checkbox_background_color_selected_dark="*primary_800",
+        color_accent="*primary_700",
     )

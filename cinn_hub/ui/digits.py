@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cinn_hub.latent import fresh_seed
 from cinn_hub.ui.errors import error_notes
-from cinn_hub.ui.viewer import code_block
+from cinn_hub.ui.table import code_block
 from cinn_hub.ui.wiring import PRIVATE, Wiring
 from cinn_hub.writing import SIDE, DigitModel, from_sketch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -12,12 +13,14 @@ import gradio as gr
 
 from cinn_hub.errors import CinnHubError
 
+FAULT = "This failed by a fault of the app; try it again, or reload the page."
+
 
 def error_notes(handler: Callable[..., Any]) -> Callable[..., Any]:
     """A `CinnHubError` becomes a note on the page, and everything there stays as it is.
 
-    Clients of the API get it as their error. (The style sheet hides Gradio's cover over the
-    outputs: what was there still holds.)
+    Any other error becomes one, too, and goes into the log. Clients of the API get it as theirs.
+    (The style sheet hides Gradio's cover over the outputs: what was there still holds.)
     """
 
     @contextmanager
@@ -26,6 +29,9 @@ def error_notes(handler: Callable[..., Any]) -> Callable[..., Any]:
             yield
         except CinnHubError as error:
             raise gr.Error(str(error), print_exception=False) from None
+        except Exception as error:
+            logging.getLogger(__name__).exception("A handler of the app failed.")
+            raise gr.Error(FAULT, print_exception=False) from error
 
     @wraps(handler)
     def once(*arguments: Any, **options: Any) -> Any:

@@ -1,0 +1,169 @@
+"""What the components of the page show of a lightbox: values, computed anew after each event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cinn_hub.errors import CinnHubError
+from cinn_hub.ui.figures import item, rows
+from cinn_hub.ui.lightbox import Lightbox, Row, Sheet, key_of
+from cinn_hub.ui.pictures import large
+from cinn_hub.ui.session import code_to_save
+
+WHICH = ("This photo", "All photos", "Favourites")
+NO_PHOTO = (
+    "No photo yet: drop some above (several, a folder or a ZIP are fine), or click an example. "
+    "Then they can be coloured."
+)
+EMPTY = "The answers appear here. Add a photo, or click an example."
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished example, for a page on which there is no photo yet."""
+
+    answers: dict[str, Any] = field(default_factory=lambda: rows(text=EMPTY))
+    stage: dict[str, Any] = field(default_factory=dict)
+
+
+def photos(box: Lightbox) -> dict[str, Any]:
+    """The photos to pick from, with what became of each."""
+    tiles = [
+        item(
+            key_of(sheet),
+            sheet.thumbnail,
+            sheet.name,
+            caption="cannot be used" if sheet.problem else "" if sheet.thumbnail else sheet.name,
+            picked=sheet is box.at,
+            mark="!" if sheet.problem else "★" if any(r.stars for r in sheet.rows) else "",
+            removable=True,
+        )
+        for sheet in box.sheets
+    ]
+    return rows(("", tiles), layout="strip") if tiles else rows()
+
+
+def answers(box: Lightbox, finished: Finished) -> dict[str, Any]:
+    """The row in view, or a sentence that says why there is none."""
+    sheet, row = box.at, box.row
+    if sheet is None:
+        return finished.answers
+    if row is None:
+        text = sheet.problem or f"{sheet.name} has no answers yet; press Colour."
+        return rows(text=text)
+    items = [cell(box, sheet, row, i) for i in row.order(box.sort)]
+    layout, side = ("map", row.side) if row.side else ("grid", 4)
+    return rows(("", items), layout=layout, side=side, text=sheet.problem)
+
+
+def cell(box: Lightbox, sheet: Sheet, row: Row, i: int, named: bool = False) -> dict[str, Any]:
+    return item(
+        key_of(sheet, row, i),
+        row.pictures[i],
+        f"{sheet.name}, number {i + 1}" if named else f"number {i + 1}",
+        caption="" if row.side or named else caption(row, i),
+        picked=row is box.row and i == row.picked,
+        star=i in row.stars,
+        mark="A" if box.pinned == (row, i) else "",
+    )
+
+
+def caption(row: Row, i: int) -> str:
+    return " · ".join(filter(None, [f"{i + 1}", row.session.captions[i]]))
+
+
+def earlier(box: Lightbox, which: str) -> dict[str, Any]:
+    """Rows to go back to: of the photo in view, the newest of each photo, or favourites."""
+    if which == WHICH[2]:
+        chosen = [cell(box, *favourite, named=True) for favourite in box.favourites()]
+        text = "" if chosen else "There are no favourites yet; click the star on an answer."
+        return rows(("", chosen), layout="small", text=text)
+    if which == WHICH[1]:
+        pairs = [(sheet, sheet.at, sheet.name) for sheet in box.sheets if sheet.at]
+    else:
+        pairs = [(box.at, row, row.title) for row in reversed(box.at.rows)] if box.at else []
+        pairs = pairs if len(pairs) > 1 else []
+    lines = [
+        (title, [cell(box, sheet, row, i, named=True) for i in range(len(row.pictures))])
+        for sheet, row, title in pairs
+    ]
+    return rows(*lines, layout="small")
+
+
+def stage(box: Lightbox, finished: Finished) -> dict[str, Any]:
+    """The picked answer, large, beside A where there is one."""
+    row = box.row
+    if row is None:
+        return finished.stage if box.at is None else {"text": ""}
+    try:
+        grey, picture = large_pictures(row, row.picked)
+        value = {"grey": grey, "picture": picture, "name": f"number {row.picked + 1}"}
+        if box.pinned and box.pinned != (row, row.picked):
+            value |= {"beside": large_pictures(*box.pinned)[1], "beside_name": "A"}
+        return value
+    except CinnHubError as error:  # it had to make room
+        return {"text": str(error)}
+
+
+def large_pictures(row: Row, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """An answer in grey and in its colours, made once for each intensity."""
+    intensity = row.intensity(index)
+    if (index, intensity) not in row.larges:
+        result = row.session.result(index).with_intensity(intensity / 100)
+        row.larges[index, intensity] = large(result)
+    return row.larges[index, intensity]
+
+
+def status(box: Lightbox) -> str:
+    """What is on the table, or what has to come first."""
+    if not box.sheets:
+        return NO_PHOTO
+    failed = sum(bool(sheet.problem) for sheet in box.sheets)
+    count = "1 photo" if len(box.sheets) == 1 else f"{len(box.sheets)} photos"
+    return f"{count}, {failed} of which cannot be used." if failed else f"{count}."
+
+
+def facts(box: Lightbox) -> str:
+    """One line on the picked answer, in plain words."""
+    if (row := box.row) is None:
+        return ""
+    width, height = row.session.prepared.size
+    words = row.session.captions[row.picked]
+    seen = row.session.prepared.colored
+    return (
+        f"**Number {row.picked + 1}**"
+        + (f", {words}" if words else "")
+        + f". {row.title}. {width} × {height} pixels."
+        + (" The photo has colours of its own; the model saw only its lightness." if seen else "")
+    )
+
+
+def details(box: Lightbox) -> str:
+    """The figures of the picked answer."""
+    if (row := box.row) is None:
+        return "There is no answer yet."
+    result = row.session.result(row.picked)
+    settings = "\n".join(f"- {name}: {value}" for name, value in result.settings.items())
+    return (
+        f"Likelihood: {result.bits_per_dim:.3f} bits per dimension (lower = likelier), "
+        f"{result.log_prob:,.0f} nats in all. *Very likely* to *daring* compare the answers of "
+        f"one row.\n\n{settings}"
+    )
+
+
+def code(box: Lightbox) -> str:
+    """Python that makes exactly the picked answer."""
+    if (row := box.row) is None:
+        return ""
+    return code_to_save(row.session, row.picked, row.intensity(row.picked) / 100)
+
+
+def has_colours(box: Lightbox) -> bool:
+    """Whether the photo in view can be a mood."""
+    return bool(box.at and box.at.opened and box.at.opened.prepared.colored)
+
+
+def favourites_text(box: Lightbox) -> str:
+    count = len(box.favourites())
+    return f"Favourites as ZIP ({count})" if count else "Favourites as ZIP"
