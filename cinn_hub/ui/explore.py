@@ -15,20 +15,16 @@ from cinn_hub.colorization import Colorization
 from cinn_hub.errors import CinnHubError
 from cinn_hub.latent import Latent
 from cinn_hub.ui.colorize import added
-from cinn_hub.ui.downloads import (
-    MAKING,
-    download_after,
-    download_folder,
-    hidden_download,
-    stop_on,
-)
+from cinn_hub.ui.downloads import download_after, hidden_download, stop_on
 from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.folder import download_folder
 from cinn_hub.ui.intake import open_sheet
 from cinn_hub.ui.lightbox import Lightbox, Row, Sheet
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.pictures import LARGE_SIZE, shown
 from cinn_hub.ui.session import temperature_code
 from cinn_hub.ui.table import Table
+from cinn_hub.ui.waiting import ARCHIVES, LOOKS
 from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
 SIDE = 5
@@ -103,7 +99,7 @@ def connect_map(controls: Controls, explorer: Explorer, model_name: gr.State) ->
 
 def connect_walk(controls: Controls, walk: Walk, explorer: Explorer, model_name: gr.State) -> None:
     table = explorer.table
-    place = Wiring(explorer.show_place, [table.box, walk.place], [table.stage])
+    place = Wiring(explorer.show_place, [table.box, walk.place], [table.stage], kind=LOOKS)
     place.on(walk.place.input, trigger_mode="always_last", show_progress="hidden", **PRIVATE)
     writing = walk.film.click(
         explorer.write_film,
@@ -111,7 +107,7 @@ def connect_walk(controls: Controls, walk: Walk, explorer: Explorer, model_name:
         [walk.file, walk.stop],
         show_progress_on=walk.film,
         **PRIVATE,
-        **MAKING,
+        **ARCHIVES.event,
     )
     download_after(writing, walk.file)
     stop_on(walk.stop, writing)
@@ -120,6 +116,7 @@ def connect_walk(controls: Controls, walk: Walk, explorer: Explorer, model_name:
         [controls.photo, table.box, controls.temperature, controls.seed]
         + [walk.a, walk.b, walk.frames, walk.kind, model_name],
         [walk.file],
+        kind=ARCHIVES,
     )
     # for clients of the API, who need not have drawn a map
     interpolate.on(gr.Button(visible=False).click, api_name="interpolate")
@@ -236,7 +233,7 @@ def cell(row: Row, number: int) -> Colorization:
     cells = len(row.pictures)
     if number is None or not 1 <= int(number) <= cells:
         raise CinnHubError(f"There is no cell {number}; the map has cells 1 to {cells}.")
-    return row.session.result(int(number) - 1)
+    return row.session.bare_result(int(number) - 1)
 
 
 def ends(box: Lightbox) -> tuple[Sheet, Latent, Latent]:
@@ -247,4 +244,4 @@ def ends(box: Lightbox) -> tuple[Sheet, Latent, Latent]:
             "There is no A on this photo; pick an answer and put it beside others first."
         )
     a, index = box.pinned
-    return sheet, a.session.result(index).latent, row.session.result(row.picked).latent
+    return sheet, a.session.bare_result(index).latent, row.session.bare_result(row.picked).latent

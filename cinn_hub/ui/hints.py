@@ -156,7 +156,7 @@ class Hinter:
         sheet = box.photo()
         session = open_sheet(sheet, self.shelf.get(name))
         place = photo_pixels(session, event.index)
-        new = read_hint((*place, color), session.prepared.size)
+        new = read_hint((*place, color), session.size)
         sheet.spots = toggled(sheet.spots, new.x, new.y, new.color, session)
         yield from self.follow(box, n, seed, reach, name, progress)
 
@@ -221,15 +221,15 @@ class Hinter:
 
 def toggled(hints: Spots, x: float, y: float, color: str, session: Session) -> Spots:
     """The hints with a new one, or without the one that was clicked on."""
-    reach = NEAR * max(session.prepared.size)
+    reach = NEAR * max(session.size)
     rest = [hint for hint in hints if np.hypot(hint[0] - x, hint[1] - y) > reach]
     return rest if len(rest) < len(hints) else [*hints, (x, y, color)]
 
 
 def photo_pixels(session: Session, place: tuple[int, int]) -> tuple[float, float]:
     """Pixels of what is shown -> pixels of the photo."""
-    scale = session.prepared.size[0] / session.prepared.photo.size[0]
-    last = (side - 1 for side in session.prepared.size)
+    scale = session.size[0] / session.prepared.photo.size[0]
+    last = (side - 1 for side in session.size)
     x, y = (min(int((at + 0.5) * scale), end) for at, end in zip(place, last, strict=True))
     return x, y
 
@@ -244,7 +244,7 @@ def marked(box: Lightbox) -> np.ndarray | None:
     if row is not None:
         shown = row.session.result(row.picked).preview(COMPARE_SIZE)
     picture = np.array(shown.convert("RGB"))
-    scale = photo.size[0] / session.prepared.size[0]
+    scale = photo.size[0] / session.size[0]
     radius = max(6, round(0.012 * max(picture.shape)))
     for x, y, color in box.at.spots:
         place = round(x * scale), round(y * scale)

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from gradio.utils import get_upload_folder
 from PIL.Image import Image
 
 from cinn_hub.colorization import Colorization
-from cinn_hub.photos import render_grey_preview
+from cinn_hub.files import whole_file
+from cinn_hub.photos import render_grey_preview, shrunk
+from cinn_hub.ui.folder import PREVIEWS, app_folder
 
 THUMBNAIL_SIZE = 480  # pixels on the longer side
 TINY_SIZE = 160
@@ -29,16 +30,20 @@ def as_webp(image: Image) -> bytes:
 
 
 def shown(image: Image) -> dict[str, Any]:
-    """A picture as components take it, in a file that Gradio serves and deletes in time.
+    """A picture as components take it, in a file that Gradio serves and that is swept in time.
 
     Nobody can guess its address, which is a digest of the picture.
     """
     data = as_webp(image)
-    folder = Path(get_upload_folder()) / hashlib.sha256(data).hexdigest()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "picture.webp"
-    path.write_bytes(data)
+    path = app_folder().path / PREVIEWS / f"{hashlib.sha256(data).hexdigest()[:40]}.webp"
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(data)
     return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+
+
+def is_there(picture: dict[str, Any] | None) -> bool:
+    """Whether it has not been swept."""
+    return picture is not None and Path(picture["path"]).exists()
 
 
 def inline(image: Image) -> dict[str, Any]:
@@ -48,8 +53,10 @@ def inline(image: Image) -> dict[str, Any]:
 
 
 def previews(results: Sequence[Colorization], size: int = THUMBNAIL_SIZE) -> list[dict[str, Any]]:
+    """Pictures of answers to one photo."""
+    small = shrunk(results[0].photo, size)
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda result: shown(result.preview(size)), results))
+        return list(pool.map(lambda result: shown(result.on(small).preview(size)), results))
 
 
 def large(result: Colorization) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from cinn_hub.colorization import Colorization
 from cinn_hub.errors import PhotoError
-from cinn_hub.ui.downloads import MAKING, download_after, download_folder, stop_on
+from cinn_hub.ui.downloads import download_after, stop_on
 from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.folder import download_folder
 from cinn_hub.ui.lightbox import Lightbox, Row, Sheet
 from cinn_hub.ui.session import code_to_save
+from cinn_hub.ui.waiting import ARCHIVES, SAVES, Kind
 from cinn_hub.ui.wiring import PROGRESS
 
 SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "WebP": ".webp"}
@@ -37,7 +40,7 @@ class Files:
                 )
             with gr.Row():
                 self.save = self.button("Download full size", "save", "primary")
-                self.save_all = self.button("These answers as ZIP", "save-all")
+                self.save_all = self.button("This row as ZIP", "save-all")
                 self.save_layer = self.button("Colour layer", "save-layer")
                 self.save_latent = self.button("Noise file", "save-latent")
                 self.save_favourites = self.button("Favourites as ZIP", "save-favourites")
@@ -46,7 +49,7 @@ class Files:
         self.strength = gr.Number(None, label="Intensity", visible=False)
 
     def button(self, text: str, name: str, variant: str = "secondary") -> gr.Button:
-        return gr.Button(text, variant=variant, min_width=120, elem_id=name, interactive=False)
+        return gr.Button(text, variant=variant, size="sm", min_width=100, elem_id=name, interactive=False)
 
     @property
     def buttons(self) -> list[gr.Button]:
@@ -63,24 +66,31 @@ class Files:
             api_visibility="private",
         )
         kind, one = [self.format, self.quality], [self.index, self.strength]
-        for button, handler, inputs, outputs in (
-            (self.save, save, [box, *one, *kind], file),
-            (self.save_layer, save_layer, [box, *one], file),
-            (self.save_latent, save_latent, [box, self.index], file),
-            (self.save_all, save_all, [box, *kind], [file, self.stop]),
-            (self.save_favourites, save_favourites, [box, *kind], [file, self.stop]),
+        for button, handler, inputs in (
+            (self.save, save, [box, *one, *kind]),
+            (self.save_layer, save_layer, [box, *one]),
+            (self.save_latent, save_latent, [box, self.index]),
         ):
-            making = button.click(
-                handler,
-                inputs,
-                outputs,
-                api_name=handler.__name__,
-                show_progress_on=button,
-                **MAKING,
+            self.make(button, handler, inputs, file, SAVES)
+        for button, handler in ((self.save_all, save_all), (self.save_favourites, save_favourites)):
+            stop_on(
+                self.stop, self.make(button, handler, [box, *kind], [file, self.stop], ARCHIVES)
             )
-            download_after(making, file)
-            if self.stop in (outputs if isinstance(outputs, list) else []):
-                stop_on(self.stop, making)
+
+    def make(
+        self, button: gr.Button, handler: Any, inputs: list, outputs: Any, kind: Kind
+    ) -> Dependency:
+        """The button makes a file, which the browser then downloads."""
+        making = button.click(
+            handler,
+            inputs,
+            outputs,
+            api_name=handler.__name__,
+            show_progress_on=button,
+            **kind.event,
+        )
+        download_after(making, outputs[0] if isinstance(outputs, list) else outputs)
+        return making
 
 
 @error_notes
@@ -112,7 +122,7 @@ def save_latent(box: Lightbox, index: int | None) -> str:
     row = box.answers()
     index = row.picked if index is None else row.check(int(index))
     path = download_folder() / f"{stem_of(row, index, 'latent')}.safetensors"
-    row.session.result(index).latent.save(path)
+    row.session.bare_result(index).latent.save(path)
     return str(path)
 
 

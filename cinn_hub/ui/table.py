@@ -10,14 +10,16 @@ from gradio.events import Dependency
 
 from cinn_hub.colorization import Colorization
 from cinn_hub.ui import views
-from cinn_hub.ui.downloads import KEPT_SECONDS, hidden_download
+from cinn_hub.ui.downloads import hidden_download
 from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.figures import figures, stage
+from cinn_hub.ui.folder import KEPT_SECONDS
 from cinn_hub.ui.intake import Intake
 from cinn_hub.ui.lightbox import ORDERS, Lightbox, Row, Sheet
 from cinn_hub.ui.pictures import THUMBNAIL_SIZE, previews
 from cinn_hub.ui.saving import Files
 from cinn_hub.ui.session import code_to_colorize
+from cinn_hub.ui.waiting import LOOKS
 from cinn_hub.ui.wiring import PRIVATE
 
 
@@ -51,15 +53,15 @@ class Table:
     def add_actions(self) -> None:
         with gr.Row(elem_classes="actions"):
             self.near = gr.Button("More like this", elem_id="near", interactive=False)
-            self.pin = gr.Button("Put beside others (A)", elem_id="pin", interactive=False)
+            self.pin = gr.Button("Keep as A", elem_id="pin", interactive=False)
             self.as_mood = gr.Button("Use as mood", elem_id="as-mood", interactive=False)
         self.intensity = gr.Slider(
             0, 150, 100, step=1, label="Intensity (%)", elem_id="intensity", interactive=False
         )
+        self.files = Files()
 
     def add_details(self) -> None:
-        """The picked answer's files, its figures and its code."""
-        self.files = Files()
+        """The picked answer's figures and its code."""
         with gr.Accordion("Details", open=False, elem_id="details"):
             self.details = gr.Markdown("There is no answer yet.", elem_id="figures-of-it")
         with gr.Accordion("Show me the code", open=False, elem_id="recipe"):
@@ -113,7 +115,7 @@ class Table:
             views.status(box),
             views.details(box),
             gr.Button(interactive=there),
-            gr.Button("Do not keep A" if pinned else "Put beside others (A)", interactive=there),
+            gr.Button("Let go of A" if pinned else "Keep as A", interactive=there),
             gr.Button(interactive=views.has_colours(box)),
             gr.Slider(value=row.intensity(row.picked) if there else 100, interactive=there),
             *files,
@@ -129,7 +131,8 @@ class Table:
         self.on(self.intake.photos.delete, self.remove)
         self.on(self.sort.input, self.rearrange, [self.sort])
         self.on(self.pin.click, self.keep_beside)
-        self.on(self.intensity.input, self.strengthen, [self.intensity], trigger_mode="always_last")
+        options = {"trigger_mode": "always_last", "queue": True, **LOOKS.event}
+        self.on(self.intensity.input, self.strengthen, [self.intensity], **options)
         self.which.input(views.earlier, [self.box, self.which], self.earlier, **PRIVATE)
         self.files.connect(self.box, hidden_download("file"))
 

@@ -8,7 +8,7 @@ from typing import Any
 from cinn_hub.errors import CinnHubError
 from cinn_hub.ui.figures import item, rows
 from cinn_hub.ui.lightbox import Lightbox, Row, Sheet, key_of
-from cinn_hub.ui.pictures import large
+from cinn_hub.ui.pictures import is_there, large
 from cinn_hub.ui.session import code_to_save
 
 WHICH = ("This photo", "All photos", "Favourites")
@@ -32,7 +32,7 @@ def photos(box: Lightbox) -> dict[str, Any]:
     tiles = [
         item(
             key_of(sheet),
-            sheet.thumbnail,
+            sheet.thumbnail if is_there(sheet.thumbnail) else None,
             sheet.name,
             caption="cannot be used" if sheet.problem else "" if sheet.thumbnail else sheet.name,
             picked=sheet is box.at,
@@ -60,7 +60,7 @@ def answers(box: Lightbox, finished: Finished) -> dict[str, Any]:
 def cell(box: Lightbox, sheet: Sheet, row: Row, i: int, named: bool = False) -> dict[str, Any]:
     return item(
         key_of(sheet, row, i),
-        row.pictures[i],
+        row.pictures[i] if is_there(row.pictures[i]) else None,
         f"{sheet.name}, number {i + 1}" if named else f"number {i + 1}",
         caption="" if row.side or named else caption(row, i),
         picked=row is box.row and i == row.picked,
@@ -109,7 +109,7 @@ def stage(box: Lightbox, finished: Finished) -> dict[str, Any]:
 def large_pictures(row: Row, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """An answer in grey and in its colours, made once for each intensity."""
     intensity = row.intensity(index)
-    if (index, intensity) not in row.larges:
+    if not all(map(is_there, row.larges.get((index, intensity), [None]))):
         result = row.session.result(index).with_intensity(intensity / 100)
         row.larges[index, intensity] = large(result)
     return row.larges[index, intensity]
@@ -128,9 +128,9 @@ def facts(box: Lightbox) -> str:
     """One line on the picked answer, in plain words."""
     if (row := box.row) is None:
         return ""
-    width, height = row.session.prepared.size
+    width, height = row.session.size
     words = row.session.captions[row.picked]
-    seen = row.session.prepared.colored
+    seen = row.session.colored
     return (
         f"**Number {row.picked + 1}**"
         + (f", {words}" if words else "")
@@ -143,7 +143,10 @@ def details(box: Lightbox) -> str:
     """The figures of the picked answer."""
     if (row := box.row) is None:
         return "There is no answer yet."
-    result = row.session.result(row.picked)
+    try:
+        result = row.session.bare_result(row.picked)
+    except CinnHubError as error:  # it had to make room
+        return str(error)
     settings = "\n".join(f"- {name}: {value}" for name, value in result.settings.items())
     return (
         f"Likelihood: {result.bits_per_dim:.3f} bits per dimension (lower = likelier), "
@@ -161,7 +164,7 @@ def code(box: Lightbox) -> str:
 
 def has_colours(box: Lightbox) -> bool:
     """Whether the photo in view can be a mood."""
-    return bool(box.at and box.at.opened and box.at.opened.prepared.colored)
+    return bool(box.at and box.at.opened and box.at.opened.colored)
 
 
 def favourites_text(box: Lightbox) -> str:
