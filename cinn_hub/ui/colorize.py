@@ -12,6 +12,7 @@ from cinn_hub.album import in_one_sentence
 from cinn_hub.colorization import Colorization
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.latent import fresh_seed
+from cinn_hub.ui import views
 from cinn_hub.ui.downloads import stop_on
 from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.intake import Intake, open_sheet, taken
@@ -79,7 +80,7 @@ def connect(
     run.on_fresh_seed(controls.again, controls.seed)
     table.need_photo += [controls.go, controls.again]
     for component, event in ((intake.drop, "upload"), (intake.folder, "upload")):
-        outputs = [component, controls.stop, *table.outputs]
+        outputs = [component, controls.stop, intake.photos, *table.outputs]
         arrive = Wiring(
             colorizer.arrive, [component, *settings], outputs, controls.levels, **filling
         )
@@ -138,7 +139,7 @@ class Colorizer:
         """Photos, folders and archives that were dropped: each photo gets its row of answers."""
         sheets = taken(box, files)
         several = len(sheets) > 1
-        yield [None, gr.Button(visible=several), *self.table.values(box)]
+        yield self.so_far(box, several)
         model = self.shelf.get(name)
         for i, sheet in enumerate(sheets):
             progress((i, len(sheets)), desc=f"Photo {i + 1} of {len(sheets)}: {sheet.name}")
@@ -149,14 +150,18 @@ class Colorizer:
                 self.color(box, sheet, model, n, temperature, seed, by_level)
             except Exception as error:  # one photo cannot end the others
                 sheet.problem = in_one_sentence(error)
-            yield [None, gr.Button(visible=several), *self.table.values(box)]
-        yield [None, gr.Button(visible=False), *self.table.values(box)]
+            yield self.so_far(box, several)
+        yield self.so_far(box, False)
+
+    def so_far(self, box: Lightbox, running: bool) -> list[Any]:
+        """Values for the field of the files, Stop, the photos, and the table."""
+        return [None, gr.Button(visible=running), views.photos(box), *self.table.values(box)]
 
     @error_notes
     def example(self, box: Lightbox, *settings: Any, event: gr.EventData, **options: Any):
         """A click on an example: as if it had been uploaded."""
         path = self.intake.example(event._data["key"])
-        *_, (_, _, *values) = self.arrive(path, box, *settings, **options)
+        *_, (_, _, _, *values) = self.arrive(path, box, *settings, **options)
         return values
 
     def opened(self, box: Lightbox, sheet: Sheet, name: str, photo: str | None) -> ColorModel:
@@ -186,7 +191,7 @@ class Colorizer:
         results = model.colorize(sheet.opened.prepared, n, scaled, seed)
         options = f"n={n}, seed={seed}, temperature={temperature_code(scaled)}"
         code = f"model.colorize({sheet.name!r}, {options})"
-        self.table.lay(box, sheet, f"Seed {seed}", results, code, words(results))
+        self.table.lay(box, sheet, f"Colours, seed {seed}", results, code, words(results))
 
     def temperatures(
         self, model: ColorModel, scale: float, by_level: Mapping[str, float]

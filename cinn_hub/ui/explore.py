@@ -164,7 +164,7 @@ class Explorer:
         options = f"side={SIDE}, seed={seed}, temperature={temperature_code(scaled)}"
         call = f"model.explore({sheet.name!r}, {options})"
         captions = [""] * len(results)
-        return self.table.lay(box, sheet, f"Map {seed}", results, call, captions, side=SIDE)
+        return self.table.lay(box, sheet, f"Map, seed {seed}", results, call, captions, side=SIDE)
 
     @error_notes
     def show_place(self, box: Lightbox, t: float) -> dict[str, Any]:
@@ -182,8 +182,7 @@ class Explorer:
         self, box: Lightbox, frames: int, kind: str, progress=PROGRESS
     ) -> Iterator[tuple[str | None, Any]]:
         sheet, a, b = ends(box)
-        row, index = box.pinned
-        name = f"{index + 1}_to_{box.row.picked + 1}"
+        name = f"{box.pinned[1] + 1}_to_{box.row.picked + 1}"
         yield from self.filmed(sheet, a, b, name, int(frames), kind, progress)
 
     def filmed(

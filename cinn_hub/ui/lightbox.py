@@ -15,7 +15,7 @@ from cinn_hub.ui.session import Session
 MOST_PHOTOS = 60
 MOST_ROWS = 12  # of one photo; the oldest without a star goes first
 
-ORDERS = AS_DRAWN, LIKELIEST, COLORFUL = "As drawn", "Likely first", "Colourful first"
+ORDERS = AS_DRAWN, LIKELIEST, COLORFUL = "As drawn", "Likely first", "Colourful"
 Shown = dict[str, Any]  # a picture as the page takes it; see `pictures`
 
 

@@ -39,17 +39,18 @@ class Files:
                     50, 100, 95, step=1, label="Quality", min_width=160, visible=False
                 )
             with gr.Row():
-                self.save = self.button("Download full size", "save", "primary")
-                self.save_all = self.button("This row as ZIP", "save-all")
+                self.save = self.button("Download", "save", "primary")
+                self.save_all = self.button("Row as ZIP", "save-all")
                 self.save_layer = self.button("Colour layer", "save-layer")
                 self.save_latent = self.button("Noise file", "save-latent")
-                self.save_favourites = self.button("Favourites as ZIP", "save-favourites")
+                self.save_favourites = self.button("Favourites", "save-favourites")
                 self.stop = gr.Button("Stop", visible=False, elem_id="save-stop")
         self.index = gr.Number(None, label="Index", precision=0, visible=False)
         self.strength = gr.Number(None, label="Intensity", visible=False)
 
     def button(self, text: str, name: str, variant: str = "secondary") -> gr.Button:
-        return gr.Button(text, variant=variant, size="sm", min_width=100, elem_id=name, interactive=False)
+        look = {"variant": variant, "size": "sm", "min_width": 100, "interactive": False}
+        return gr.Button(text, elem_id=name, **look)
 
     @property
     def buttons(self) -> list[gr.Button]:

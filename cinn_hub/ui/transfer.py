@@ -24,8 +24,8 @@ from cinn_hub.ui.table import Table
 from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
 ABOUT = (
-    "What makes a photo's colours special, beyond what its content explains, is its latent. Here "
-    "it colours another photo."
+    "The colours of one photo on another: what makes them special, beyond what the photo shows, is "
+    "its latent, and that is carried over."
 )
 MOST_MOODS = 12
 NONE_YET = "No colour photo yet. Add one, pick an example, or use a photo of yours as mood."
@@ -59,6 +59,7 @@ class Controls:
         self.moods = gr.State(())  # of `Mood`
         self.drop = gr.File(
             label="Photos whose colours to take",
+            show_label=False,
             file_count="multiple",
             height=84,
             elem_id="moods-drop",

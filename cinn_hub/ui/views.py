@@ -34,7 +34,7 @@ def photos(box: Lightbox) -> dict[str, Any]:
             key_of(sheet),
             sheet.thumbnail if is_there(sheet.thumbnail) else None,
             sheet.name,
-            caption="cannot be used" if sheet.problem else "" if sheet.thumbnail else sheet.name,
+            caption="" if is_there(sheet.thumbnail) else sheet.name,
             picked=sheet is box.at,
             mark="!" if sheet.problem else "★" if any(r.stars for r in sheet.rows) else "",
             removable=True,
@@ -99,11 +99,18 @@ def stage(box: Lightbox, finished: Finished) -> dict[str, Any]:
     try:
         grey, picture = large_pictures(row, row.picked)
         value = {"grey": grey, "picture": picture, "name": f"number {row.picked + 1}"}
-        if box.pinned and box.pinned != (row, row.picked):
+        if is_beside(box, row):
             value |= {"beside": large_pictures(*box.pinned)[1], "beside_name": "A"}
         return value
     except CinnHubError as error:  # it had to make room
         return {"text": str(error)}
+
+
+def is_beside(box: Lightbox, row: Row) -> bool:
+    """Whether A is another answer to the same photo."""
+    if box.pinned is None or box.pinned == (row, row.picked):
+        return False
+    return box.sheet_of(box.pinned[0]) is box.at
 
 
 def large_pictures(row: Row, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -169,4 +176,4 @@ def has_colours(box: Lightbox) -> bool:
 
 def favourites_text(box: Lightbox) -> str:
     count = len(box.favourites())
-    return f"Favourites as ZIP ({count})" if count else "Favourites as ZIP"
+    return f"Favourites ({count})" if count else "Favourites"
