@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from cinn_hub.album import in_one_sentence
+from cinn_hub.album import one_after_another
 from cinn_hub.colorization import Colorization
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.latent import fresh_seed
@@ -79,12 +79,11 @@ def connect(
     run.on(controls.go.click, api_name="colorize")
     run.on_fresh_seed(controls.again, controls.seed)
     table.need_photo += [controls.go, controls.again]
-    for component, event in ((intake.drop, "upload"), (intake.folder, "upload")):
-        outputs = [component, controls.stop, intake.photos, *table.outputs]
-        arrive = Wiring(
-            colorizer.arrive, [component, *settings], outputs, controls.levels, **filling
-        )
-        stop_on(controls.stop, arrive.on(getattr(component, event), **PRIVATE))
+    for component in (intake.drop, intake.folder):
+        outputs = [component, controls.stop, intake.photos, intake.status, *table.outputs]
+        handler = colorizer.arrive if component is intake.drop else colorizer.arrive_folder
+        arrive = Wiring(handler, [component, *settings], outputs, controls.levels, **filling)
+        stop_on(controls.stop, arrive.on(component.upload, **PRIVATE))
     example = Wiring(colorizer.example, settings, table.outputs, controls.levels, **filling)
     example.on(intake.examples.select, **PRIVATE)
     inputs = [table.box, table.files.index, controls.n]
@@ -133,35 +132,40 @@ class Colorizer:
         temperature: float,
         seed: int,
         name: str,
-        progress=PROGRESS,
+        folder: bool = False,
         **by_level: float,
     ) -> Iterator[list[Any]]:
-        """Photos, folders and archives that were dropped: each photo gets its row of answers."""
-        sheets = taken(box, files)
-        several = len(sheets) > 1
-        yield self.so_far(box, several)
+        """Photos and archives that were dropped: each photo gets its row of answers."""
+        sheets = taken(box, files, folder)
+        yield self.so_far(box, sheets, 0)
         model = self.shelf.get(name)
-        for i, sheet in enumerate(sheets):
-            progress((i, len(sheets)), desc=f"Photo {i + 1} of {len(sheets)}: {sheet.name}")
-            if sheet not in box.sheets:  # removed in the meantime
-                continue
-            try:
+
+        def work(sheet: Sheet) -> None:
+            if sheet in box.sheets:  # else it was removed in the meantime
                 open_sheet(sheet, model)
                 self.color(box, sheet, model, n, temperature, seed, by_level)
-            except Exception as error:  # one photo cannot end the others
-                sheet.problem = in_one_sentence(error)
-            yield self.so_far(box, several)
-        yield self.so_far(box, False)
 
-    def so_far(self, box: Lightbox, running: bool) -> list[Any]:
-        """Values for the field of the files, Stop, the photos, and the table."""
-        return [None, gr.Button(visible=running), views.photos(box), *self.table.values(box)]
+        for done, (sheet, problem) in enumerate(one_after_another(sheets, work), 1):
+            sheet.problem = problem
+            yield self.so_far(box, sheets, done)
+
+    @error_notes
+    def arrive_folder(self, *inputs: Any, **by_level: float) -> Iterator[list[Any]]:
+        """The same for a folder, in which there may be other files."""
+        yield from self.arrive(*inputs, folder=True, **by_level)
+
+    def so_far(self, box: Lightbox, sheets: Sequence[Sheet], done: int) -> list[Any]:
+        """Values for the field of the files, Stop, the photos, the status, and the table."""
+        running = done < len(sheets)
+        text = views.progress(sheets, done) if running else views.status(box)
+        stop = gr.Button(visible=running and len(sheets) > 1)
+        return [None, stop, views.photos(box), text, *self.table.values(box)]
 
     @error_notes
     def example(self, box: Lightbox, *settings: Any, event: gr.EventData, **options: Any):
         """A click on an example: as if it had been uploaded."""
         path = self.intake.example(event._data["key"])
-        *_, (_, _, _, *values) = self.arrive(path, box, *settings, **options)
+        *_, (_, _, _, _, *values) = self.arrive(path, box, *settings, **options)
         return values
 
     def opened(self, box: Lightbox, sheet: Sheet, name: str, photo: str | None) -> ColorModel:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
 from PIL.Image import Image
 
+from cinn_hub.archives import HIDDEN, PHOTO_SUFFIXES, is_zip, unpack
 from cinn_hub.colorizing import ColorModel
+from cinn_hub.errors import PhotoError
 from cinn_hub.photos import read, render_grey_preview
 from cinn_hub.ui.figures import figures, item, rows
-from cinn_hub.ui.lightbox import Lightbox, Sheet
+from cinn_hub.ui.folder import app_folder
+from cinn_hub.ui.lightbox import MOST_PHOTOS, Lightbox, Sheet
 from cinn_hub.ui.pictures import TINY_SIZE, inline, shown
 from cinn_hub.ui.session import Session
 from cinn_hub.ui.views import NO_PHOTO
+
+MOST_MEGABYTES = 500  # of photos in one archive
 
 
 class Intake:
@@ -63,10 +69,34 @@ def open_sheet(sheet: Sheet, model: ColorModel) -> Session:
     return sheet.opened
 
 
-def taken(box: Lightbox, paths: Sequence[str] | str | None) -> list[Sheet]:
-    """Puts files on the table; the first of them is in view."""
-    paths = [paths] if isinstance(paths, str) else paths or []
-    sheets = [box.add(str(path)) for path in paths]
+def taken(box: Lightbox, files: Sequence[str] | str | None, folder: bool) -> list[Sheet]:
+    """Puts files, and the photos in ZIP archives, on the table; the first of them is in view.
+
+    Arguments:
+        folder: whether the files are all that a folder held, of which only photos count.
+
+    Raises:
+        PhotoError: an archive cannot be read, or there are too many photos.
+    """
+    paths = [Path(path) for path in ([files] if isinstance(files, str) else files or [])]
+    if folder:
+        paths = [path for path in paths if is_photo(path)]
+        if not paths:
+            raise PhotoError("The folder holds no photos; choose another one.")
+    found = [photo for path in paths for photo in photos_of(box, path)]
+    sheets = [box.add(str(path)) for path in found]
     if sheets:
         box.at = sheets[0]
     return sheets
+
+
+def is_photo(path: Path) -> bool:
+    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(HIDDEN)
+
+
+def photos_of(box: Lightbox, path: Path) -> list[Path]:
+    """The photo, or those in the archive."""
+    if not is_zip(path):
+        return [path]
+    folder = Path(tempfile.mkdtemp(dir=app_folder().path))
+    return unpack(path, folder, MOST_PHOTOS - len(box.sheets), MOST_MEGABYTES)

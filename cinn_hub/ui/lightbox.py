@@ -131,9 +131,7 @@ class Lightbox:
             PhotoError: there are too many.
         """
         if len(self.sheets) >= MOST_PHOTOS:
-            raise PhotoError(
-                f"There are {MOST_PHOTOS} photos already; remove some to add {Path(path).name}."
-            )
+            raise PhotoError(f"There are {MOST_PHOTOS} photos already; remove some to add more.")
         self.at = Sheet(next(self.ids), path)
         self.sheets.append(self.at)
         return self.at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,6 +130,11 @@ def status(box: Lightbox) -> str:
     failed = sum(bool(sheet.problem) for sheet in box.sheets)
     count = "1 photo" if len(box.sheets) == 1 else f"{len(box.sheets)} photos"
     return f"{count}, {failed} of which cannot be used." if failed else f"{count}."
+
+
+def progress(sheets: Sequence[Sheet], done: int) -> str:
+    """Which photo of how many is in work."""
+    return f"Colouring photo {done + 1} of {len(sheets)}: {sheets[done].name}"
 
 
 def facts(box: Lightbox) -> str:
