@@ -10,7 +10,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from cinn_hub.colorizing import ColorModel
-from cinn_hub.ui import colorize, digits, explore, hints, models, session, transfer
+from cinn_hub.ui import colorize, digits, explore, hints, models, session, transfer, views
 from cinn_hub.ui.example import finished_example
 from cinn_hub.ui.figures import PAGE
 from cinn_hub.ui.folder import KEPT_SECONDS, app_folder, keep_sweeping, remove_on_sigterm
@@ -20,6 +20,7 @@ from cinn_hub.ui.serving import FILE_SIZE, AppBlocks, BoundedBodies
 from cinn_hub.ui.settings import Settings
 from cinn_hub.ui.table import Table
 from cinn_hub.ui.waiting import Lines
+from cinn_hub.ui.wiring import PRIVATE
 from cinn_hub.writing import DigitModel
 
 STYLE = PAGE / "style.css"
@@ -66,18 +67,20 @@ def build(
         model_name = gr.State(model.name)  # the model that this visitor uses
         gr.HTML(HEADER)
         with gr.Tab("Photos", elem_id="photos-tab"):
-            build_photos(shelf, model_name, examples)
+            table = build_photos(shelf, model_name, examples)
         with gr.Tab("Digits", elem_id="digits-tab"):
             digits.build(digit_model)
         with gr.Tab("Models", elem_id="models-tab"):
             models.build(shelf, model_name, settings.loading)
         gr.Markdown(FOOTER, elem_classes="footer")
+        outputs = [table.intake.status, table.kept]
+        demo.load(views.after_reload, table.kept, outputs, queue=False, **PRIVATE)
     demo.queue(api_open=False)
     demo._queue = Lines(demo, settings.waiting)
     return demo
 
 
-def build_photos(shelf: models.Shelf, model_name: gr.State, examples: Path | None) -> None:
+def build_photos(shelf: models.Shelf, model_name: gr.State, examples: Path | None) -> Table:
     """Photos and tools on the left, the table with the answers on the right."""
     with gr.Row(elem_id="desk"):
         left = gr.Column(scale=2, min_width=300, elem_id="left")
@@ -96,6 +99,7 @@ def build_photos(shelf: models.Shelf, model_name: gr.State, examples: Path | Non
         with gr.Tab("Hints", elem_id="tool-hints"):
             hints.build(shelf, model_name, table)
     table.finish()
+    return table
 
 
 def launch(demo: gr.Blocks, settings: Settings = DEFAULTS, **options) -> None:
@@ -111,6 +115,7 @@ def launch(demo: gr.Blocks, settings: Settings = DEFAULTS, **options) -> None:
         max_file_size=FILE_SIZE,
         run_history=False,
         footer_links=["api"],
+        inbrowser=settings.open,
         state_session_capacity=MOST_SESSIONS,
         app_kwargs={"middleware": [Middleware(BoundedBodies)]},
         **options,

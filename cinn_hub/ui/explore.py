@@ -35,8 +35,8 @@ ABOUT_THE_MAP = (
     "A map of colourings: the most typical answer in the middle, bolder ones towards the corners."
 )
 ABOUT_THE_WAY = (
-    "### From A to another\nPut one answer beside others: it is A. Pick another one, of any row of "
-    "this photo, and walk there."
+    "### From A to another\nKeep one answer as A, then pick another one, of any row of this photo: the "
+    "slider and the film go from A to it."
 )
 
 
@@ -70,13 +70,19 @@ class Walk:
     def __init__(self) -> None:
         gr.Markdown(ABOUT_THE_WAY)
         self.place = gr.Slider(
-            0, 1, 0, step=0.02, label="From A to the picked answer", elem_id="place"
+            0,
+            1,
+            0,
+            step=0.02,
+            label="From A to the picked answer",
+            elem_id="place",
+            interactive=False,
         )
         with gr.Row():
             self.frames = gr.Slider(5, 48, 24, step=1, label="Frames", min_width=120)
             self.kind = gr.Radio(list(FILMS), value="WebP", label="Film", min_width=120)
         with gr.Row():
-            self.film = gr.Button("Download the film", elem_id="film")
+            self.film = gr.Button("Download the film", elem_id="film", interactive=False)
             self.stop = gr.Button("Stop", visible=False, elem_id="film-stop")
         self.file = hidden_download("film-file")
         number = {"precision": 0, "minimum": 1, "visible": False}
@@ -99,6 +105,7 @@ def connect_map(controls: Controls, explorer: Explorer, model_name: gr.State) ->
 
 def connect_walk(controls: Controls, walk: Walk, explorer: Explorer, model_name: gr.State) -> None:
     table = explorer.table
+    table.need_a += [walk.place, walk.film]
     place = Wiring(explorer.show_place, [table.box, walk.place], [table.stage], kind=LOOKS)
     place.on(walk.place.input, trigger_mode="always_last", show_progress="hidden", **PRIVATE)
     writing = walk.film.click(
@@ -239,8 +246,6 @@ def ends(box: Lightbox) -> tuple[Sheet, Latent, Latent]:
     """The photo in view, and the latents of A and of the picked answer."""
     row, sheet = box.answers(), box.photo()
     if box.pinned is None or box.pinned[0] not in sheet.rows:
-        raise CinnHubError(
-            "There is no A on this photo; pick an answer and put it beside others first."
-        )
+        raise CinnHubError("There is no A on this photo; pick an answer, and keep it as A.")
     a, index = box.pinned
     return sheet, a.session.bare_result(index).latent, row.session.bare_result(row.picked).latent

@@ -35,6 +35,8 @@ class Table:
         self.intake, self.finished = intake, finished
         self.need_photo: list[gr.Button] = []  # tools add theirs
         self.followed: list[Dependency] = []
+        self.need_a: list[gr.Button | gr.Slider] = []
+        self.kept = gr.BrowserState(0, storage_key="cinn-hub-photos")  # how many there were
         self.box = gr.State(Lightbox(), time_to_live=KEPT_SECONDS)
         with gr.Row(elem_id="table"):
             with gr.Column(scale=4, min_width=320, elem_id="answers-side"):
@@ -55,6 +57,7 @@ class Table:
             self.near = gr.Button("More like this", elem_id="near", interactive=False)
             self.pin = gr.Button("Keep as A", elem_id="pin", interactive=False)
             self.as_mood = gr.Button("Use as mood", elem_id="as-mood", interactive=False)
+        self.why = gr.Markdown(views.NO_ANSWER, elem_id="why", elem_classes="note")
         self.intensity = gr.Slider(
             0, 150, 100, step=1, label="Intensity (%)", elem_id="intensity", interactive=False
         )
@@ -97,10 +100,10 @@ class Table:
 
     @property
     def rest(self) -> list[Any]:
-        texts = [self.intake.status, self.details]
+        texts = [self.intake.status, self.details, self.why, self.kept]
         buttons = [self.near, self.pin, self.as_mood, self.intensity, *self.files.buttons]
         pictures = [self.intake.photos, self.earlier]
-        return [*pictures, self.which, self.sort, *texts, *buttons, *self.need_photo]
+        return [*pictures, self.which, self.sort, *texts, *buttons, *self.need_photo, *self.need_a]
 
     def refresh(self, box: Lightbox, which: str) -> list[Any]:
         row, there = box.row, box.row is not None
@@ -114,6 +117,8 @@ class Table:
             gr.Radio(visible=there and not row.side and len(row.pictures) > 1, value=box.sort),
             views.status(box),
             views.details(box),
+            views.why(box),
+            len(box.sheets),
             gr.Button(interactive=there),
             gr.Button("Let go of A" if pinned else "Keep as A", interactive=there),
             gr.Button(interactive=views.has_colours(box)),
@@ -121,6 +126,7 @@ class Table:
             *files,
             gr.Button(views.favourites_text(box), interactive=bool(box.favourites())),
             *[gr.Button(interactive=bool(box.sheets))] * len(self.need_photo),
+            *[gr.update(interactive=there and views.is_beside(box, row))] * len(self.need_a),
         ]
 
     def connect(self) -> None:

@@ -17,6 +17,7 @@ NO_PHOTO = (
     "No photo yet: drop some above (several, a folder or a ZIP are fine), or click an example. "
     "Then they can be coloured."
 )
+NO_ANSWER = "These need an answer: add a photo first."
 EMPTY = "The answers appear here. Add a photo, or click an example."
 
 
@@ -130,6 +131,23 @@ def status(box: Lightbox) -> str:
     failed = sum(bool(sheet.problem) for sheet in box.sheets)
     count = "1 photo" if len(box.sheets) == 1 else f"{len(box.sheets)} photos"
     return f"{count}, {failed} of which cannot be used." if failed else f"{count}."
+
+
+def why(box: Lightbox) -> str:
+    """Which of the buttons under the picked answer cannot be used yet, and why."""
+    if box.row is None:
+        return NO_ANSWER
+    if not has_colours(box):
+        return "“Use as mood” needs a photo that has colours of its own."
+    return ""
+
+
+def after_reload(photos: int) -> tuple[str, int]:
+    """The status of a page that begins anew, and how many photos it holds."""
+    if not photos:
+        return NO_PHOTO, 0
+    count = "The photo" if photos == 1 else f"The {photos} photos"
+    return f"{count} from before the reload went with it; add them again.", 0
 
 
 def progress(sheets: Sequence[Sheet], done: int) -> str:
