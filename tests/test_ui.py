@@ -2,13 +2,10 @@
 
 import gc
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ROOT, color_picture
+from helpers import color_picture
 
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.ui import folder, hints, models, session, viewer
