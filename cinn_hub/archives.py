@@ -27,7 +27,7 @@ def is_zip(path: Path) -> bool:
 
 def is_visible(path: Path | PurePosixPath) -> bool:
     """Whether no part of this relative path is a hidden file or folder."""
-    return not any(part.startswith(HIDDEN) for part in path.parts)
+    return not any(part.startswith(HIDDEN) and part != ".." for part in path.parts)
 
 
 def unpack(

@@ -44,8 +44,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     app = commands.add_parser("app", help="start the app, a local web page")
     app.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
-    app.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in")
-    app.add_argument("--port", type=int, default=7860, help="default 7860")
+    app.add_argument("--host", help="default 127.0.0.1; 0.0.0.0 lets other machines in")
+    app.add_argument("--port", type=int, help="default 7860, or the next that is free")
     app.add_argument("--share", action="store_true", help="a public link, by way of Gradio")
     app.add_argument("--open", action="store_true", help="open it in a browser")
     app.set_defaults(run=run_app)
@@ -235,13 +235,14 @@ def run_app(options: argparse.Namespace) -> None:
 
     if find_spec("gradio") is None:
         raise CinnHubError('The app needs gradio: pip install "cinn-hub[app]".')
-    os.environ |= {
+    chosen = {
         "CINN_HUB_MODEL": options.model,
-        "CINN_HUB_OPEN": "1" if options.open else "",
+        "CINN_HUB_OPEN": options.open and "1",
         "GRADIO_SERVER_NAME": options.host,
-        "GRADIO_SERVER_PORT": str(options.port),
-        "GRADIO_SHARE": "true" if options.share else "",
+        "GRADIO_SERVER_PORT": options.port,
+        "GRADIO_SHARE": options.share and "true",
     }
+    os.environ.update({name: str(value) for name, value in chosen.items() if value})
     runpy.run_path(str(app_folder() / "app.py"), run_name="__main__")
 
 

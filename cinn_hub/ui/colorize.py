@@ -18,6 +18,7 @@ from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.intake import Intake, open_sheet, taken
 from cinn_hub.ui.lightbox import Lightbox, Sheet, likelihood_words
 from cinn_hub.ui.models import Shelf
+from cinn_hub.ui.saving import chosen_index
 from cinn_hub.ui.session import temperature_code
 from cinn_hub.ui.table import Table
 from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
@@ -210,10 +211,10 @@ class Colorizer:
         return {k: scale * moved.get(k, default) for k, default in model.temperature().items()}
 
     @error_notes
-    def run_near(self, box: Lightbox, index: int | None, n: int, progress=PROGRESS):
-        """Colourings near one of the answers; its index counts from 0."""
+    def run_near(self, box: Lightbox, index: int, n: int, progress=PROGRESS):
+        """Colourings near one of the answers; its index counts from 0, -1 is the picked one."""
         row, sheet, seed = box.answers(), box.photo(), fresh_seed()
-        index = row.picked if index is None else row.check(int(index))
+        index = chosen_index(row, index)
         progress(0.3, desc="Drawing colours")
         picked = row.session.result(index)
         model = self.shelf.get(row.session.model)

@@ -74,7 +74,7 @@ def build_writing(model: DigitModel) -> None:
                 0.8,
                 step=0.05,
                 label="Boldness",
-                info="0 gives the model's neatest hand, 1.2 its wildest.",
+                info="0 gives the neatest hand, 1.2 the wildest.",
             )
             seed = gr.Number(0, precision=0, minimum=0, label="Seed")
             write = gr.Button("Write", variant="primary", elem_id="write")

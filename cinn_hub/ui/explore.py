@@ -35,8 +35,8 @@ ABOUT_THE_MAP = (
     "A map of colourings: the most typical answer in the middle, bolder ones towards the corners."
 )
 ABOUT_THE_WAY = (
-    "### From A to another\nKeep one answer as A, then pick another one, of any row of this photo: the "
-    "slider and the film go from A to it."
+    "### From A to another\nKeep one answer as A, then pick another one, of any row of this photo: "
+    "the slider and the film go from A to it."
 )
 
 

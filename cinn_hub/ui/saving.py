@@ -23,6 +23,7 @@ from cinn_hub.ui.wiring import PROGRESS
 
 SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "WebP": ".webp"}
 LOSSY = ("JPEG", "WebP")
+PICKED, AS_SHOWN = -1, -1  # an index and an intensity
 RECIPES = "recipes.txt"  # the Python that makes each picture of an archive
 
 
@@ -45,8 +46,9 @@ class Files:
                 self.save_latent = self.button("Noise file", "save-latent")
                 self.save_favourites = self.button("Favourites", "save-favourites")
                 self.stop = gr.Button("Stop", visible=False, elem_id="save-stop")
-        self.index = gr.Number(None, label="Index", precision=0, visible=False)
-        self.strength = gr.Number(None, label="Intensity", visible=False)
+        # for clients of the API; the page saves the picked answer as it is shown
+        self.index = gr.Number(PICKED, label="Index", precision=0, visible=False)
+        self.strength = gr.Number(AS_SHOWN, label="Intensity", visible=False)
 
     def button(self, text: str, name: str, variant: str = "secondary") -> gr.Button:
         look = {"variant": variant, "size": "sm", "min_width": 100, "interactive": False}
@@ -95,12 +97,10 @@ class Files:
 
 
 @error_notes
-def save(
-    box: Lightbox, index: int | None, intensity: float | None, kind: str, quality: float
-) -> str:
+def save(box: Lightbox, index: int, intensity: float, kind: str, quality: float) -> str:
     """One answer at the photo's own size, as the path of a file.
 
-    The index counts from 0; without one, it is the picked answer. The intensity is in percent.
+    The index counts from 0, -1 is the picked answer. The intensity is in percent, -1 as shown.
     """
     result, stem = full_size(box, index, intensity)
     path = download_folder() / f"{stem}{SUFFIXES[kind]}"
@@ -109,7 +109,7 @@ def save(
 
 
 @error_notes
-def save_layer(box: Lightbox, index: int | None, intensity: float | None) -> str:
+def save_layer(box: Lightbox, index: int, intensity: float) -> str:
     """The colours of one answer alone, as a PNG to lay over the grey photo."""
     result, stem = full_size(box, index, intensity, "layer")
     path = download_folder() / f"{stem}.png"
@@ -118,10 +118,10 @@ def save_layer(box: Lightbox, index: int | None, intensity: float | None) -> str
 
 
 @error_notes
-def save_latent(box: Lightbox, index: int | None) -> str:
+def save_latent(box: Lightbox, index: int) -> str:
     """The noise that gives one answer, as safetensors; see cinn_hub.latent.Latent.load."""
     row = box.answers()
-    index = row.picked if index is None else row.check(int(index))
+    index = chosen_index(row, index)
     path = download_folder() / f"{stem_of(row, index, 'latent')}.safetensors"
     row.session.bare_result(index).latent.save(path)
     return str(path)
@@ -188,13 +188,17 @@ def archived(
 
 
 def full_size(
-    box: Lightbox, index: int | None, intensity: float | None, what: str = "color"
+    box: Lightbox, index: int, intensity: float, what: str = "color"
 ) -> tuple[Colorization, str]:
     """An answer in view at the photo's own size, and the stem of a file for it."""
     row = box.answers()
-    index = row.picked if index is None else row.check(int(index))
-    percent = row.intensity(index) if intensity is None else intensity
+    index = chosen_index(row, index)
+    percent = row.intensity(index) if intensity == AS_SHOWN else intensity
     return row.session.full_size(index, percent / 100), stem_of(row, index, what)
+
+
+def chosen_index(row: Row, index: int) -> int:
+    return row.picked if index == PICKED else row.check(int(index))
 
 
 def stem_of(row: Row, index: int, what: str = "color") -> str:
