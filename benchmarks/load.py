@@ -38,8 +38,8 @@ MEGAPIXELS = (1, 2, 4, 6, 8, 12)
 SAMPLE_SECONDS = 2.0
 SIDE_BY_SIDE = 8  # of many fresh sessions, so many are there at once
 # What visitors who have colours do next, and how often; the first thing is always `colorize`.
-ACTIONS = {"colorize": 5, "colorize_similar": 3, "hints": 2, "colorize_save": 5, "digits_sample": 5}
-KINDS = {"colorize_save": "saves", "digits_sample": "digits"}  # the others are colours
+ACTIONS = {"colorize": 5, "colorize_similar": 3, "hints": 2, "save": 5, "digits_sample": 5}
+KINDS = {"save": "saves", "digits_sample": "digits"}  # the others are colours
 
 
 @dataclass
@@ -187,7 +187,7 @@ async def come_and_go(visitors: list[Visitor], record: Record) -> None:
         for visitor in waiting:
             while not await attempt(visitor, "colorize", record):
                 await asyncio.sleep(1)
-            await attempt(visitor, "colorize_save", record)
+            await attempt(visitor, "save", record)
 
     await asyncio.gather(*(door() for _ in range(SIDE_BY_SIDE)))
 
