@@ -42,13 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     models = commands.add_parser("list", help="the models that are known by name")
     models.set_defaults(run=run_list)
 
-    app = commands.add_parser("app", help="start the app, a local web page")
-    app.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
-    app.add_argument("--host", help="default 127.0.0.1; 0.0.0.0 lets other machines in")
-    app.add_argument("--port", type=int, help="default 7860, or the next that is free")
-    app.add_argument("--share", action="store_true", help="a public link, by way of Gradio")
-    app.add_argument("--open", action="store_true", help="open it in a browser")
-    app.set_defaults(run=run_app)
+    add_app(commands)
 
     push = commands.add_parser("push", help="publish a model folder on the Hugging Face Hub")
     push.add_argument("folder", type=Path, help="config.json, model.safetensors and README.md")
@@ -104,6 +98,25 @@ def add_interpolate(commands: argparse._SubParsersAction) -> None:
         "--size", type=int, default=1280, help="longer side of films in pixels (default 1280)"
     )
     interpolate.set_defaults(run=run_interpolate)
+
+
+def add_app(commands: argparse._SubParsersAction) -> None:
+    app = commands.add_parser("app", help="start the app, a local web page")
+    app.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
+    app.add_argument("--host", help="default 127.0.0.1; 0.0.0.0 lets other machines in")
+    app.add_argument("--port", type=int, help="default 7860, or the next that is free")
+    app.add_argument("--root-path", help="where a reverse proxy has the app, such as /colours")
+    app.add_argument("--share", action="store_true", help="a public link, by way of Gradio")
+    app.add_argument("--open", action="store_true", help="open it in a browser")
+    app.add_argument("--memory", type=int, help="MB for all visitors' photos and answers")
+    app.add_argument("--disk", type=int, help="MB for all visitors' files")
+    app.add_argument("--waiting", type=int, help="how many visitors may wait for colours")
+    app.add_argument(
+        "--loading",
+        choices=("nothing", "published", "anything"),
+        help="models that visitors may load (default: anything, and nothing for other machines)",
+    )
+    app.set_defaults(run=run_app)
 
 
 def add_photos(
@@ -238,11 +251,18 @@ def run_app(options: argparse.Namespace) -> None:
     chosen = {
         "CINN_HUB_MODEL": options.model,
         "CINN_HUB_OPEN": options.open and "1",
+        "CINN_HUB_MEMORY": options.memory,
+        "CINN_HUB_DISK": options.disk,
+        "CINN_HUB_WAITING": options.waiting,
+        "CINN_HUB_LOADING": options.loading,
+        "GRADIO_ROOT_PATH": options.root_path,
         "GRADIO_SERVER_NAME": options.host,
         "GRADIO_SERVER_PORT": options.port,
         "GRADIO_SHARE": options.share and "true",
     }
-    os.environ.update({name: str(value) for name, value in chosen.items() if value})
+    for name, value in chosen.items():
+        if value is not None and value is not False:
+            os.environ[name] = str(value)
     runpy.run_path(str(app_folder() / "app.py"), run_name="__main__")
 
 
