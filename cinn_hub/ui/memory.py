@@ -31,12 +31,11 @@ class Memory:
             self.values[key] = value, size, lasting
             self.used += size
             while self.used > self.limit and len(self.values) > 1:
-                self.drop(self.oldest())
+                self.drop(self.first_to_go(newest=key))
 
-    def oldest(self) -> int:
-        """The key of what goes first."""
-        brief = (key for key, (_, _, lasting) in self.values.items() if not lasting)
-        return next(brief, next(iter(self.values)))
+    def first_to_go(self, newest: int) -> int:
+        others = [key for key in self.values if key != newest]
+        return next((key for key in others if not self.values[key][2]), others[0])
 
     def get(self, key: int) -> object | None:
         with self.lock:
