@@ -7,35 +7,10 @@ import pytest
 from cinn_hub.ui.cards import safe_html, without_metadata
 
 HERE = "http://198.51.100.7/seen"
-TAGS = set(
-    [
-        "p",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "a",
-        "code",
-        "pre",
-        "em",
-        "strong",
-        "s",
-        "ul",
-        "ol",
-        "li",
-        "blockquote",
-        "hr",
-        "br",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-    ]
-)
+TAGS = {
+    *("p", "h1", "h2", "h3", "h4", "h5", "h6", "a", "code", "pre", "em", "strong", "s", "ul", "ol"),
+    *("li", "blockquote", "hr", "br", "table", "thead", "tbody", "tr", "th", "td"),
+}
 ATTRIBUTES = {"href", "title", "class", "start", "style"}
 STYLES = {"text-align:left", "text-align:right", "text-align:center"}  # of the cells of tables
 
