@@ -56,7 +56,7 @@ def test_an_empty_page_shows_what_will_happen(page):
     expect(page.locator("#answers .pick img")).to_have_count(8)
     expect(page.locator("#answers")).to_contain_text("An example")
     expect(page.locator("#stage img.colour")).to_be_visible()
-    for button in ("#go", "#again", "#near", "#save", "#save-all", "#explore-go"):
+    for button in ("#go", "#again", "#near", "#save", "#save-all", "#save-favourites"):
         expect(page.locator(button)).to_be_disabled()
     expect(page.locator("#status")).to_contain_text("No photo yet")
     expect(page.locator("#why")).to_contain_text("add a photo first")
