@@ -9,6 +9,8 @@ from torch import Tensor
 
 from cinn_hub.flow.base import Bijection, LevelCondition, sum_per_sample
 
+LEAST_SHARE = 1e-9  # of a bin; F of less is flat in float32
+
 
 class Equalization(Bijection):
     """z = 4 F(x) - 2, with F a piecewise linear distribution function of values in [0, 1].
@@ -52,3 +54,9 @@ class Equalization(Bijection):
         index = torch.searchsorted(ends, height, right=True).sub(1).clamp(0, self.bins - 1)
         x = ((index + (height - ends[index]) / shares[index]) / self.bins).clamp(0, 1)
         return x, -sum_per_sample((4 * self.bins * shares[index]).log())
+
+    def fault(self) -> str | None:
+        shares, _ = self.shares_and_ends()
+        if shares.min() <= LEAST_SHARE:
+            return f"has a bin of {shares.min().item():.3g} of all values, which is nothing"
+        return None

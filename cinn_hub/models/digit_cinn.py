@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from cinn_hub.config import Config, bounded
+from cinn_hub.errors import quoted
 from cinn_hub.flow import (
     ActNorm,
     AffineCoupling,
@@ -27,6 +28,8 @@ from cinn_hub.networks import ConvSubnet, DenseSubnet, PriorNetwork
 from cinn_hub.writing import LABELS, SIDE, STEPS, DigitModel, Labels, check_labels
 
 COARSE, FINE = "14x14", "28x28"
+MOST_DIRECTIONS = 32
+LONGEST_NAME = 60  # of a direction, in characters
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,16 @@ class DigitConfig(Config):
         super().__post_init__()
         if not len(self.couplings) == len(self.hidden) == 2:
             raise ValueError("couplings and hidden need 2 entries, for 14x14 and 28x28")
+        if len(self.directions) > MOST_DIRECTIONS:
+            raise ValueError(
+                f"directions has {len(self.directions)} names; there may be {MOST_DIRECTIONS}"
+            )
+        for name in self.directions:
+            if not (name.isprintable() and 0 < len(name) <= LONGEST_NAME):
+                raise ValueError(
+                    f"directions has {quoted(name)}; expected 1 to {LONGEST_NAME} printable "
+                    "characters"
+                )
 
 
 class DigitCINN(DigitModel):

@@ -16,10 +16,11 @@ from cinn_hub.ui.figures import PAGE
 from cinn_hub.ui.folder import KEPT_SECONDS, app_folder, keep_sweeping, remove_on_sigterm
 from cinn_hub.ui.hints import PALETTE
 from cinn_hub.ui.intake import Intake
+from cinn_hub.ui.machine import keep_giving_memory_back, share_cores
 from cinn_hub.ui.serving import FILE_SIZE, AppBlocks, BoundedBodies
 from cinn_hub.ui.settings import Settings
 from cinn_hub.ui.table import Table
-from cinn_hub.ui.waiting import Lines
+from cinn_hub.ui.waiting import COLORS, Lines
 from cinn_hub.ui.wiring import PRIVATE
 from cinn_hub.writing import DigitModel
 
@@ -106,6 +107,8 @@ def launch(demo: gr.Blocks, settings: Settings = DEFAULTS, **options) -> None:
     """Starts the server; `options` go to Gradio's `launch`."""
     for name in ("NO_PROXY", "no_proxy"):  # Gradio asks the server itself whether it has started
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), "localhost,127.0.0.1"]))
+    share_cores(COLORS.slots)
+    keep_giving_memory_back()
     keep_sweeping(settings.disk, partial(own_files, demo))
     remove_on_sigterm()
     demo.launch(
