@@ -24,7 +24,7 @@ def add(page, *paths):
 
 
 def wait_until_done(page):
-    expect(page.locator("#status")).to_have_text(re.compile(r"^\d+ photos?[.,]"), timeout=WAIT)
+    expect(page.locator("#status")).to_have_text(re.compile(r"^\s*\d+ photos?[.,]"), timeout=WAIT)
 
 
 def answers(page):
