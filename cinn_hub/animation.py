@@ -34,7 +34,7 @@ def write_animation(
             f"{path.name} is not the name of a film; it must end in {', '.join(SUFFIXES)}."
         )
     if len(frames) < 2:
-        raise CinnHubError(f"The film has {len(frames)} frames; it needs 2 or more.")
+        raise CinnHubError(f"The film has too few frames ({len(frames)}); it needs 2 or more.")
     pictures = [frame.convert("RGB") for frame in frames]
     if back:
         pictures += pictures[-2:0:-1]

@@ -23,6 +23,7 @@ from cinn_hub.errors import CinnHubError
 from cinn_hub.flow import Condition, Flow
 from cinn_hub.hub import find_folder
 from cinn_hub.latent import (
+    HOTTEST,
     Latent,
     Temperature,
     check_seed,
@@ -178,11 +179,12 @@ class ConditionalINN(nn.Module, ModelHubMixin):
 
     # ------------------------------------------------------------------ latents
 
-    def temperature(self, scale: float = 1.0) -> dict[str, float]:
-        """The model's own temperature of each level, times `scale`."""
-        check_temperature(scale, ["every level"])
+    def temperature(self, boldness: float = 1.0) -> dict[str, float]:
+        """The model's own temperature of each level, times `boldness`."""
+        if not 0 <= boldness <= HOTTEST:
+            raise CinnHubError(f"The boldness is {boldness:g}; it must be from 0 to {HOTTEST}.")
         default = check_temperature(self.default_temperature, list(self.latent_shapes))
-        return {level: scale * value for level, value in default.items()}
+        return {level: boldness * value for level, value in default.items()}
 
     def draw(
         self, n: int, temperature: Temperature | None = None, seed: int | None = None
