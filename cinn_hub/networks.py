@@ -1,4 +1,4 @@
-"""The ordinary networks inside: the condition network of photos, and the subnets of couplings."""
+"""Networks that are not invertible: the condition network of photos, and subnets of couplings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What files say of their photo: EXIF, XMP, IPTC, resolution, read from a file and made anew.
+"""Metadata of a photo: EXIF, XMP, IPTC, resolution, read from a file and written anew.
 
 Nothing is handed on as it came: each entry is read, checked and written again, so that damaged
 metadata cannot reach an encoder. What cannot be read is left out; the picture is worth more.
@@ -223,7 +223,7 @@ def exif_to_write(
     if details:
         details.pop(TAG.MakerNote, None)
     if len(clean.tobytes()) > room:
-        lost, clean = "most of it", Image.Exif()
+        lost, clean = "all of it", Image.Exif()
         if software:
             clean[TAG.Software] = software
     warnings.warn(f"The EXIF is too long for the file; {lost} was left out.", stacklevel=2)

@@ -1,4 +1,4 @@
-"""What Pillow does not know of TIFFs: the scale of samples, kinds of pictures, previews first."""
+"""What Pillow cannot read of TIFFs: scales of samples, rare kinds, previews that come first."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Samples:
         if self.kind == FLOAT:
             values = values.astype(np.float32)
             if not np.isfinite(values).all():
-                raise PhotoError(f"{name} has pixels that are not numbers; write the file again.")
+                raise PhotoError(f"{name} has pixels that are not numbers; get the file again.")
             if self.most is None and values.size and np.median(values) > 1:
                 raise PhotoError(
-                    f"{name} has floats above 1 and does not say which one is white; divide them "
-                    "so that white is 1."
+                    f"{name} has floats above 1 and does not say which is white; scale them to "
+                    "[0, 1]."
                 )
             unit = values / (self.most or 1)
         elif self.kind == SIGNED:
@@ -92,7 +92,9 @@ def read_page(source: BinaryIO, name: str, index: int, max_pixels: int) -> Page:
         with tifffile.TiffFile(source) as file:
             page = full_picture(file, index)
             if page.imagewidth * page.imagelength > max_pixels:
-                raise PhotoError(f"{name} has more than {max_pixels / 1e6:.0f} megapixels.")
+                raise PhotoError(
+                    f"{name} has more than {max_pixels / 1e6:.0f} megapixels; shrink it."
+                )
             return as_page(page, name)
     except PhotoError:
         raise
