@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Rational
+from typing import BinaryIO
 from xml.etree import ElementTree
 
 from PIL import ExifTags, Image, TiffTags
@@ -82,6 +83,20 @@ def raw_exif(image: Image.Image) -> Image.Exif:
             return exif
         except Exception:
             return Image.Exif()
+
+
+def exif_of_tiff(source: BinaryIO) -> bytes | None:
+    """The EXIF of a TIFF that Pillow does not open, in its first directory and those below."""
+    exif = Image.Exif()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            source.seek(0)
+            exif.load_from_fp(source)
+            clean = clean_exif(exif)
+        except Exception:  # Pillow raises errors of many kinds on damaged files
+            return None
+    return clean.tobytes() if clean else None
 
 
 def clean_exif(exif: Image.Exif) -> Image.Exif:

@@ -12,11 +12,11 @@ from PIL import Image, UnidentifiedImageError
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos.photo import PhotoLike
+from cinn_hub.photos.tiff import MOST_PAGES
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "BMP", "GIF", "JPEG2000", "PPM", "PSD")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 EXPECTED = "give a photo such as JPEG, PNG, TIFF, WebP or HEIC"
-MOST_PAGES = 1000
 
 
 def name_of(photo: PhotoLike) -> str:

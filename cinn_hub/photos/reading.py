@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 from cinn_hub import color
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos import tiff
-from cinn_hub.photos.metadata import metadata_of, orientation
+from cinn_hub.photos.metadata import Metadata, metadata_of, orientation
 from cinn_hub.photos.opening import (
     check_size,
     damaged,
@@ -82,10 +82,13 @@ def from_image(image: Image.Image, name: str) -> Photo:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image.load()
+            held = orientation(image)
+            image.load()  # turns TIFFs upright, but not their resolution
             turned = orientation(image)
             photo = from_pixels(image, name, tags)
-            photo = replace(photo, name=name, metadata=metadata_of(image), pages=pages)
+            about = metadata_of(image)
+            about = across_is_down(about) if held >= 5 > turned else about
+            photo = replace(photo, name=name, metadata=about, pages=pages)
     except PhotoError:
         raise
     except MemoryError as error:
@@ -137,7 +140,7 @@ def from_grey(grey: np.ndarray, profile: bytes | None, info: dict) -> Photo:
 def from_page(page: tiff.Page, name: str) -> Photo:
     """A page that tifffile has read as a `Photo`."""
     if page.is_lab:
-        return replace(from_lab(page.values), name=name)
+        return described(from_lab(page.values), page, name)
     values, alpha = page.values, None
     if page.has_alpha:
         values, alpha = values[..., :-1], eight_bits(values[..., -1])
@@ -146,7 +149,14 @@ def from_page(page: tiff.Page, name: str) -> Photo:
     else:
         rgb = Image.fromarray(eight_bits(np.ascontiguousarray(values[..., :3])))
         photo = from_rgb(to_rgb(rgb, page.profile))
-    return replace(photo, alpha=alpha, name=name, has_profile=bool(page.profile))
+    photo = replace(photo, alpha=alpha, has_profile=bool(page.profile))
+    return described(photo, page, name)
+
+
+def described(photo: Photo, page: tiff.Page, name: str) -> Photo:
+    """The photo with what its file says of it, turned upright."""
+    photo = replace(photo, name=name, metadata=page.metadata, pages=page.pages)
+    return upright(photo, page.orientation)
 
 
 def from_rgb(rgb: np.ndarray) -> Photo:
@@ -215,16 +225,18 @@ def upright(photo: Photo, turned: int) -> Photo:
             array = array[:, ::-1]
         return np.ascontiguousarray(array)
 
-    metadata = photo.metadata
-    if turned >= 5 and metadata.dpi:
-        metadata = replace(metadata, dpi=metadata.dpi[::-1])
     return replace(
         photo,
         lightness=turn(photo.lightness),
         rgb=turn(photo.rgb),
         alpha=turn(photo.alpha),
-        metadata=metadata,
+        metadata=across_is_down(photo.metadata) if turned >= 5 else photo.metadata,
     )
+
+
+def across_is_down(metadata: Metadata) -> Metadata:
+    """The same of a photo that was turned by a right angle."""
+    return replace(metadata, dpi=metadata.dpi and metadata.dpi[::-1])
 
 
 def from_array(array: np.ndarray) -> Photo:

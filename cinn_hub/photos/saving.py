@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -156,7 +157,9 @@ def png_texts(about: Metadata, settings: Mapping[str, str]) -> dict[str, object]
 
 def jpeg_segments(about: Metadata, settings: Mapping[str, str]) -> dict[str, object]:
     segments: dict[str, object] = {}
-    if about.xmp and len(about.xmp) <= XMP_ROOM:
+    if about.xmp and len(about.xmp) > XMP_ROOM:
+        warnings.warn("The XMP is too long for a JPEG and was left out.", stacklevel=2)
+    elif about.xmp:
         segments["xmp"] = about.xmp
     if about.iptc:
         segments["extra"] = photoshop_segment(about.iptc)
