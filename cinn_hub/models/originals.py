@@ -7,7 +7,6 @@ condition is computed once a photo or label, for all couplings of a level togeth
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +18,6 @@ from torch import Tensor, nn
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.config import Config, bounded
 from cinn_hub.flow import (
-    ActNorm,
     AffineCoupling,
     Bijection,
     Chain,
@@ -32,6 +30,7 @@ from cinn_hub.flow import (
     Permutation,
     SpaceToDepth,
     Split,
+    Standardization,
 )
 from cinn_hub.models.original_networks import (
     BedroomConditionNetwork,
@@ -46,16 +45,6 @@ from cinn_hub.writing import LABELS, SIDE, STEPS, DigitModel, Labels, check_labe
 L_CENTER, L_SPREAD = 47.5, 25.6  # the networks see (x - center) / spread of L, a and b
 AB_CENTER, AB_SPREAD = (2.4, 7.4), (11.2, 16.8)
 VECTOR = "vector"
-
-
-def standardization(center: Sequence[float], spread: Sequence[float]) -> ActNorm:
-    """z = (x - center) / spread for each channel."""
-    layer = ActNorm(len(center))
-    with torch.no_grad():
-        layer.shift.copy_(torch.tensor(center))
-        layer.log_scale.copy_(torch.tensor(spread).log())
-        layer.is_initialized.fill_(True)
-    return layer
 
 
 def numpy_permutation(size: int, seed: int) -> Permutation:
@@ -127,7 +116,7 @@ class OriginalDigitCINN(DigitModel):
         # their pixels are v / 255, ours (v + 1/2) / 256
         shift = (config.mean * (STEPS - 1) + 0.5) / STEPS
         scale = config.spread * (STEPS - 1) / STEPS
-        layers: list[Bijection] = [standardization([shift], [scale]), Flatten((1, SIDE, SIDE))]
+        layers: list[Bijection] = [Standardization([shift], [scale]), Flatten((1, SIDE, SIDE))]
         for k in range(config.couplings):
             layers.append(numpy_permutation(size, seed=k))
             layers.append(coupling(size, config.hidden, config.clamp, place=k))
@@ -216,7 +205,7 @@ class OriginalBedroomCINN(OriginalColorModel):
     def full_size(self) -> list[Bijection]:
         hidden, clamp = self.config.hidden[0], self.config.clamps[0]
         couplings = [coupling(2, [hidden], clamp, kernel=3, place=k) for k in range(2)]
-        return [standardization(AB_CENTER, AB_SPREAD), *couplings]
+        return [Standardization(AB_CENTER, AB_SPREAD), *couplings]
 
     def downsampled(self, index: int) -> list[Bijection]:
         """Layers after a Haar step; terms of kernel 1 come before those of kernel 3."""
@@ -310,7 +299,7 @@ class OriginalImageNetCINN(OriginalColorModel):
 
     def build_flow(self) -> Flow:
         """Levels have the names of the latents that they leave; the first leaves none."""
-        standard = standardization(AB_CENTER, AB_SPREAD)
+        standard = Standardization(AB_CENTER, AB_SPREAD)
         free, half = self.free, SpaceToDepth
         fine = [half(), *free(8, 0), *self.conditional(8, 1), half(), *free(32, 1)]
         middle = [*self.conditional(16, 2), half(), *free(64, 2)]
