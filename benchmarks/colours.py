@@ -222,7 +222,9 @@ def held_out_bits(model: ColorModel, photos: list[Condition], held: Held) -> flo
     bits = []
     for condition, ab in zip(photos, held.ab, strict=True):
         x = torch.from_numpy(ab).permute(2, 0, 1)[None]
-        x = x + model.config.noise * torch.randn(x.shape, generator=generator)
+        x = x + torch.tensor(model.config.noise).view(-1, 1, 1) * torch.randn(
+            x.shape, generator=generator
+        )
         bits.append(model.bits_per_dim(model.log_prob(x.to(model.device), condition)).item())
     return float(np.mean(bits))
 

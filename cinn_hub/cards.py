@@ -72,7 +72,7 @@ def draft_card(class_name: str, millions: float, origin: str | None) -> ModelCar
 
     Arguments:
         millions: of parameters.
-        origin: the name of the model that it was trained from, if there is one.
+        origin: sentences on what it was made from, if there is anything to say.
     """
     data = ModelCardData(
         library_name="cinn_hub",
@@ -81,12 +81,12 @@ def draft_card(class_name: str, millions: float, origin: str | None) -> ModelCar
         license_name="see-below",
         tags=["normalizing-flow", "conditional-invertible-neural-network"],
     )
-    terms = f"Trained from {origin}, whose terms also hold for it.\n\n" if origin else ""
+    terms = f"{origin}\n\n" if origin else ""
     return ModelCard(f"""---
 {data.to_yaml()}
 ---
 
-# A {class_name}
+# {class_name}
 
 A conditional invertible neural network of {millions:.1f} million parameters, for
 `cinn_hub.load("user/repo")`.

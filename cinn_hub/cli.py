@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import cinn_hub
 from cinn_hub.album import ENDING, Job, SomeFailed, find_jobs, is_file_name, run_all
+from cinn_hub.conversion import DTYPES
 from cinn_hub.errors import CinnHubError
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ def build_parser() -> argparse.ArgumentParser:
     app = commands.add_parser("app", help="start the app, a local web page")
     app.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
     app.set_defaults(run=run_app)
+
+    convert = commands.add_parser("convert", help="make a model of an original's checkpoint")
+    convert.add_argument("file", type=Path, help="what the original training wrote, such as a .pt")
+    convert.add_argument("-o", "--out", type=Path, required=True, help="a new folder")
+    convert.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="of the weights")
+    convert.set_defaults(run=run_convert)
 
     push = commands.add_parser("push", help="publish a model folder on the Hugging Face Hub")
     push.add_argument("folder", type=Path, help="with config.json, model.safetensors and README.md")
@@ -236,6 +243,10 @@ def run_list(options: argparse.Namespace) -> None:
     for entry in cinn_hub.list_models():
         print(f"{entry.name}: {entry.summary}")
         print(f"    {entry.task}, {entry.size / 1e6:.1f} MB, {entry.source}, {entry.license}")
+
+
+def run_convert(options: argparse.Namespace) -> None:
+    print(cinn_hub.convert(options.file, options.out, options.dtype))
 
 
 def run_app(options: argparse.Namespace) -> None:

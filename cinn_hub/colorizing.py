@@ -228,7 +228,7 @@ class ColorModel(ConditionalINN):
         generator = torch.Generator("cpu").manual_seed(check_seed(seed))
         shape = prepared.ab.shape
         noise = torch.randn(*shape, generator=generator, device="cpu", dtype=torch.float32)
-        ab = prepared.ab + self.config.noise * noise.numpy()
+        ab = prepared.ab + np.float32(self.config.noise) * noise.numpy()
         latent, _ = self.encode(self.as_x(ab), prepared.condition)
         settings = {"scored": prepared.photo.name, "seed": str(seed)}
         return self.results(prepared, Latent(latent.levels, settings))[0]

@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # so that `import cinn_hub` loads no torch
 ARCHITECTURES = {
     "ColorizationCINN": "cinn_hub.models.colorization_cinn",
     "DigitCINN": "cinn_hub.models.digit_cinn",
+    "OriginalDigitCINN": "cinn_hub.models.originals",
+    "OriginalBedroomCINN": "cinn_hub.models.originals",
+    "OriginalImageNetCINN": "cinn_hub.models.originals",
 }
 """The module of each architecture; the class in it has the architecture's name."""
 

@@ -294,7 +294,9 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         if self.folder and unchanged and (card := cards.read_card(self.folder)):
             return card
         millions = sum(parameter.numel() for parameter in self.parameters()) / 1e6
-        origin = self.name if self.folder else None
+        origin = None
+        if self.folder:
+            origin = f"Trained from {self.name}, whose terms also hold for it."
         return cards.draft_card(type(self).__name__, millions, origin)
 
     def push_to_hub(self, repo_id: str, **options: Any) -> str:
