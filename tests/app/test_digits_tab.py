@@ -42,7 +42,9 @@ def click_until(page, button, locator):
 def draw_seven(page, pad):
     canvas = page.locator(f"#{pad} canvas").first
     expect(canvas).to_be_visible(timeout=WAIT)
-    ready = page.locator(f"#{pad}").get_by_label("Pan")  # a moment after it is visible
+    ready = page.locator(f"#{pad}").get_by_role(
+        "button", name="Pan"
+    )  # a moment after it is visible
     expect(ready).to_be_enabled(timeout=WAIT)
     box = canvas.bounding_box()
     x, y, width, height = (box[key] for key in ("x", "y", "width", "height"))
@@ -51,7 +53,7 @@ def draw_seven(page, pad):
     page.mouse.move(x + 0.7 * width, y + 0.3 * height, steps=4)
     page.mouse.move(x + 0.45 * width, y + 0.75 * height, steps=4)
     page.mouse.up()
-    expect(page.locator(f"#{pad}").get_by_label("Undo")).to_be_enabled(timeout=WAIT)
+    expect(page.locator(f"#{pad}").get_by_role("button", name="Undo")).to_be_enabled(timeout=WAIT)
 
 
 def test_digits_are_written(tab):
