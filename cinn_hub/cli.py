@@ -65,6 +65,9 @@ def add_colorize(commands: argparse._SubParsersAction) -> None:
     )
     colorize.add_argument("-t", "--temperature", type=float, default=1.0, help=TEMPERATURE)
     colorize.add_argument(
+        "--pool", type=int, help="draw so many, and write the n that differ most and are believable"
+    )
+    colorize.add_argument(
         "--hint",
         action="append",
         default=[],
@@ -154,7 +157,9 @@ def run_colorize(options: argparse.Namespace) -> None:
     temperature = model.temperature(options.temperature)
 
     def work(job: Job, photo: Photo) -> Iterable[str]:
-        results = model.colorize(photo, options.n, temperature, options.seed, hints=options.hint)
+        results = model.colorize(
+            photo, options.n, temperature, options.seed, hints=options.hint, pool=options.pool
+        )
         for ending, result in zip(endings, results, strict=True):
             yield written(result, job.target(ending), options)
 

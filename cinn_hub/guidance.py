@@ -29,6 +29,7 @@ DOUBT = 2.0  # standard deviation, in ab units, of a hint's colour
 SPOT = 1  # cells around the hinted one that count as its spot
 REACH = 30.0  # how far, in ab units, the rest may move
 MOST_HINTS = 64
+GREY = "#808080"
 STEPS = 10
 LONGEST_STEP = 1.5  # in z; farther away the linear model is not trusted
 CLOSE_ENOUGH = 1.5  # mean distance to the wanted colours, in ab units
@@ -85,11 +86,16 @@ def spot_weights(hints: Sequence[Hint], size: tuple[int, int], side: int) -> Ten
     """(K, side, side): the share of each cell of the squeezed picture in each hint's spot."""
     weights = torch.zeros(len(hints), side, side, device="cpu", dtype=torch.float32)
     for weight, hint in zip(weights, hints, strict=True):
-        row, column = int(hint.y / size[1] * side), int(hint.x / size[0] * side)
+        row, column = cell_of(hint, size, side)
         rows = slice(max(0, row - SPOT), row + SPOT + 1)
         columns = slice(max(0, column - SPOT), column + SPOT + 1)
         weight[rows, columns] = 1.0
     return weights / weights.sum((1, 2), keepdim=True)
+
+
+def cell_of(hint: Hint, size: tuple[int, int], side: int) -> tuple[int, int]:
+    """Row and column of a hint's cell, of side x side of the squeezed picture."""
+    return int(hint.y / size[1] * side), int(hint.x / size[0] * side)
 
 
 def guide(
