@@ -44,6 +44,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     app = commands.add_parser("app", help="start the app, a local web page")
     app.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
+    app.add_argument("--host", help="default 127.0.0.1; 0.0.0.0 lets other machines in")
+    app.add_argument("--port", type=int, help="default 7860, or the next that is free")
+    app.add_argument("--share", action="store_true", help="a public link, by way of Gradio")
+    app.add_argument("--open", action="store_true", help="open it in a browser")
     app.set_defaults(run=run_app)
 
     push = commands.add_parser("push", help="publish a model folder on the Hugging Face Hub")
@@ -235,8 +239,15 @@ def run_app(options: argparse.Namespace) -> None:
     from cinn_hub.publishing import app_folder
 
     if find_spec("gradio") is None:
-        raise CinnHubError("The app needs gradio: pip install gradio.")
-    os.environ["CINN_HUB_MODEL"] = options.model
+        raise CinnHubError('The app needs gradio: pip install "cinn-hub[app]".')
+    chosen = {
+        "CINN_HUB_MODEL": options.model,
+        "CINN_HUB_OPEN": options.open and "1",
+        "GRADIO_SERVER_NAME": options.host,
+        "GRADIO_SERVER_PORT": options.port,
+        "GRADIO_SHARE": options.share and "true",
+    }
+    os.environ.update({name: str(value) for name, value in chosen.items() if value})
     runpy.run_path(str(app_folder() / "app.py"), run_name="__main__")
 
 

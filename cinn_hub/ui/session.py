@@ -172,13 +172,6 @@ def bytes_of_answer(result: Colorization) -> int:
     return result.ab.nbytes + sum(z.nbytes for z in result.latent.levels.values())
 
 
-def checked(session: Session | None) -> Session:
-    """The session, or one sentence if there are no answers, or none any more."""
-    if session is None or not session.bare_results:
-        raise PhotoError("There are no colourings yet, or their hour is over; colour the photo.")
-    return session
-
-
 def code_to_colorize(session: Session, call: str) -> str:
     """Python that gives `results`, starting from nothing."""
     return f"import cinn_hub\n\nmodel = cinn_hub.load({session.model!r})\nresults = {call}\n"
