@@ -76,7 +76,7 @@ def add_colorize(commands: argparse._SubParsersAction) -> None:
         action="append",
         default=[],
         type=hint,
-        metavar="X,Y,#RRGGBB",
+        metavar="X,Y,#RRGGBB[,REACH]",
         help="the colour at a pixel of the photo; may be repeated",
     )
     add_looks(colorize)
@@ -145,9 +145,9 @@ def add_publishing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="list what would be sent")
 
 
-def hint(text: str) -> tuple[float, float, str]:
-    x, y, color = text.split(",")
-    return float(x), float(y), color
+def hint(text: str) -> tuple[float, float, str] | tuple[float, float, str, float]:
+    x, y, color, *reach = text.split(",")
+    return (float(x), float(y), color, *map(float, reach))
 
 
 def run_colorize(options: argparse.Namespace) -> None:

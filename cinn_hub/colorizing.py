@@ -19,6 +19,7 @@ from cinn_hub.guidance import (
     Hint,
     HintLike,
     cell_of,
+    check_reach,
     derivative,
     guide,
     hinted_ab,
@@ -114,7 +115,8 @@ class ColorModel(ConditionalINN):
                 given, to be found in `settings`.
             latent: decode these latents instead of drawing; n, temperature and seed are not used.
             hints: (x, y, "#rrggbb"), pixels of the photo: every colouring gets about that colour
-                there, and what belongs to the same thing follows. See `guidance`.
+                there ("#808080": no colour), and what belongs to the same thing follows. A fourth
+                number is the hint's own reach. See `guidance`.
             reach: how far, in ab units, the rest of a colouring may move with the hints; a large
                 number lets the whole photo follow.
             pool: draw so many samples, and give the n of them that differ most and are believable,
@@ -183,27 +185,38 @@ class ColorModel(ConditionalINN):
         self, prepared: PreparedPhoto, latent: Latent, hints: Sequence[Hint], reach: float
     ) -> Latent:
         """The latents near these whose colourings follow the hints."""
-        if not reach > 0:
-            raise CinnHubError(f"The reach is {reach:g}; it must be above 0.")
+        check_reach(reach)
         with torch.inference_mode(False), torch.no_grad():  # a derivative is needed
             spots = spot_weights(hints, prepared.size, self.config.ab_size)
             at_spots = np.einsum("khw,hw->k", spots.numpy(), prepared.lightness)
             wanted = np.stack([hinted_ab(*pair) for pair in zip(hints, at_spots, strict=True)])
+            reaches = [hint.reach or reach for hint in hints]
             latent = self.fitted(latent).map(torch.clone)
             condition = prepared.condition.map(torch.clone)
 
             def decode(z: Tensor) -> Tensor:
                 return self.decode(latent.unflattened(z), condition)
 
-            def coarse(z: Tensor) -> Tensor:
-                return self.coarse_ab(latent.unflattened(z), condition).flatten(1)
-
             z = latent.flatten()
-            rest = derivative(coarse, torch.zeros_like(z[:1]))
-            z = guide(decode, z, spots.to(z), torch.from_numpy(wanted).to(z), rest, reach)
-        text = " ".join(f"{hint.x:g},{hint.y:g},{hint.color}" for hint in hints)
-        settings = {**latent.settings, "hints": text, "reach": f"{reach:g}"}
+            rest = self.coarse_derivative(prepared)
+            z = guide(decode, z, spots.to(z), torch.from_numpy(wanted).to(z), rest, reaches)
+        settings = {**latent.settings, "hints": " ".join(map(str, hints)), "reach": f"{reach:g}"}
         return Latent(latent.unflattened(z).levels, settings)
+
+    def coarse_derivative(self, prepared: PreparedPhoto) -> Tensor:
+        """The derivative at z = 0 of `coarse_ab` by the values of z that it depends on, the first
+        ones. Computed once for a photo: it takes as long as dozens of colourings."""
+        if (found := prepared.kept.get("coarse derivative")) is None:
+            zero = Latent.standard(self.latent_shapes, [0], 0.0, self.device).to(self.dtype)
+            condition = prepared.condition.map(torch.clone)
+
+            def coarse(z: Tensor) -> Tensor:
+                return self.coarse_ab(zero.unflattened(z), condition).flatten(1)
+
+            whole = derivative(coarse, zero.flatten())
+            last = int(whole.any(0).nonzero().max())
+            found = prepared.kept["coarse derivative"] = whole[:, : last + 1].clone()
+        return found
 
     @torch.no_grad()
     def similar(
