@@ -167,4 +167,8 @@ def theme() -> gr.themes.Base:
         block_label_text_color="*neutral_700",
         block_label_text_color_dark="*neutral_200",
         slider_color="*primary_700",
+        link_text_color="*secondary_700",
+        link_text_color_active="*secondary_700",
+        link_text_color_hover="*secondary_800",
+        link_text_color_visited="*secondary_700",
     )

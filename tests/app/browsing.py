@@ -24,7 +24,14 @@ def add(page, *paths):
 
 
 def wait_until_done(page):
-    expect(page.locator("#status")).to_have_text(re.compile(r"^\d+ photos?[.,]"), timeout=WAIT)
+    expect(page.locator("#status")).to_have_text(re.compile(r"^\s*\d+ photos?[.,]"), timeout=WAIT)
+
+
+def show_photo(page, index):
+    """Clicks a photo on the table, and waits until it is in view."""
+    tile = page.locator("#photos .pick").nth(index)
+    tile.click()
+    expect(tile).to_have_attribute("aria-pressed", "true", timeout=WAIT)
 
 
 def answers(page):
