@@ -1,4 +1,4 @@
-"""What shows nothing stays neutral: made pages, pages from files, and photos, which must not change.
+"""What shows nothing stays neutral: made pages and real ones; photos must not change.
 
     python -m benchmarks.pages --pages page.png --photos generic-val.zip
 

@@ -15,9 +15,11 @@ from cinn_hub.photos.photo import squeeze
 
 SIDE, COARSE_SIDE = 256, 64  # of the squares on which this is found
 STROKE = 9  # of SIDE: wider than the strokes of writing
-# Deviations of L without strokes and without a gradient: an empty picture has less than the first;
-# of the 600 photos of generic-val, none has less than the second.
-EMPTY_SPREAD, PHOTO_SPREAD = 1.0, 3.0
+# Deviations of L: of grain, which averages out, and of a faded photo
+EMPTY_SPREAD, FADED_SPREAD = 1.0, 2.0
+# The share of it that is left without strokes and without a gradient: of a page, and less than any
+# of the 600 photos of generic-val has, where the least is 0.23
+PAGE_SHARE, PHOTO_SHARE = 0.1, 0.2
 LEAST_BORDER, MOST_BORDER = 3, 51  # of SIDE
 BORDER_SPREAD = 6.0  # how far a border's L may lie from its median
 BORDER_SHARE, PICTURE_SHARE = 0.95, 0.2  # of pixels so near: at least in a border, at most behind
@@ -54,8 +56,15 @@ def detail(lightness: np.ndarray) -> float:
     kernel = np.ones((STROKE, STROKE), np.uint8)
     without_dark = cv2.morphologyEx(lightness, cv2.MORPH_CLOSE, kernel)
     without_light = cv2.morphologyEx(lightness, cv2.MORPH_OPEN, kernel)
-    spread = min(beyond_gradient(x) for x in (lightness, without_dark, without_light))
-    return min(1.0, max(0.0, (spread - EMPTY_SPREAD) / (PHOTO_SPREAD - EMPTY_SPREAD)))
+    left = min(beyond_gradient(x) for x in (lightness, without_dark, without_light))
+    spread = float(squeeze(lightness, COARSE_SIDE).std())
+    seen = ramp(spread, EMPTY_SPREAD, FADED_SPREAD)
+    return seen * ramp(left, PAGE_SHARE * spread, PHOTO_SHARE * spread) if seen else 0.0
+
+
+def ramp(value: float, low: float, high: float) -> float:
+    """0 up to `low`, 1 from `high` on, straight between."""
+    return min(1.0, max(0.0, (value - low) / (high - low)))
 
 
 def beyond_gradient(lightness: np.ndarray) -> float:
