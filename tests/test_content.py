@@ -41,7 +41,7 @@ def test_borders_stay_neutral_and_the_picture_does_not(name):
     inside = (slice(BORDER + 4, -BORDER - 4),) * 2
     border = np.ones(image.size[::-1], bool)
     border[BORDER - 4 : -BORDER + 4, BORDER - 4 : -BORDER + 4] = False
-    assert spread(image)[border].mean() <= 1
+    assert spread(image)[border].max() <= 2
     assert spread(image)[inside].mean() > 30
 
 

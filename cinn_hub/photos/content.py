@@ -22,7 +22,9 @@ EMPTY_SPREAD, FADED_SPREAD = 1.0, 2.0
 PAGE_SHARE, PHOTO_SHARE = 0.1, 0.2
 LEAST_BORDER, MOST_BORDER = 3, 51  # of SIDE
 BORDER_SPREAD = 6.0  # how far a border's L may lie from its median
-BORDER_SHARE, PICTURE_SHARE = 0.95, 0.2  # of pixels so near: at least in a border, at most behind
+BORDER_SHARE = 0.95  # of its pixels, at least, lie so near
+# of those behind it, at most; and where two other sides have borders
+PICTURE_SHARE, LIKE_BORDER = 0.2, 0.7
 BLACK, WHITE = 12.0, 85.0  # a border is darker than the first or lighter than the second
 
 
@@ -43,9 +45,7 @@ class Content:
     def of(cls, lightness: np.ndarray) -> Content:
         """lightness: (H, W) float32 in [0, 100]."""
         small = squeeze(lightness, SIDE)
-        top, bottom, left, right = (
-            border(side) for side in (small, small[::-1], small.T, small.T[::-1])
-        )
+        top, bottom, left, right = borders(small)
         inside = small[top : SIDE - bottom, left : SIDE - right]
         height, width = lightness.shape
         return cls(detail(inside), weights(height, top, bottom), weights(width, left, right))
@@ -75,10 +75,18 @@ def beyond_gradient(lightness: np.ndarray) -> float:
     return float((values - gradient @ np.linalg.lstsq(gradient, values, rcond=None)[0]).std())
 
 
-def border(lightness: np.ndarray) -> int:
+def borders(lightness: np.ndarray) -> list[int]:
+    """Rows or columns of the border at the top, bottom, left and right of L (SIDE, SIDE)."""
+    sides = [lightness, lightness[::-1], lightness.T, lightness.T[::-1]]
+    found = [border(side, PICTURE_SHARE) for side in sides]
+    return [border(side, LIKE_BORDER) for side in sides] if sum(map(bool, found)) > 1 else found
+
+
+def border(lightness: np.ndarray, most: float) -> int:
     """Rows of the border at the top of L (SIDE, SIDE), 0 without one.
 
-    A border is white or black, of one lightness, and ends at once along the whole side.
+    A border is white or black, of one lightness, and ends at once along the whole side: at most
+    such a share of the pixels behind it are like it.
     """
     level = np.median(lightness[:LEAST_BORDER])
     if BLACK < level < WHITE:
@@ -89,7 +97,7 @@ def border(lightness: np.ndarray) -> int:
     if not LEAST_BORDER <= depth <= MOST_BORDER:
         return 0
     behind = near[depth + 2, SIDE // 4 : -SIDE // 4]  # without the borders at its ends
-    return depth if behind.mean() <= PICTURE_SHARE else 0
+    return depth if behind.mean() <= most else 0
 
 
 def weights(length: int, first: int, last: int) -> np.ndarray:
