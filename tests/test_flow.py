@@ -20,6 +20,7 @@ from cinn_hub.flow import (
     LevelCondition,
     Permutation,
     SpaceToDepth,
+    SplineCoupling,
     Split,
 )
 from cinn_hub.networks import ConvSubnet, PriorNetwork
@@ -28,7 +29,7 @@ B, C, SIDE, FEATURES = 3, 4, 4, 5
 
 
 def subnet(inputs, outputs, coarser=0):
-    return ConvSubnet(inputs, outputs, FEATURES, coarser, hidden=6, kernel=3)
+    return ConvSubnet(inputs, outputs, FEATURES, coarser, hidden=6)
 
 
 def couplings(channels, coarser=0):
@@ -44,6 +45,7 @@ def couplings(channels, coarser=0):
 
 LAYERS = {
     "coupling": lambda: AffineCoupling(C, subnet),
+    "spline coupling": lambda: SplineCoupling(C, subnet, bins=5, bound=1.5),
     "conditional shift": lambda: ConditionalShift(slice(-C, None)),
     "conditional gaussian": lambda: ConditionalGaussian(PriorNetwork(2 * C, FEATURES, 0, 6, 3)),
     "actnorm": lambda: ActNorm(C),

@@ -20,6 +20,7 @@ from cinn_hub.flow.equalization import Equalization
 from cinn_hub.flow.levels import Chain, Flow, Level, Split
 from cinn_hub.flow.linear import ActNorm, InvertibleConv1x1, Permutation
 from cinn_hub.flow.resampling import Flatten, HaarDownsampling, SpaceToDepth
+from cinn_hub.flow.splines import SplineCoupling
 
 __all__ = [
     "ActNorm",
@@ -39,6 +40,7 @@ __all__ = [
     "LevelCondition",
     "Permutation",
     "SpaceToDepth",
+    "SplineCoupling",
     "Split",
     "Subnet",
     "add_to_samples",
