@@ -12,6 +12,7 @@ from PIL import Image
 
 from cinn_hub import photos
 from cinn_hub.color import mean_chroma
+from cinn_hub.color_classes import ColorClasses
 from cinn_hub.errors import CinnHubError
 from cinn_hub.flow import Condition
 from cinn_hub.latent import Latent
@@ -32,6 +33,7 @@ class PreparedPhoto:
         ab: (ab_size, ab_size, 2) float32, the photo's own colours, squeezed likewise; None for a
             grey photo.
         colored: whether these are colours, and not the toning of a sepia print.
+        classes: which colours are possible at each place; None if the model does not say.
         weights: fingerprint of the model that it was prepared for.
     """
 
@@ -41,6 +43,7 @@ class PreparedPhoto:
     lightness: np.ndarray
     ab: np.ndarray | None
     colored: bool
+    classes: ColorClasses | None
     weights: str
 
     def __repr__(self) -> str:
@@ -61,7 +64,11 @@ class Colorization:
     Attributes:
         ab: (ab_size, ab_size, 2) float32, of the photo squeezed to a square.
         latent: one row; `colorize(photo, latent=latent)` gives the same colours again.
-        log_prob: log p(ab | L) in nats; bits_per_dim: the same per ab value, less is likelier.
+        log_prob: log p(ab | L) in nats, an exact density of ab with the model's noise, in ab units;
+            bits_per_dim: the same per ab value, less is likelier. Pale colourings are likelier
+            than real ones: to sort by, there is
+        plausibility: how believable the colours are, in nats a place, more is better; see
+            `ColorClasses.plausibility`. None if the model has no classes.
         settings: what is needed to make it again, as text: model and weights, seed, temperature,
             which sample.
     """
@@ -71,6 +78,7 @@ class Colorization:
     latent: Latent
     log_prob: float
     bits_per_dim: float
+    plausibility: float | None
     settings: dict[str, str]
 
     def __repr__(self) -> str:

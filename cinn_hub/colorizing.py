@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cinn_hub import photos
+from cinn_hub.color_classes import ColorClasses
 from cinn_hub.colorization import Colorization, PreparedPhoto
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.flow import Condition
@@ -44,6 +45,10 @@ class ColorModel(ConditionalINN):
         """L (B, 1, image_size, image_size) in [0, 100] -> the features of each level."""
         raise NotImplementedError
 
+    def condition_and_classes(self, lightness: Tensor) -> tuple[Condition, ColorClasses | None]:
+        """The condition of one L, and the colours that are possible, where the model has such."""
+        return self.condition(lightness), None
+
     def default_keep(self) -> dict[str, float]:
         """How much of a reference `transfer` keeps at each level, from 0 to 1."""
         raise NotImplementedError
@@ -72,13 +77,15 @@ class ColorModel(ConditionalINN):
         photo = photos.read(photo)
         small = photos.squeeze(photo.lightness, self.config.image_size)
         lightness = torch.from_numpy(small)[None, None].to(self.device)
+        condition, classes = self.condition_and_classes(lightness)
         return PreparedPhoto(
             photo=photo,
-            condition=self.condition(lightness),
+            condition=condition,
             size=photo.size,
             lightness=photos.squeeze(small, self.config.ab_size),
             ab=photos.squeezed_ab(photo, self.config.ab_size) if photo.rgb is not None else None,
             colored=photos.is_colored(photo),
+            classes=classes,
             weights=self.fingerprint,
         )
 
@@ -274,6 +281,8 @@ class ColorModel(ConditionalINN):
         """
         ab, log_prob = self.decode_with_log_prob(latent, prepared.condition)
         bits = self.bits_per_dim(log_prob).tolist()
+        classes = prepared.classes
+        plausible = classes.plausibility(ab).tolist() if classes else [None] * len(ab)
         pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
         colorizations = []
         for i, (row, picture) in enumerate(zip(self.fitted(latent), pictures, strict=True)):
@@ -281,7 +290,13 @@ class ColorModel(ConditionalINN):
             row = self.named(row, index)
             colorizations.append(
                 Colorization(
-                    prepared.photo, picture, row, log_prob[i].item(), bits[i], row.settings
+                    photo=prepared.photo,
+                    ab=picture,
+                    latent=row,
+                    log_prob=log_prob[i].item(),
+                    bits_per_dim=bits[i],
+                    plausibility=plausible[i],
+                    settings=row.settings,
                 )
             )
         return colorizations

@@ -70,7 +70,8 @@ class Equalization(Bijection):
         shares, ends = self.shares_and_ends()
         white, white_slope = self.white(shares, ends)
         inside = torch.minimum(z, white)
-        height = torch.special.ndtr(inside).contiguous()
+        height = 0.5 * torch.special.erfc(-inside / math.sqrt(2))  # ndtr is coarse below -4
+        height = height.contiguous()
         index = torch.searchsorted(ends, height, right=True).sub(1).clamp(0, self.bins - 1)
         within = (index + (height - ends[index]) / shares[index]) / self.bins
         x = torch.where(z < white, within, 1 + (z - white) / white_slope)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from cinn_hub.color_classes import ColorClasses
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.config import Config, bounded
 from cinn_hub.flow import Condition
@@ -114,11 +116,26 @@ class ColorizationCINN(ColorModel):
         with self.arithmetic():
             return Condition(self.flow.condition(self.parts(lightness.to(self.dtype))))
 
+    def condition_and_classes(self, lightness: Tensor) -> tuple[Condition, ColorClasses]:
+        with self.arithmetic():
+            lightness = lightness.to(self.dtype)
+            maps = self.condition_network(lightness)
+            log_p = self.bins(maps[0])
+            condition = Condition(self.flow.condition(self.parts_of(lightness, maps, log_p)))
+        return condition, ColorClasses(log_p[0].half(), self.bins.spacing)
+
     def parts(self, lightness: Tensor) -> dict[str, Tensor]:
         """What the condition network says of L (B, 1, image_size, image_size), for
         `ColorFlow.condition`."""
-        fine, middle, coarse = self.condition_network(lightness)
-        expected, spread = self.bins.mean_and_spread(self.bins(fine))
+        maps = self.condition_network(lightness)
+        return self.parts_of(lightness, maps, self.bins(maps[0]))
+
+    def parts_of(
+        self, lightness: Tensor, maps: Sequence[Tensor], log_p: Tensor
+    ) -> dict[str, Tensor]:
+        """The same from its maps, fine to coarse, and the log-probabilities of the colours."""
+        _, middle, coarse = maps
+        expected, spread = self.bins.mean_and_spread(log_p)
         return {
             "middle": middle,
             "coarse": coarse,
