@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from cinn_hub.errors import CinnHubError
-from cinn_hub.files import whole_file
+from cinn_hub.files import reason_of, whole_file
 
 SUFFIXES = (".webp", ".gif", ".mp4")
 
@@ -46,8 +46,7 @@ def write_animation(
             else:
                 write_repeating(pictures, unfinished, each)
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise CinnHubError(f"{path} cannot be written: {said}.") from error
+        raise CinnHubError(f"{path} cannot be written: {reason_of(error)}.") from error
 
 
 def write_repeating(pictures: Sequence[Image.Image], path: Path, milliseconds: int) -> None:

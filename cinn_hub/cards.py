@@ -7,20 +7,38 @@ from pathlib import Path
 from huggingface_hub import ModelCard, ModelCardData
 from yaml import YAMLError
 
-from cinn_hub.errors import CheckpointError
+from cinn_hub.errors import CheckpointError, quoted
+from cinn_hub.files import MOST_CARD, read_plain, reason_of
 
 CARD_FILE = "README.md"
+UNREADABLE = (ValueError, TypeError, KeyError, RecursionError, YAMLError)  # of bad metadata
 WANTED_METADATA = ("library_name", "pipeline_tag", "license", "tags")
 DRAFT = "(Draft: what it was trained on, and what people may use it for.)"
 
 
 def read_card(folder: Path) -> ModelCard | None:
     """The card of a model folder, None if there is none or its metadata cannot be read."""
+    try:
+        return ModelCard(card_text(folder))
+    except (CheckpointError, *UNREADABLE):
+        return None
+
+
+def card_text(folder: Path) -> str:
+    """The text of a model folder's card.
+
+    Raises:
+        CheckpointError: there is none, or it is not a text of reasonable length.
+    """
     path = folder / CARD_FILE
     try:
-        return ModelCard(path.read_text("utf-8")) if path.is_file() else None
-    except (OSError, ValueError, YAMLError):
-        return None
+        return read_plain(path, MOST_CARD).decode("utf-8")
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{folder} has no {CARD_FILE}; write the model's card: data, terms, figures, failures."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {reason_of(error)}.") from error
 
 
 def check_card(text: str, source: str) -> None:
@@ -35,8 +53,8 @@ def check_card(text: str, source: str) -> None:
         raise CheckpointError(f"{source} lacks metadata: YAML between two lines of ---.")
     try:
         data = ModelCard(text).data.to_dict()
-    except (ValueError, YAMLError) as error:
-        reason = str(error).splitlines()[0]
+    except UNREADABLE as error:
+        reason = quoted(str(error).partition("\n")[0], text=True)
         raise CheckpointError(f"{source} has metadata that is not YAML ({reason}).") from error
     if DRAFT in text:
         raise CheckpointError(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from cinn_hub.config import Config, read_json
-from cinn_hub.errors import CheckpointError, CinnHubError
-from cinn_hub.files import whole_file
+from cinn_hub.errors import CheckpointError, CinnHubError, quoted
+from cinn_hub.files import reason_of, whole_file
+from cinn_hub.tensors import read_tensors
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -27,7 +29,7 @@ def write_checkpoint(
     folder: Path,
     dtype: torch.dtype = torch.float16,
 ) -> None:
-    """Writes the config and the weights, floating-point tensors in `dtype`.
+    """Writes the config and the weights, floating-point tensors in `dtype`: both or neither.
 
     Raises:
         CinnHubError: the folder cannot be written to.
@@ -38,12 +40,16 @@ def write_checkpoint(
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(folder / WEIGHTS_FILE) as unfinished:
-            save_file(tensors, unfinished, {"format": "pt"})
-        with whole_file(folder / CONFIG_FILE) as unfinished:
-            unfinished.write_text(json.dumps(config.to_dict(), indent=2) + "\n", "utf-8")
+        with (
+            whole_file(folder / WEIGHTS_FILE) as weights,
+            whole_file(folder / CONFIG_FILE) as text,
+        ):
+            save_file(tensors, weights, {"format": "pt"})
+            text.write_text(json.dumps(config.to_dict(), indent=2) + "\n", "utf-8")
     except (OSError, SafetensorError) as error:
-        raise CinnHubError(f"The folder {folder} cannot be written to: {error}.") from error
+        raise CinnHubError(
+            f"The folder {folder} cannot be written to: {reason_of(error)}."
+        ) from error
 
 
 def read_architecture(folder: Path) -> str | None:
@@ -65,43 +71,19 @@ def read_config(folder: Path, kind: type[C]) -> C:
     entries = read_json(folder / CONFIG_FILE)
     if entries.get("architecture") != kind.architecture:
         raise CheckpointError(
-            f"{folder / CONFIG_FILE} names the architecture {entries.get('architecture')!r}, not "
-            f"{kind.architecture!r}; load it with cinn_hub.load."
+            f"{folder / CONFIG_FILE} names the architecture {quoted(entries.get('architecture'))}, "
+            f"not {kind.architecture!r}; load it with cinn_hub.load."
         )
     return kind.from_dict(entries)
 
 
-def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
-    """The weights by name; floating-point ones become float32.
+def read_weights(folder: Path, wanted: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights by name; floating-point ones become float32. See `read_tensors`.
 
     Raises:
-        CheckpointError: the file is missing or damaged.
+        CheckpointError: the file is missing or damaged, or does not fit what is wanted.
     """
     path = folder / WEIGHTS_FILE
-    if not path.is_file():
+    if not os.path.exists(path):
         raise CheckpointError(f"{folder} has no {WEIGHTS_FILE}; only safetensors are read.")
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or not a safetensors file ({error}); get it again."
-        ) from error
-    return {name: x.float() if x.is_floating_point() else x for name, x in state.items()}
-
-
-def check_tensors(
-    found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor], folder: Path
-) -> None:
-    """Refuses missing, unknown, misshapen and non-finite tensors, naming the first."""
-    path = folder / WEIGHTS_FILE
-    for name in sorted(wanted.keys() ^ found.keys()):
-        fault = "lacks the tensor" if name in wanted else "has the unknown tensor"
-        raise CheckpointError(f"{path} {fault} {name}; it does not fit its config.json.")
-    for name, x in found.items():
-        if x.shape != wanted[name].shape:
-            raise CheckpointError(
-                f"{path} has {name} of shape {tuple(x.shape)}, but its config.json asks for "
-                f"{tuple(wanted[name].shape)}."
-            )
-        if x.is_floating_point() and not x.isfinite().all():
-            raise CheckpointError(f"{path} has NaN or infinity in {name}; get it again.")
+    return read_tensors(path, wanted)

@@ -7,12 +7,14 @@ import json
 import math
 import sys
 import typing
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from cinn_hub.errors import CheckpointError
+from cinn_hub.errors import CheckpointError, quoted
+from cinn_hub.files import MOST_CONFIG, read_plain, reason_of
 
 FORMAT_VERSION = 1
 
@@ -38,7 +40,7 @@ class Config:
             least, most = field.metadata.get("range", (-math.inf, math.inf))
             for number in numbers_in(getattr(self, field.name)):
                 if not abs(number) <= sys.float_info.max:
-                    raise ValueError(f"{field.name} has {number}; it must be finite")
+                    raise ValueError(f"{field.name} has {quoted(number)}; it must be finite")
                 if not least <= number <= most:
                     raise ValueError(
                         f"{field.name} has {number:g}; it must be from {least:g} to {most:g}"
@@ -57,14 +59,14 @@ class Config:
         """
         if entries.get("format_version") != FORMAT_VERSION:
             raise CheckpointError(
-                f"config.json has format_version {entries.get('format_version')!r}, but this "
+                f"config.json has format_version {quoted(entries.get('format_version'))}, but this "
                 f"cinn_hub reads version {FORMAT_VERSION}; update cinn_hub."
             )
         types = typing.get_type_hints(cls)
         if unknown := sorted(entries.keys() - types.keys()):
+            names = quoted(", ".join(unknown), text=True)
             raise CheckpointError(
-                f"config.json has {', '.join(unknown)}, which {cls.__name__} does not know; "
-                "update cinn_hub."
+                f"config.json has {names}, which {cls.__name__} does not know; update cinn_hub."
             )
         if missing := sorted(types.keys() - entries.keys()):
             raise CheckpointError(
@@ -98,23 +100,34 @@ def checked(value: Any, wanted: Any, name: str) -> Any:
     if origin is None and isinstance(value, wanted) and (wanted is bool) == isinstance(value, bool):
         return value
     expected = wanted.__name__ if isinstance(wanted, type) else str(wanted)
-    raise CheckpointError(f"config.json has {name} = {value!r}, but it must be {expected}.")
+    raise CheckpointError(f"config.json has {name} = {quoted(value)}, but it must be {expected}.")
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
-        CheckpointError: the file is missing, or is not a JSON object.
+        CheckpointError: the file is missing, too large or something else than a file; or it is not
+            a JSON object, or names a key twice.
     """
     try:
-        entries = json.loads(path.read_text("utf-8"))
+        text = read_plain(path, MOST_CONFIG).decode("utf-8")
+        entries = json.loads(text, object_pairs_hook=without_repetition)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path.parent} has no {path.name}, so it cannot be loaded as a model."
         ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} cannot be read as JSON: {error}.") from error
+        reason = quoted(reason_of(error), text=True)
+        raise CheckpointError(f"{path} cannot be read as JSON: {reason}.") from error
     if not isinstance(entries, dict):
         raise CheckpointError(f"{path} holds a {type(entries).__name__}; expected a JSON object.")
     return entries
+
+
+def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs; programs do not agree which of two equal keys counts."""
+    (key, times), *_ = Counter(key for key, _ in pairs).most_common(1) or [("", 0)]
+    if times > 1:
+        raise ValueError(f"it has {quoted(key)} {times} times")
+    return dict(pairs)

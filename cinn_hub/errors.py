@@ -1,6 +1,21 @@
 """The errors that a user can cause. Each message is one sentence: what came, what was expected,
 what to do next."""
 
+import reprlib
+
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = SHORT.maxlong = 80
+SHORT.maxlevel = 3
+
+
+def quoted(value: object, text: bool = False) -> str:
+    """What a stranger's file says, for a message: one line, short however long or deep it is.
+
+    text: whether the value is text that needs no quotation marks.
+    """
+    short = SHORT.repr(value)
+    return short[1:-1] if text else short
+
 
 class CinnHubError(Exception):
     """Anything that cinn_hub refuses; its text is meant to be shown to people as it is."""

@@ -1,35 +1,52 @@
-"""The one way to write a file: whole or not at all."""
+"""The one way to write a file, whole or not at all, and to open one that strangers made."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 UNFINISHED = ".{}.cinn-unfinished{}"  # hidden, and told apart from all other files
 OLD = 3600  # seconds after which nobody writes to an unfinished file any more
+MOST_CONFIG, MOST_CARD = 2**20, 2**17  # bytes that are read of strangers' files
+MOST_TENSORS = 2**28  # 128 million weights in float16
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """The path of a hidden file to write to; it takes the place of `path` once it is complete.
 
-    It gets the permissions of any new file, whatever writes to it. If the block raises, nothing is
-    left behind, and what was at `path` stays.
+    It gets the permissions of any new file, whatever writes to it, and is on the disk before it
+    gets its name, so that it is whole after a power cut, too. If the block raises, nothing is left
+    behind, and what was at `path` stays. What killed processes left in the folder is removed.
     """
     path = Path(path)
+    sweep_once(path.parent)
     unfinished = path.with_name(UNFINISHED.format(secrets.token_hex(4), path.suffix.lower()))
     try:
         unfinished.touch(exist_ok=False)
         mode = unfinished.stat().st_mode
         yield unfinished
         unfinished.chmod(mode)
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@cache
+def sweep_once(folder: Path) -> None:
+    """Sweeps a folder the first time that this process writes to it."""
+    sweep(folder)
 
 
 def sweep(folder: Path) -> None:
@@ -38,3 +55,36 @@ def sweep(folder: Path) -> None:
         with suppress(OSError):
             if time.time() - leftover.stat().st_mtime > OLD:
                 leftover.unlink()
+
+
+def reason_of(error: Exception) -> str:
+    """Why a file could not be read or written, in a few words."""
+    return getattr(error, "strerror", None) or " ".join(str(error).split())
+
+
+def open_plain(path: str | os.PathLike[str]) -> BinaryIO:
+    """An ordinary file, open for reading. Nothing else is opened: a FIFO would be waited for.
+
+    Raises:
+        OSError: the file is missing, may not be read, or is a folder, a device, a FIFO or a socket.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is not an ordinary file")
+    return open(path, "rb", opener=without_waiting)
+
+
+def without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def read_plain(path: str | os.PathLike[str], most: int) -> bytes:
+    """All of an ordinary file of up to `most` bytes.
+
+    Raises:
+        OSError: see `open_plain`; or it is larger.
+    """
+    with open_plain(path) as file:
+        content = file.read(most + 1) or b""
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most / 2**20:.0f} MB")
+    return content

@@ -10,9 +10,12 @@ import re
 from pathlib import Path
 
 from cinn_hub.errors import CheckpointError, CinnHubError, OfflineError, UnknownModelError
+from cinn_hub.files import MOST_CARD, MOST_CONFIG, MOST_TENSORS
 from cinn_hub.registry import find_entry, list_models
 
-FILES = ("config.json", "model.safetensors", "README.md")  # of a model; the last is optional
+FILES = {"config.json": MOST_CONFIG, "model.safetensors": MOST_TENSORS, "README.md": MOST_CARD}
+"""The files of a model, the last of which is optional, and how many bytes each may have."""
+NEEDED = ("config.json", "model.safetensors")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
 DISK_FAULTS = (
@@ -49,7 +52,7 @@ def find_folder(
         return folder
     if entry:
         return download(entry.repo, revision, token, cache_dir)
-    if text and Path(text).is_dir():
+    if os.path.isdir(text):  # pathlib raises where a name is too long
         return Path(text)
     repo, _, at = text.partition("@")
     if REPO_ID.fullmatch(repo):
@@ -120,11 +123,12 @@ def newest_folder(
 
     api = HfApi(token=token)
     info = api.model_info(repo, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True)
-    files = {file.rfilename: file.lfs for file in info.siblings or []}
+    files = {file.rfilename: file for file in info.siblings or []}
     check_files(repo, list(files))
     if cached and cached.name == info.sha:
         return cached
-    lfs = files["model.safetensors"]
+    check_sizes(repo, {name: files[name].size for name in FILES if name in files})
+    lfs = files["model.safetensors"].lfs
     return fetch(repo, revision, info.sha, lfs and lfs.sha256, token, cache_dir)
 
 
@@ -177,7 +181,7 @@ def fetch(
     """
     from huggingface_hub import snapshot_download
 
-    options = {"token": token, "cache_dir": cache_dir, "allow_patterns": FILES}
+    options = {"token": token, "cache_dir": cache_dir, "allow_patterns": list(FILES)}
     folder = Path(snapshot_download(repo, revision=commit, **options))
     if sha256:
         check_hash(folder / "model.safetensors", sha256, "the Hub")
@@ -194,7 +198,7 @@ def cached_folder(
 
     places = [
         try_to_load_from_cache(repo, file, cache_dir=cache_dir, revision=revision)
-        for file in FILES[:2]
+        for file in NEEDED
     ]
     whole = all(isinstance(place, str) and Path(place).exists() for place in places)
     return Path(places[0]).parent if whole else None
@@ -211,6 +215,19 @@ def check_files(repo: str, files: list[str]) -> None:
         raise CheckpointError(f"{repo} has no model.safetensors, so cinn_hub cannot load it.")
     if "config.json" not in files:
         raise CheckpointError(f"{repo} has no config.json, so cinn_hub cannot load it.")
+
+
+def check_sizes(repo: str, sizes: dict[str, int | None]) -> None:
+    """Refuses a repository with a file of a model that is too large to be read, or of no known
+    size, before anything of it is downloaded."""
+    for name, size in sizes.items():
+        if size is None:
+            raise CheckpointError(f"The Hub does not say how large {name} of {repo} is; try later.")
+        if size > FILES[name]:
+            raise CheckpointError(
+                f"{name} of {repo} has {size / 2**20:,.1f} MB, more than the "
+                f"{FILES[name] / 2**20:g} MB that are read; nothing was downloaded."
+            )
 
 
 def check_hash(path: Path, sha256: str, source: str) -> None:

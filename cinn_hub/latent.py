@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from cinn_hub.errors import CheckpointError, CinnHubError
-from cinn_hub.files import whole_file
+from cinn_hub.files import reason_of, whole_file
+from cinn_hub.tensors import open_tensors
 
 HOTTEST = 10  # temperature; pictures are noise long before
 FEW_DIMENSIONS = 32  # of a level: below, norms of draws differ too much to be worth keeping
@@ -208,7 +209,7 @@ class Latent:
             with whole_file(path) as unfinished:
                 save_file(tensors, unfinished, {**text, "levels": json.dumps(list(self.levels))})
         except (OSError, SafetensorError) as error:
-            raise CinnHubError(f"{path} cannot be written: {error}.") from error
+            raise CinnHubError(f"{path} cannot be written: {reason_of(error)}.") from error
 
     @classmethod
     def load(cls, path: str | Path) -> Latent:
@@ -219,13 +220,11 @@ class Latent:
                 are not finite.
         """
         try:
-            with safe_open(str(path), "pt") as file:
+            with open_tensors(path) as file:
                 metadata = file.metadata() or {}
                 order = json.loads(metadata.pop("levels"))
                 latent = cls({name: file.get_tensor(name) for name in order}, metadata)
-        except FileNotFoundError as error:
-            raise CheckpointError(f"The file {path} does not exist; check the path.") from error
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        except (SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
             raise CheckpointError(
                 f"{path} cannot be read as a latent; expected a file that Latent.save wrote."
             ) from error

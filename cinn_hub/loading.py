@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cinn_hub.errors import CheckpointError
+from cinn_hub.errors import CheckpointError, quoted
 from cinn_hub.hub import find_folder
 
 if TYPE_CHECKING:  # so that `import cinn_hub` loads no torch
@@ -63,7 +63,7 @@ def find_class(folder: Path) -> type[ConditionalINN]:
     name = read_architecture(folder)
     if name not in ARCHITECTURES:
         raise CheckpointError(
-            f"{folder / 'config.json'} names the architecture {name!r}; this cinn_hub knows "
-            f"{', '.join(ARCHITECTURES)}."
+            f"{folder / 'config.json'} names the architecture {quoted(name)}; this cinn_hub "
+            f"knows {', '.join(ARCHITECTURES)}."
         )
     return getattr(import_module(ARCHITECTURES[name]), name)

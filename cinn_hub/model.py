@@ -17,10 +17,10 @@ from huggingface_hub import ModelCard, ModelHubMixin
 from torch import Tensor, nn
 
 from cinn_hub import cards
-from cinn_hub.checkpoints import check_tensors, read_config, read_tensors, write_checkpoint
+from cinn_hub.checkpoints import read_config, read_weights, write_checkpoint
 from cinn_hub.config import Config
-from cinn_hub.errors import CinnHubError
-from cinn_hub.flow import Condition, Flow
+from cinn_hub.errors import CheckpointError, CinnHubError
+from cinn_hub.flow import Bijection, Condition, Flow
 from cinn_hub.hub import find_folder
 from cinn_hub.latent import (
     Latent,
@@ -251,9 +251,9 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         with torch.inference_mode(False):  # tensors made in that mode could not serve hints
             with torch.device("meta"):
                 model = cls(config)
-            state = read_tensors(folder)
-            check_tensors(state, model.state_dict(), folder)
+            state = read_weights(folder, model.state_dict())
             model.load_state_dict(state, strict=True, assign=True)
+            check_layers(model, folder)
             model.name, model.folder = name or str(folder), folder
             model.fingerprint  # noqa: B018  of the weights as they are in the file
             return model.eval().requires_grad_(False).in_dtype(dtype).to(where)
@@ -303,6 +303,13 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """
         cards.check_card(str(self.generate_model_card()), f"The card of {self.name}")
         return super().push_to_hub(repo_id, **options)
+
+
+def check_layers(model: ConditionalINN, folder: Path) -> None:
+    """Refuses a model with a layer that its weights make impossible to invert."""
+    for name, layer in model.named_modules():
+        if isinstance(layer, Bijection) and (fault := layer.fault()):
+            raise CheckpointError(f"{folder} cannot be inverted: {name} {fault}; get it again.")
 
 
 def fingerprint_of(state: Mapping[str, Tensor]) -> str:

@@ -8,7 +8,7 @@ from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import httpx
 
-from cinn_hub.cards import CARD_FILE, check_card
+from cinn_hub.cards import CARD_FILE, card_text, check_card
 from cinn_hub.errors import CheckpointError, CinnHubError, OfflineError
 from cinn_hub.hub import FILES
 from cinn_hub.loading import load
@@ -37,19 +37,15 @@ def model_bundle(folder: Path) -> Bundle:
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder; expected the folder of a model.")
     load(folder, device="cpu")
-    card = folder / CARD_FILE
-    if not card.exists():
-        raise CheckpointError(
-            f"{folder} has no README.md; write the model's card: data, terms, figures, failures."
-        )
-    check_card(card.read_text("utf-8"), str(card))
+    check_card(card_text(folder), str(folder / CARD_FILE))
     return model_files(folder)
 
 
 def model_files(folder: Path) -> Bundle:
     """A model with its card, the card's pictures, its terms and the course of its training."""
     pictures = [path.name for path in sorted(folder.iterdir()) if path.suffix in PICTURES]
-    return {name: folder / name for name in (*MODEL_FILES, *pictures) if (folder / name).exists()}
+    names = (*MODEL_FILES, *pictures)
+    return {name: folder / name for name in names if (folder / name).is_file()}
 
 
 def app_folder() -> Path:

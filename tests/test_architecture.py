@@ -10,7 +10,8 @@ from helpers import ROOT
 # import what lies on floors below its own. "cinn_hub" is the package's own face, __init__.py.
 FLOORS = (
     ("errors",),
-    ("config", "files", "color", "color_classes", "registry", "flow"),
+    ("files", "color", "color_classes", "registry", "flow"),
+    ("config", "tensors"),
     ("photos", "latent", "guidance", "networks", "checkpoints", "cards", "hub"),
     ("model", "colorization", "animation", "album"),
     ("colorizing", "writing"),

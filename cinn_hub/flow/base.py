@@ -56,6 +56,11 @@ class Bijection(nn.Module):
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
 
+    def fault(self) -> str | None:
+        """Why this layer's own weights cannot be inverted, as the rest of a sentence; None if they
+        can. Weights that come from elsewhere are asked once, when they are loaded."""
+        return None
+
 
 def sum_per_sample(x: Tensor) -> Tensor:
     """(B, ...) -> (B,)."""

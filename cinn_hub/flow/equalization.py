@@ -10,6 +10,7 @@ from torch import Tensor
 from cinn_hub.flow.base import Bijection, LevelCondition, sum_per_sample
 
 LEAST_HEIGHT = 1e-30  # of the distribution function; x below it would be minus infinity in z
+LEAST_SHARE = 1e-9  # of a bin; F of less is flat in float32
 
 
 class Equalization(Bijection):
@@ -77,6 +78,12 @@ class Equalization(Bijection):
         x = torch.where(z < white, within, 1 + (z - white) / white_slope)
         slope = self.bins * shares[index] * inverse_density(inside)
         return x, -sum_per_sample(torch.where(z < white, slope, white_slope).log())
+
+    def fault(self) -> str | None:
+        shares, _ = self.shares_and_ends()
+        if shares.min() <= LEAST_SHARE:
+            return f"has a bin of {shares.min().item():.3g} of all values, which is nothing"
+        return None
 
 
 def inverse_density(z: Tensor) -> Tensor:

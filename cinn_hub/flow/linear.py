@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from cinn_hub.flow.base import Bijection, LevelCondition, no_log_det, per_channel
 
+MOST_LOG_SCALE = 30.0  # of an ActNorm; at 88 its exponential is beyond float32
+MOST_CONDITION_NUMBER = 1e5  # in the 1-norm; a rotation of 196 values has about 170
+
 
 class ActNorm(Bijection):
     """z = (x - shift) * exp(-log_scale) for each channel, as in Glow (Kingma & Dhariwal 2018).
@@ -40,6 +43,12 @@ class ActNorm(Bijection):
         x = z * per_channel(self.log_scale.exp(), z) + per_channel(self.shift, z)
         return x, self.total_log_scale(z)
 
+    def fault(self) -> str | None:
+        most = self.log_scale.abs().max().item()
+        if most > MOST_LOG_SCALE:
+            return f"has a log-scale of {most:.3g}, beyond {MOST_LOG_SCALE:g}"
+        return None
+
     def total_log_scale(self, x: Tensor) -> Tensor:
         """Summed over all values of one sample, (B,)."""
         return (x[0, 0].numel() * self.log_scale.sum()).expand(len(x))
@@ -62,6 +71,12 @@ class Permutation(Bijection):
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         return z[:, self.order.argsort()], no_log_det(z)
+
+    def fault(self) -> str | None:
+        places = torch.arange(len(self.order), device=self.order.device)
+        if not torch.equal(self.order.sort().values, places):
+            return "does not hold every place once"
+        return None
 
 
 class InvertibleConv1x1(Bijection):
@@ -95,6 +110,13 @@ class InvertibleConv1x1(Bijection):
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         return self.mix(torch.linalg.inv(self.weight), z.contiguous()), -self.log_det(z)
+
+    def fault(self) -> str | None:
+        """Beyond that condition number float32 leaves nothing of the values that it gives back."""
+        number = torch.linalg.cond(self.weight.cpu().double(), 1).item()
+        if not number <= MOST_CONDITION_NUMBER:
+            return f"is a matrix that is singular or nearly so (condition number {number:.3g})"
+        return None
 
     def log_det(self, x: Tensor) -> Tensor:
         positions = x[0, 0].numel()

@@ -11,12 +11,14 @@ from torch import Tensor
 from cinn_hub.color_classes import ColorClasses
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.config import Config, bounded
+from cinn_hub.errors import quoted
 from cinn_hub.flow import Condition
 from cinn_hub.latent import Latent
 from cinn_hub.models.color_flow import CELLS, DETAILS, GRAIN, MOOD, THINGS, ColorFlow
 from cinn_hub.networks import ColorBins, ConditionNetwork
 
 LEVELS = (MOOD, THINGS, DETAILS, GRAIN)
+MOST_COUPLINGS = 512  # in a whole model; each takes milliseconds to build
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class ColorizationConfig(Config):
     """
 
     architecture: str = "ColorizationCINN"
-    image_size: int = bounded(256, 64, 2048)
-    ab_size: int = bounded(64, 16, 512)
+    image_size: int = bounded(256, 64, 512)
+    ab_size: int = bounded(64, 16, 128)
     unit: float = bounded(15.0, 0.01, 1000.0)
     noise: float = bounded(0.5, 0.0, 100.0)
     backbone_width: float = bounded(1.0, 0.1, 10.0)
@@ -66,8 +68,14 @@ class ColorizationConfig(Config):
             raise ValueError("features must be a multiple of 32")
         if not len(self.couplings) == len(self.hidden) == 3:
             raise ValueError("couplings and hidden need 3 entries: of cells, details and grain")
+        cells, details, grain = self.couplings
+        if (total := (self.attentions - 1) * cells + details + grain) > MOST_COUPLINGS:
+            raise ValueError(
+                f"attentions and couplings make {total} couplings; there may be {MOST_COUPLINGS}"
+            )
         if unknown := sorted(self.temperature.keys() - set(LEVELS)):
-            raise ValueError(f"temperature names {unknown}, but the levels are {list(LEVELS)}")
+            names = quoted(unknown)
+            raise ValueError(f"temperature names {names}, but the levels are {list(LEVELS)}")
 
 
 class ColorizationCINN(ColorModel):

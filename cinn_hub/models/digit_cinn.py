@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cinn_hub.config import Config, bounded
+from cinn_hub.errors import quoted
 from cinn_hub.flow import (
     ActNorm,
     Bijection,
@@ -29,6 +30,8 @@ from cinn_hub.writing import LABELS, SIDE, STEPS, DigitModel, Labels, check_labe
 
 COARSE, FINE = "14x14", "28x28"
 KERNELS = (5, 3, 1)  # of the subnets' convolutions
+MOST_DIRECTIONS = 32
+LONGEST_NAME = 60  # of a direction, in characters
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,16 @@ class DigitConfig(Config):
         super().__post_init__()
         if not (len(self.couplings) == 4 and len(self.hidden) == len(self.bins) == 2):
             raise ValueError("couplings needs 4 entries, hidden and bins 2 each")
+        if len(self.directions) > MOST_DIRECTIONS:
+            raise ValueError(
+                f"directions has {len(self.directions)} names; there may be {MOST_DIRECTIONS}"
+            )
+        for name in self.directions:
+            if not (name.isprintable() and 0 < len(name) <= LONGEST_NAME):
+                raise ValueError(
+                    f"directions has {quoted(name)}; expected 1 to {LONGEST_NAME} printable "
+                    "characters"
+                )
 
 
 class DigitCINN(DigitModel):

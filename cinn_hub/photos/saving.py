@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, PngImagePlugin, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from cinn_hub.errors import PhotoError
-from cinn_hub.files import whole_file
+from cinn_hub.files import reason_of, whole_file
 from cinn_hub.photos.metadata import (
     MARKER_ROOM,
     Metadata,
@@ -78,8 +78,7 @@ def save(
             with whole_file(path) as unfinished:
                 unfinished.write_bytes(data)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise PhotoError(f"{name} cannot be written: {reason}.") from error
+        raise PhotoError(f"{name} cannot be written: {reason_of(error)}.") from error
 
 
 def format_of(path: str | os.PathLike[str] | BinaryIO, format: str | None) -> str:
