@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,46 +10,35 @@ VIVIDNESS_SPREAD = 0.5  # of the logarithm of a photo's mean chroma beside the e
 FAINTEST = 1.0  # ab units added to both, so that grey has a logarithm
 
 
-@dataclass(frozen=True, eq=False)
-class ColorClasses:
-    """Colour as a classification at each place of one photo (Zhang et al. 2016).
+def plausibility(log_p: Tensor, ab: Tensor, spacing: float) -> Tensor:
+    """How believable colourings of one photo are, (n,), in nats a place; higher is better.
 
-    Attributes:
-        log_p: (K * K, h, w) log-probabilities of a square grid of ab, a in steps of K, then b;
-            grey is in the middle.
+    The mean log-probability of the colours says which hues fit the things in the photo, but is
+    highest for pale ones: by the density alone no colour is as likely as grey. So what lies far
+    from typical in its vividness loses: the logarithm of its mean chroma beside the expected one,
+    squared, over twice the square of its usual spread. It compares colourings of one photo, not
+    photos.
+
+    Arguments:
+        log_p: (1, K * K, h, w) log-probabilities of a square grid of ab at each place of the photo,
+            a in steps of K, then b; grey is in the middle.
+        ab: (n, 2, H, W), in ab units.
         spacing: of the grid, in ab units.
     """
+    log_p = log_p.float()
+    small = F.adaptive_avg_pool2d(ab.float(), log_p.shape[-2:])
+    fit = log_prob(log_p, small, spacing).mean((1, 2))
+    chroma = torch.linalg.vector_norm(small, dim=1).mean((1, 2))
+    excess = ((chroma + FAINTEST) / (expected_chroma(log_p, spacing) + FAINTEST)).log()
+    return fit - 0.5 * (excess / VIVIDNESS_SPREAD).square()
 
-    log_p: Tensor
-    spacing: float
 
-    @property
-    def per_axis(self) -> int:
-        """K."""
-        return round(len(self.log_p) ** 0.5)
-
-    def expected_chroma(self) -> Tensor:
-        """The mean distance from grey that colours here should have, in ab units."""
-        axis = torch.arange(self.per_axis, device=self.log_p.device) - self.per_axis // 2
-        chroma = self.spacing * torch.hypot(axis[:, None].float(), axis[None].float())
-        return torch.einsum("khw,k->hw", self.log_p.float().exp(), chroma.flatten()).mean()
-
-    def plausibility(self, ab: Tensor) -> Tensor:
-        """How believable colourings of this photo are, (n,), in nats a place; more is better.
-
-        The mean log-probability of the colours says which hues fit the things in the photo, but is
-        highest for pale ones: by the density alone no colour is as likely as grey. So what lies far
-        from typical in its vividness loses: the logarithm of its mean chroma beside the expected
-        one, squared, over twice the square of its usual spread. It compares colourings of one
-        photo, not photos.
-
-        ab: (n, 2, H, W), in ab units.
-        """
-        small = F.adaptive_avg_pool2d(ab.float(), self.log_p.shape[-2:])
-        fit = log_prob(self.log_p.float()[None], small, self.spacing).mean((1, 2))
-        chroma = torch.linalg.vector_norm(small, dim=1).mean((1, 2))
-        excess = ((chroma + FAINTEST) / (self.expected_chroma() + FAINTEST)).log()
-        return fit - 0.5 * (excess / VIVIDNESS_SPREAD).square()
+def expected_chroma(log_p: Tensor, spacing: float) -> Tensor:
+    """The mean distance from grey that these colours have, in ab units."""
+    per_axis = round(log_p.shape[1] ** 0.5)
+    axis = spacing * (torch.arange(per_axis, device=log_p.device) - per_axis // 2).float()
+    chroma = torch.hypot(axis[:, None], axis[None]).flatten()
+    return torch.einsum("bkhw,k->bhw", log_p.exp(), chroma).mean()
 
 
 def log_prob(log_p: Tensor, ab: Tensor, spacing: float) -> Tensor:

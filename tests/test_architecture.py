@@ -10,13 +10,14 @@ from helpers import ROOT
 # import what lies on floors below its own. "cinn_hub" is the package's own face, __init__.py.
 FLOORS = (
     ("errors",),
-    ("files", "color", "color_classes", "registry", "flow"),
-    ("config", "tensors"),
-    ("photos", "latent", "guidance", "networks", "checkpoints", "cards", "hub"),
+    ("files", "color", "color_classes", "registry", "flow", "archives"),
+    ("config", "tensors", "pickles"),
+    ("photos", "latent", "guidance", "palette", "selection", "networks", "checkpoints"),
+    ("cards", "hub"),
     ("model", "colorization", "animation", "album"),
     ("colorizing", "writing"),
     ("models",),
-    ("loading",),
+    ("loading", "conversion"),
     ("cinn_hub", "publishing"),
     ("cli", "ui"),
     ("__main__",),

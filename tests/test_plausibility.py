@@ -1,4 +1,4 @@
-"""How believable colours are: what `ColorClasses` makes of probabilities that are known."""
+"""How believable colours are, by probabilities that are known."""
 
 import math
 
@@ -7,14 +7,14 @@ import torch
 from helpers import ROOT
 
 import cinn_hub
-from cinn_hub.color_classes import ColorClasses, log_prob
+from cinn_hub.color_classes import expected_chroma, log_prob, plausibility
 
 
 def peaked(a, b, spacing=10.0, per_axis=11, share=0.9):
-    """Classes of a 4x4 photo that believe in the colour (a, b) everywhere, a little in all."""
+    """Log-probabilities that believe in one colour everywhere, and a little in all others."""
     p = torch.full((per_axis, per_axis), (1 - share) / (per_axis**2 - 1))
     p[int(a / spacing) + per_axis // 2, int(b / spacing) + per_axis // 2] = share
-    return ColorClasses(p.log().flatten()[:, None, None].expand(-1, 4, 4), spacing)
+    return p.log().flatten()[None, :, None, None].expand(1, -1, 4, 4)
 
 
 def flat(a, b):
@@ -22,8 +22,7 @@ def flat(a, b):
 
 
 def test_a_colour_on_the_grid_has_the_probability_of_its_class():
-    classes = peaked(20, -30)
-    found = log_prob(classes.log_p[None], flat(20, -30)[..., :4, :4], classes.spacing)
+    found = log_prob(peaked(20, -30), flat(20, -30)[..., :4, :4], 10.0)
     assert torch.allclose(found, torch.full((1, 4, 4), math.log(0.9)))
 
 
@@ -35,13 +34,15 @@ def test_a_colour_between_classes_is_shared_among_them():
 
 
 def test_the_expected_chroma_is_that_of_the_classes():
-    assert peaked(30, 40, share=1 - 1e-6).expected_chroma().item() == pytest.approx(50, abs=0.01)
+    assert expected_chroma(peaked(30, 40, share=1 - 1e-6), 10.0).item() == pytest.approx(
+        50, abs=0.01
+    )
 
 
 @pytest.mark.parametrize("other", [(0, 0), (-30, -40), (40, -30), (6, 8), (49, 49)])
 def test_what_is_believed_is_more_plausible_than(other):
-    classes = peaked(30, 40)
-    right, wrong = classes.plausibility(torch.cat([flat(30, 40), flat(*other)])).tolist()
+    colors = torch.cat([flat(30, 40), flat(*other)])
+    right, wrong = plausibility(peaked(30, 40), colors, 10.0).tolist()
     assert right > wrong + 0.1
 
 
@@ -50,6 +51,6 @@ def test_every_colouring_has_its_plausibility_and_it_is_that_of_its_classes():
     prepared = model.prepare(ROOT / "examples" / "coffee.jpg")
     results = model.colorize(prepared, n=3, seed=1)
     ab = torch.stack([torch.from_numpy(result.ab).permute(2, 0, 1) for result in results])
-    expected = prepared.classes.plausibility(ab).tolist()
+    expected = model.plausibility(ab, prepared.condition)
     assert [result.plausibility for result in results] == pytest.approx(expected, abs=1e-4)
     assert len(set(expected)) == 3
