@@ -67,8 +67,8 @@ class Colorization:
         log_prob: log p(ab | L) in nats, an exact density of ab with the model's noise, in ab units;
             bits_per_dim: the same per ab value; lower is likelier. Pale colourings are likelier
             than real ones, so sort by plausibility.
-        plausibility: how believable the colours are, in nats a place; higher is better. None if the
-            model has no classes of colour. See `color_classes.plausibility`.
+        plausibility: how believable the colours are, in nats a place; higher is better. See
+            `ColorModel.plausibility`.
         settings: what is needed to make it again, as text: model and weights, seed, temperature,
             number of the sample.
     """
@@ -78,7 +78,7 @@ class Colorization:
     latent: Latent
     log_prob: float
     bits_per_dim: float
-    plausibility: float | None
+    plausibility: float
     settings: dict[str, str]
 
     def __repr__(self) -> str:

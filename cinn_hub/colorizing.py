@@ -56,9 +56,13 @@ class ColorModel(ConditionalINN):
         """
         raise NotImplementedError
 
-    def plausibility(self, ab: Tensor, condition: Condition) -> list[float] | list[None]:
-        """How believable each colouring (n, 2, h, w) of one photo is; None without classes."""
-        return [None] * len(ab)
+    def plausibility(self, ab: Tensor, log_prob: Tensor, condition: Condition) -> Tensor:
+        """How believable each colouring ab (n, 2, h, w) of one photo is, (n,); higher is better.
+
+        A model that knows classes of colour says more: `color_classes.plausibility`. Without them
+        it is the mean log-density of the values.
+        """
+        return log_prob / self.dimensions
 
     def default_keep(self) -> dict[str, float]:
         """How much of a reference `transfer` keeps at each level, from 0 to 1."""
@@ -358,7 +362,7 @@ class ColorModel(ConditionalINN):
         """
         ab, log_prob = self.decode_with_log_prob(latent, prepared.condition)
         bits = self.bits_per_dim(log_prob).tolist()
-        plausible = self.plausibility(ab, prepared.condition)
+        plausible = self.plausibility(ab, log_prob, prepared.condition).tolist()
         pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
         colorizations = []
         for i, (row, picture) in enumerate(zip(self.fitted(latent), pictures, strict=True)):

@@ -135,10 +135,10 @@ class ColorizationCINN(ColorModel):
         with self.arithmetic():
             return self.bins(condition[CLASSES]).exp(), self.bins.colors
 
-    def plausibility(self, ab: Tensor, condition: Condition) -> list[float]:
+    def plausibility(self, ab: Tensor, log_prob: Tensor, condition: Condition) -> Tensor:
         with self.arithmetic():
             log_p = self.bins(condition[CLASSES])
-        return plausibility(log_p, ab, self.bins.spacing).tolist()
+        return plausibility(log_p, ab, self.bins.spacing)
 
     def parts(self, lightness: Tensor) -> dict[str, Tensor]:
         """The outputs of the condition network for L (B, 1, image_size, image_size), as
