@@ -13,7 +13,7 @@ from cinn_hub.ui import models
 from cinn_hub.ui.folder import app_folder
 from cinn_hub.ui.limits import MOST_FILES, MOST_LETTERS, RequestError, check_request
 from cinn_hub.ui.settings import Loading, Settings
-from cinn_hub.ui.waiting import COLORS, SAVES, Lines, as_time
+from cinn_hub.ui.waiting import COLORS, SAVES, Lines, as_time, guess
 
 
 def request(*components):
@@ -119,7 +119,8 @@ def test_a_full_line_refuses_with_a_time_and_the_other_lines_go_on(lines):
     assert lines.refusal(colors) is None
     line.queue = [waiting_event(colors, came=i) for i in range(2)]
     expected = "2 people already wait for colours; please come back in {}."
-    assert lines.refusal(colors) == expected.format("10 seconds")  # nothing is known yet
+    lines.process_time_per_fn[colors] = guess()
+    assert lines.refusal(colors) == expected.format("10 seconds")
     lines.process_time_per_fn[colors].add(30.0)
     assert lines.refusal(colors) == expected.format("30 seconds")
     assert lines.refusal(saves) is None

@@ -94,6 +94,8 @@ class Lines(queueing.Queue):
         self, body: PredictBodyInternal, request: Request, username: str | None
     ) -> tuple[bool, Any, Any]:
         handler = route_utils.get_fn(self.blocks, None, body)
+        if handler not in self.process_time_per_fn:
+            self.process_time_per_fn[handler] = guess()
         refusal = self.refusal(handler)
         if refusal is None:
             return await super().push(body, request, username)
@@ -124,10 +126,14 @@ class Lines(queueing.Queue):
 
     def seconds_of(self, line: queueing.EventQueue) -> float:
         """How long one slot works on all that waits in a line."""
-        known = [self.process_time_per_fn[event.fn] for event in line.queue]
-        times = [time.avg_time for time in known if time.count]
-        typical = sum(times) / len(times) if times else GUESSED_SECONDS
-        return typical * len(known)
+        return sum(self.process_time_per_fn[event.fn].avg_time for event in line.queue)
+
+
+def guess() -> queueing.ProcessTime:
+    """The time of work that has never been done yet; Gradio would tell its visitors none."""
+    time = queueing.ProcessTime()
+    time.avg_time = GUESSED_SECONDS
+    return time
 
 
 def as_time(seconds: float) -> str:
