@@ -57,6 +57,12 @@ def check_seed(seed: int) -> int:
     return int(seed)
 
 
+def check_count(n: int) -> int:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise CinnHubError(f"n is {n}; it must be a whole number of samples, 1 or more.")
+    return int(n)
+
+
 @dataclass(frozen=True, eq=False)
 class Latent:
     """z of one or several samples, by level, coarse first: {"1x1": (N, 2, 1, 1), ...}.

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from huggingface_hub import ModelCard, ModelHubMixin
 from torch import Tensor, nn
@@ -26,6 +25,7 @@ from cinn_hub.latent import (
     HOTTEST,
     Latent,
     Temperature,
+    check_count,
     check_seed,
     check_temperature,
     fresh_seed,
@@ -196,8 +196,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
             seed: the same seed gives the same latents; row i depends on it and on i, not on n. By
                 default a fresh one.
         """
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-            raise CinnHubError(f"n is {n}; it must be a whole number of samples, 1 or more.")
+        n = check_count(n)
         seed = fresh_seed() if seed is None else check_seed(seed)
         temperature = self.temperature() if temperature is None else temperature
         by_level = check_temperature(temperature, list(self.latent_shapes))
