@@ -356,7 +356,7 @@ class ColorModel(ConditionalINN):
         bits = self.bits_per_dim(log_prob).tolist()
         pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
         colorizations = []
-        for i, (row, picture) in enumerate(zip(self.fitted(latent), pictures, strict=True)):
+        for i, (row, picture) in enumerate(zip(latent, pictures, strict=True)):
             index = {index_name: str(indices[i] if indices else i)} if index_name else {}
             row = self.named(row, index)
             colorizations.append(
