@@ -26,7 +26,14 @@ from cinn_hub.guidance import (
     read_hints,
     spot_weights,
 )
-from cinn_hub.latent import Latent, Temperature, check_count, check_seed
+from cinn_hub.latent import (
+    Latent,
+    Temperature,
+    check_count,
+    check_seed,
+    describe,
+    numbered,
+)
 from cinn_hub.model import ConditionalINN, describe_by_level
 from cinn_hub.palette import PossibleColor, possible_colors
 
@@ -101,7 +108,7 @@ class ColorModel(ConditionalINN):
         n: int = 8,
         temperature: Temperature | None = None,
         seed: int | None = None,
-        latent: Latent | None = None,
+        latent: Latent | Sequence[Latent] | None = None,
         hints: Sequence[HintLike] = (),
         reach: float = REACH,
         pool: int | None = None,
@@ -114,6 +121,7 @@ class ColorModel(ConditionalINN):
             seed: the same seed gives the same colourings, sample i whatever n is; by default a
                 fresh one, which is in `settings`.
             latent: decode these instead of drawing some; n, temperature and seed are ignored.
+                One of several rows, or a list of them, each with settings of its own.
             hints: (x, y, "#rrggbb"), pixels of the photo: every colouring gets about that colour
                 there ("#808080": no colour), and what belongs to the same thing follows. A fourth
                 number is the hint's own reach. See `guidance`.
@@ -126,12 +134,16 @@ class ColorModel(ConditionalINN):
             PhotoError: the photo cannot be read.
             CinnHubError: n, temperature, seed, reach, pool or a hint is out of range.
         """
-        prepared, samples = self.prepare(photo), None
+        prepared, each = self.prepare(photo), None
         if latent is None:
             latent, samples = self.drawn(prepared.condition, n, temperature, seed, pool)
+            each = [{"sample": str(sample)} for sample in samples]
+        elif not isinstance(latent, Latent):
+            each = [one.settings for one in latent for _ in range(len(one))]
+            latent = Latent.cat([self.fitted(one) for one in latent])
         if hints:
             latent = self.guided(prepared, latent, read_hints(hints, prepared.size), reach)
-        return self.results(prepared, latent, "sample" if samples else None, samples)
+        return self.results(prepared, latent, each)
 
     def drawn(
         self,
@@ -234,7 +246,9 @@ class ColorModel(ConditionalINN):
         fresh = self.draw(n, None, seed)
         near = self.fitted(latent, rows=1).repeated(n).renewed(fresh, amount)
         settings = {"near": describe(latent.settings), "amount": f"{amount:g}", **fresh.settings}
-        return self.results(self.prepare(photo), Latent(near.levels, settings), "sample")
+        return self.results(
+            self.prepare(photo), Latent(near.levels, settings), numbered("sample", n)
+        )
 
     @torch.no_grad()
     def explore(
@@ -256,7 +270,9 @@ class ColorModel(ConditionalINN):
         cells = [(x, y) for y in places for x in places]
         plane = axes.map(lambda z: torch.cat([x * z[:1] + y * z[1:] for x, y in cells]))
         settings = {**axes.settings, "side": str(side)}
-        return self.results(self.prepare(photo), Latent(plane.levels, settings), "cell")
+        return self.results(
+            self.prepare(photo), Latent(plane.levels, settings), numbered("cell", side**2)
+        )
 
     @torch.no_grad()
     def interpolate(
@@ -265,7 +281,9 @@ class ColorModel(ConditionalINN):
         """`steps` colourings from one to another, both included; see `Latent.path`."""
         way = self.fitted(a, rows=1).path(self.fitted(b, rows=1), steps)
         settings = {"from": describe(a.settings), "to": describe(b.settings), "steps": str(steps)}
-        return self.results(self.prepare(photo), Latent(way.levels, settings), "step")
+        return self.results(
+            self.prepare(photo), Latent(way.levels, settings), numbered("step", steps)
+        )
 
     @torch.no_grad()
     def latent_of(self, photo: AnyPhoto) -> Latent:
@@ -343,22 +361,18 @@ class ColorModel(ConditionalINN):
         self,
         prepared: PreparedPhoto,
         latent: Latent,
-        index_name: str | None = None,
-        indices: Sequence[int] | None = None,
+        each: Sequence[Mapping[str, str]] | None = None,
     ) -> list[Colorization]:
         """The colourings of these latents.
 
-        Arguments:
-            index_name: the entry of settings that says which one it is, such as "sample".
-            indices: what it says of each; 0, 1, 2 ... if not given.
+        each: settings that a colouring has for itself; those of the latent come first.
         """
         ab, log_prob = self.decode_with_log_prob(latent, prepared.condition)
         bits = self.bits_per_dim(log_prob).tolist()
         pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
         colorizations = []
         for i, (row, picture) in enumerate(zip(latent, pictures, strict=True)):
-            index = {index_name: str(indices[i] if indices else i)} if index_name else {}
-            row = self.named(row, index)
+            row = self.named(row, {**(each[i] if each else {}), **row.settings})
             colorizations.append(
                 Colorization(
                     prepared.photo, picture, row, log_prob[i].item(), bits[i], row.settings
@@ -374,9 +388,3 @@ class ColorModel(ConditionalINN):
     def as_x(self, ab: np.ndarray) -> Tensor:
         """ab (ab_size, ab_size, 2) -> (1, 2, ab_size, ab_size) on this model's device."""
         return torch.from_numpy(ab).permute(2, 0, 1)[None].contiguous().to(self.device)
-
-
-def describe(settings: Mapping[str, str]) -> str:
-    """As text for metadata: "seed 7, sample 2"."""
-    own = ("model", "weights")
-    return ", ".join(f"{key} {value}" for key, value in settings.items() if key not in own)

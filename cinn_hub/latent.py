@@ -139,7 +139,13 @@ class Latent:
 
     @classmethod
     def cat(cls, latents: Sequence[Latent]) -> Latent:
-        """Several latents as the rows of one."""
+        """Several latents as the rows of one.
+
+        Raises:
+            CinnHubError: there are none.
+        """
+        if not latents:
+            raise CinnHubError("There are no latents; give one or more.")
         return cls({k: torch.cat([x.levels[k] for x in latents]) for k in latents[0].levels})
 
     def scale(self, temperature: Temperature) -> Latent:
@@ -252,6 +258,17 @@ def check_values(latent: Latent, source: str) -> None:
             raise CheckpointError(
                 f"{source} has values at level {name} that are not finite numbers; make it again."
             )
+
+
+def numbered(name: str, n: int) -> list[dict[str, str]]:
+    """Settings that say which of n colourings each one is."""
+    return [{name: str(i)} for i in range(n)]
+
+
+def describe(settings: Mapping[str, str]) -> str:
+    """As text for metadata: "seed 7, sample 2"."""
+    own = ("model", "weights")
+    return ", ".join(f"{key} {value}" for key, value in settings.items() if key not in own)
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
