@@ -144,18 +144,23 @@ def hint(text: str) -> tuple[float, float, str]:
 
 
 def run_colorize(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from cinn_hub.latent import AT_ONCE, check_count
+
     is_file = is_file_name(options.out)
     options.n = options.n if options.n is not None else 1 if is_file else 8
-    if options.n < 1:
-        raise CinnHubError(f"n is {options.n}; it must be a number of answers, 1 or more.")
     model = load(options)
+    check_count(options.n)
     endings = [f"color{i}.{options.format}" for i in range(1, options.n + 1)]
 
     temperature = model.temperature(options.temperature)
 
     def work(job: Job, photo: Photo) -> Iterable[str]:
-        results = model.colorize(photo, options.n, temperature, options.seed, hints=options.hint)
-        for ending, result in zip(endings, results, strict=True):
+        results = model.colorings(photo, options.n, temperature, options.seed, hints=options.hint)
+        few = options.n <= AT_ONCE
+        bar = tqdm(endings, unit="answer", leave=False, disable=True if few else None)
+        for ending, result in zip(bar, results, strict=True):
             yield written(result, job.target(ending), options)
 
     run(options, endings, work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from cinn_hub.guidance import (
     read_hints,
     spot_weights,
 )
-from cinn_hub.latent import Latent, Temperature, check_seed
+from cinn_hub.latent import AT_ONCE, Latent, Temperature, check_count, check_seed, fresh_seed
 from cinn_hub.model import ConditionalINN, describe_by_level
 
 COARSE_CELLS = 8  # along each side
@@ -110,13 +110,32 @@ class ColorModel(ConditionalINN):
             PhotoError: the photo cannot be read.
             CinnHubError: n, temperature, seed, reach or a hint is out of range.
         """
-        index_name = "sample" if latent is None else None
-        if latent is None:
-            latent = self.draw(n, temperature, seed)
-        prepared = self.prepare(photo)
-        if hints:
-            latent = self.guided(prepared, latent, read_hints(hints, prepared.size), reach)
-        return self.results(prepared, latent, index_name)
+        return list(self.colorings(photo, n, temperature, seed, latent, hints, reach))
+
+    @torch.no_grad()
+    def colorings(
+        self,
+        photo: AnyPhoto,
+        n: int = 8,
+        temperature: Temperature | None = None,
+        seed: int | None = None,
+        latent: Latent | None = None,
+        hints: Sequence[HintLike] = (),
+        reach: float = REACH,
+    ) -> Iterator[Colorization]:
+        """As `colorize`, one after the other: thousands need no more memory than a few."""
+        check_count(n)
+        seed = fresh_seed() if seed is None else seed
+        starts = range(0, n if latent is None else len(latent), AT_ONCE)
+        for first in starts:
+            if latent is None:
+                rows = self.draw(min(AT_ONCE, n - first), temperature, seed, first)
+            else:
+                rows = latent[first : first + AT_ONCE]
+            photo = self.prepare(photo)
+            if hints:
+                rows = self.guided(photo, rows, read_hints(hints, photo.size), reach)
+            yield from self.results(photo, rows, "sample" if latent is None else None, first)
 
     def guided(
         self, prepared: PreparedPhoto, latent: Latent, hints: Sequence[Hint], reach: float
@@ -175,8 +194,10 @@ class ColorModel(ConditionalINN):
         The middle is z = 0, the model's most typical colouring; the corners have the temperature.
         """
         least, most = MAP_SIDES
-        if not least <= side <= most:
-            raise CinnHubError(f"The side of the map is {side}; it must be from {least} to {most}.")
+        if not (isinstance(side, int) and least <= side <= most):
+            raise CinnHubError(
+                f"The side of the map is {side}; it must be a whole number from {least} to {most}."
+            )
         axes = self.draw(2, temperature, seed)
         places = np.linspace(-1, 1, side) * 0.5**0.5
         cells = [(x, y) for y in places for x in places]
@@ -266,18 +287,24 @@ class ColorModel(ConditionalINN):
         return self.results(self.prepare(onto), Latent(mixed.levels, settings))[0]
 
     def results(
-        self, prepared: PreparedPhoto, latent: Latent, index_name: str | None = None
+        self,
+        prepared: PreparedPhoto,
+        latent: Latent,
+        index_name: str | None = None,
+        first: int = 0,
     ) -> list[Colorization]:
         """The colourings of these latents.
 
-        index_name: the entry of settings that says which row it is, such as "sample".
+        Arguments:
+            index_name: the entry of settings that says which row it is, such as "sample".
+            first: the number of the first row.
         """
         ab, log_prob = self.decode_with_log_prob(latent, prepared.condition)
         bits = self.bits_per_dim(log_prob).tolist()
         pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
         colorizations = []
         for i, (row, picture) in enumerate(zip(self.fitted(latent), pictures, strict=True)):
-            index = {index_name: str(i)} if index_name else {}
+            index = {index_name: str(first + i)} if index_name else {}
             row = self.named(row, index)
             colorizations.append(
                 Colorization(

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from huggingface_hub import ModelCard, ModelHubMixin
 from torch import Tensor, nn
@@ -25,6 +24,8 @@ from cinn_hub.hub import find_folder
 from cinn_hub.latent import (
     Latent,
     Temperature,
+    batches,
+    check_count,
     check_seed,
     check_temperature,
     fresh_seed,
@@ -126,9 +127,13 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """x (B * n, C, H, W) -> its latent, and log|det dz/dx| (B * n,) in nats.
 
         Row i of x is seen under row i // n of the condition.
+
+        Raises:
+            CinnHubError: x, or what this model makes of it, is not finite.
         """
         with self.arithmetic():
             levels, log_det = self.flow(x.to(self.dtype) / self.unit, condition)
+        self.check_finite(*levels.values(), log_det)
         ordered = {name: levels[name] for name in self.latent_shapes}
         return Latent(ordered), log_det - self.log_volume_of_unit
 
@@ -136,7 +141,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """The exact inverse of `encode`: a latent of B * n rows -> x (B * n, C, H, W).
 
         Raises:
-            CinnHubError: the latent belongs to another model.
+            CinnHubError: the latent belongs to another model, or what comes out is not finite.
         """
         return self.decode_with_log_prob(z, condition)[0]
 
@@ -144,9 +149,20 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """As `decode`, with log p(x | c) in nats (B * n,), which decoding gives for nothing."""
         z = self.fitted(z)
         with self.arithmetic():
-            x, log_det = self.flow.inverse(z.levels, condition)
+            parts = [self.flow.inverse(rows.levels, part) for rows, part in batches(z, condition)]
+        x, log_det = (torch.cat(values) for values in zip(*parts, strict=True))
+        x = x * self.unit
         log_prob = standard_normal_log_prob(z) - log_det - self.log_volume_of_unit
-        return x * self.unit, log_prob
+        self.check_finite(x, log_prob)
+        return x, log_prob
+
+    def check_finite(self, *values: Tensor) -> None:
+        """Refuses what would become a picture, or a likelihood, of NaN."""
+        if not all(x.isfinite().all() for x in values):
+            raise CinnHubError(
+                f"{self.name} gives values here that are not finite numbers; take another latent, "
+                "or a lower temperature."
+            )
 
     @property
     def log_volume_of_unit(self) -> float:
@@ -185,7 +201,11 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         return {level: scale * value for level, value in default.items()}
 
     def draw(
-        self, n: int, temperature: Temperature | None = None, seed: int | None = None
+        self,
+        n: int,
+        temperature: Temperature | None = None,
+        seed: int | None = None,
+        first: int = 0,
     ) -> Latent:
         """n latents from N(0, temperature^2), with seed and temperature among their settings.
 
@@ -193,13 +213,16 @@ class ConditionalINN(nn.Module, ModelHubMixin):
             temperature: one number or one a level; the model's default if not given.
             seed: the same seed gives the same latents; row i depends on it and on i, not on n. A
                 fresh one if not given.
+            first: the row i of the first latent, to go on with a draw.
+
+        Raises:
+            CinnHubError: n, temperature or seed is out of range.
         """
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-            raise CinnHubError(f"n is {n}; it must be a whole number of samples, 1 or more.")
+        check_count(n)
         seed = fresh_seed() if seed is None else check_seed(seed)
         temperature = self.temperature() if temperature is None else temperature
         by_level = check_temperature(temperature, list(self.latent_shapes))
-        seeds = [sample_seed(seed, i) for i in range(n)]
+        seeds = [sample_seed(seed, i) for i in range(first, first + n)]
         latent = Latent.standard(self.latent_shapes, seeds, by_level, self.device)
         settings = {"seed": str(seed), "temperature": describe_by_level(by_level)}
         return Latent(latent.levels, settings)
