@@ -4,10 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 BROWSERS := chromium chromium-browser google-chrome
 
-.PHONY: demo test test-space lint clean browser
+.PHONY: demo venv test test-space lint clean browser
 
 demo: .venv/demo
 	$(BIN)/python app.py
+
+venv: .venv/bin/python
 
 test: .venv/dev browser
 	$(BIN)/python -m pytest

@@ -2,10 +2,16 @@
 
     python -m benchmarks.colours --set PATH [--model imagenet] [--sheet sheet.png]
 
-PATH is a folder or zip of coloured photos that the model has not seen. All pictures are the middle
-squares at 256 px. Of the collection EliSchwartz/imagenet-sample-images, shrunk to 192 px,
-`--listed benchmarks/imagenet-test.txt` chooses the photos that are kept for a last test; models are
-chosen by 600 others, generic-val.zip. The columns:
+PATH is a folder or zip of colour photos that the model has not seen; the middle square of each is
+measured, at 256 px. The sets that the card names come from two public GitHub repositories with
+ImageNet photos. For choosing models and temperatures, 600 photos (generic-val.zip):
+
+    git clone https://github.com/ajschumacher/imagen
+    python -m benchmarks.colours --set imagen --listed benchmarks/imagenet-val.txt --stored 192
+
+For a last test alone, 600 others (generic-test.zip): EliSchwartz/imagenet-sample-images, with
+`--listed benchmarks/imagenet-test.txt`. The zips hold the photos at 192 px on the shorter side, as
+WebP; so does `--stored 192`. The columns:
 
 of 8      RMS, in percent of the RGB range, to the best of 8 samples at each pixel and channel
           ("MSE best of 8" of Ardizzone et al. 2019)
@@ -14,26 +20,30 @@ mean 8    RMS of the mean of the 8 samples
 error     RMS of what that mean would be without its sampling noise, sqrt(MSE - variance / 7)
 variance  between the 8 samples, in 1e-4 of the squared RGB range
 bits      held-out bits per dimension of ab at 64x64, in ab units, with the model's noise
-colour    colourfulness (Hasler and Suesstrunk 2003)
+colour    colourfulness (Hasler and Süsstrunk 2003)
 top 5     how many of the five classes that EfficientNet-Lite1 finds likeliest in the real photo are
           also among its five for the first sample, in percent
-FD        Frechet distance in that network's features to the same photos in their real colours
+FD        Fréchet distance in that network's features to the same photos in their real colours
 rough     mean ab step between neighbours at 64x64 where L is smooth, in ab units
 mood, things, patches
           how the answers differ, in squared ab units: see benchmarks.differences
+
+A second table has the ratios that matter, and their ideal.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from PIL import Image
 from tqdm import tqdm
 
 import cinn_hub
@@ -49,12 +59,23 @@ from training.photos import Source, evenly, find_photos
 SIDE = 256
 SAMPLES = 8
 SHEET_PHOTOS = 24
+STORED_QUALITY = 82  # of WebP
 SMOOTH = 2.0  # L units between neighbours at 64x64
 MEAN_AB = (2.0, 7.8)  # of the training photos: python -m benchmarks.colours --mean-of PATH
 COLUMNS = (
     *("of 8", "of 1", "mean 8", "error", "variance", "bits", "colour", "top 5", "FD", "rough"),
     *differences.PARTS,
 )
+IDEALS = {
+    "error of the mean answer / of one colour": "low",
+    "variance of answers / squared error of their mean": "1",
+    "Fréchet distance / that of grey": "0",
+    "top 5: 0 as for grey, 1 as for real": "1",
+    "colour / real": "1",
+    "roughness / real": "1",
+    **{f"{part}: differences of answers / of real": "1" for part in differences.PARTS},
+    "share of the mood in all differences": "",
+}
 
 
 @dataclass(frozen=True)
@@ -66,26 +87,53 @@ class Held:
     ab: np.ndarray  # (N, 64, 64, 2)
 
     @classmethod
-    def read(cls, places: list[str], limit: int | None, listed: Path | None = None) -> Held:
+    def read(
+        cls,
+        places: list[str],
+        limit: int | None,
+        listed: Path | None = None,
+        stored: int | None = None,
+    ) -> Held:
         sources = find_photos(places)
         if listed:
-            wanted = set(listed.read_text("utf-8").split("\n"))
-            sources = [source for source in sources if Path(source.name).name in wanted]
-        pictures = [middle_square(source) for source in sources[:limit]]
+            sources = chosen_by(listed, sources)
+        pictures = [middle_square(source, stored) for source in sources[:limit]]
         rgb = np.stack(pictures)
         lab = np.stack([to_lab(picture) for picture in pictures])
         return cls(rgb, lab[..., 0], np.stack([small_ab(x) for x in lab]))
 
 
-def middle_square(source: Source) -> np.ndarray:
-    """sRGB (256, 256, 3) uint8 of the middle of a photo."""
+def chosen_by(listed: Path, sources: list[Source]) -> list[Source]:
+    """The photos whose file names are in the list, one per line, in its order."""
+    by_name = {Path(source.name).name: source for source in sources}
+    names = listed.read_text("utf-8").split()
+    found = [by_name[name] for name in names if name in by_name]
+    if not found:
+        raise SystemExit(f"None of the photos is named in {listed}; give the set that it lists.")
+    return found
+
+
+def middle_square(source: Source, stored: int | None = None) -> np.ndarray:
+    """sRGB (256, 256, 3) uint8 of the middle of a photo; see `stored_at` for `stored`."""
     bgr = source.decode()
+    if stored:
+        bgr = stored_at(bgr, stored)
     height, width = bgr.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     square = np.ascontiguousarray(bgr[top : top + side, left : left + side, ::-1])
     method = cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC
     return cv2.resize(square, (SIDE, SIDE), interpolation=method)
+
+
+def stored_at(bgr: np.ndarray, short_side: int) -> np.ndarray:
+    """The photo shrunk to this short side, stored as WebP and read again."""
+    image = Image.fromarray(bgr[..., ::-1])
+    scale = min(1.0, short_side / min(image.size))
+    size = (round(image.width * scale), round(image.height * scale))
+    buffer = io.BytesIO()
+    image.resize(size, Image.Resampling.LANCZOS).save(buffer, "WEBP", quality=STORED_QUALITY)
+    return np.asarray(Image.open(buffer).convert("RGB"))[..., ::-1]
 
 
 def small_ab(lab: np.ndarray) -> np.ndarray:
@@ -98,7 +146,7 @@ def with_ab(lightness: np.ndarray, ab: tuple[float, float]) -> np.ndarray:
 
 
 class Figures:
-    """Gathers the columns of one row, photo by photo."""
+    """Collects the columns of one row, photo by photo."""
 
     def __init__(self) -> None:
         self.lists: dict[str, list[float]] = {}
@@ -174,7 +222,9 @@ def held_out_bits(model: ColorModel, photos: list[Condition], held: Held) -> flo
     bits = []
     for condition, ab in zip(photos, held.ab, strict=True):
         x = torch.from_numpy(ab).permute(2, 0, 1)[None]
-        x = x + model.config.noise * torch.randn(x.shape, generator=generator)
+        x = x + torch.tensor(model.config.noise).view(-1, 1, 1) * torch.randn(
+            x.shape, generator=generator
+        )
         bits.append(model.bits_per_dim(model.log_prob(x.to(model.device), condition)).item())
     return float(np.mean(bits))
 
@@ -243,27 +293,34 @@ def table_text(table: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def verdict(table: dict[str, dict[str, float]], name: str) -> str:
-    """The ratios that a reader wants, for one of the model's rows."""
+def ratios(table: dict[str, dict[str, float]], name: str) -> dict[str, float]:
+    """What a reader wants to know of one of the model's rows, by the names in `IDEALS`."""
     row, grey, constant, real = (table[x] for x in (name, "grey", "one colour", "real"))
-    calibration = row["variance"] * 8 / 7 / row["squared error"]
-    half_way = (row["top 5"] - grey["top 5"]) / max(1e-9, real["top 5"] - grey["top 5"])
-    return (
-        f"{name}: error of the mean / one colour {row['error'] / constant['error']:.3f}, "
-        f"variance x 8/7 / squared error {calibration:.2f}, "
-        f"FD / grey's {row['FD'] / grey['FD']:.2f}, "
-        f"top 5 from grey to real {half_way:.0%}, "
-        f"colour / real {row['colour'] / real['colour']:.2f}, "
-        f"roughness / real {row['rough'] / real['rough']:.2f}, "
-        f"differences / real: {differences_text(row)}"
-    )
+    found = {
+        "error of the mean answer / of one colour": row["error"] / constant["error"],
+        "variance of answers / squared error of their mean": (
+            row["variance"] * SAMPLES / (SAMPLES - 1) / row["squared error"]
+        ),
+        "Fréchet distance / that of grey": row["FD"] / grey["FD"],
+        "top 5: 0 as for grey, 1 as for real": (row["top 5"] - grey["top 5"])
+        / max(1e-9, real["top 5"] - grey["top 5"]),
+        "colour / real": row["colour"] / real["colour"],
+        "roughness / real": row["rough"] / real["rough"],
+    }
+    for part in differences.PARTS:
+        found[f"{part}: differences of answers / of real"] = row[part] / row[f"real {part}"]
+    total = sum(row[part] for part in differences.PARTS)
+    return found | {"share of the mood in all differences": row["mood"] / total}
 
 
-def differences_text(row: dict[str, float]) -> str:
-    """Each part's energy over that of the real photos around the mean of the answers."""
-    parts = [f"{part} {row[part] / row[f'real {part}']:.2f}" for part in differences.PARTS]
-    tint = row["mood"] / sum(row[part] for part in differences.PARTS)
-    return f"{', '.join(parts)}; one tint is {tint:.0%} of all"
+def ratios_text(table: dict[str, dict[str, float]], names: Iterable[str]) -> str:
+    """As Markdown, a column for each of the model's rows."""
+    columns = {name: ratios(table, name) for name in names}
+    lines = ["| | ideal | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    for ratio, ideal in IDEALS.items():
+        cells = [f"{values[ratio]:.2f}" for values in columns.values()]
+        lines.append(f"| {ratio} | {ideal} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def mean_ab(places: list[str]) -> tuple[float, float]:
@@ -304,9 +361,14 @@ def main() -> None:
     )
     parser.add_argument("--model", default="imagenet", help="name or folder")
     parser.add_argument("--set", nargs="+", help="folders or zips of photos")
-    parser.add_argument("--listed", type=Path, help="only photos with the file names in this file")
-    parser.add_argument("--photos", type=int, help="only the first so many")
-    parser.add_argument("--sheet", type=Path, help="write a contact sheet, and measure nothing")
+    parser.add_argument(
+        "--listed", type=Path, help="only photos whose file names are in this file, in its order"
+    )
+    parser.add_argument(
+        "--stored", type=int, metavar="SIDE", help="shrink photos to this side first"
+    )
+    parser.add_argument("--photos", type=int, help="how many of them (default: all)")
+    parser.add_argument("--sheet", type=Path, help="write a contact sheet instead of measuring")
     parser.add_argument("--old", help="with --sheet: photos without colours instead of --set")
     parser.add_argument("--mean-of", nargs="+", help="print the mean colour of these photos")
     options = parser.parse_args()
@@ -317,14 +379,17 @@ def main() -> None:
     if options.sheet and options.old:
         old_photos(model, options.old, options.sheet)
         return
-    held = Held.read(options.set, options.photos, options.listed)
+    held = Held.read(options.set, options.photos, options.listed, options.stored)
     if options.sheet:
         sheet(model, held, options.sheet)
         return
-    temperatures = {"temperature 1": 1.0, "default temperature": model.temperature()}
+    temperatures = {
+        "temperature 1 on all levels": 1.0,
+        "the model's own temperatures": model.temperature(),
+    }
     table = rows(model, held, temperatures)
     print(f"{options.model} on {len(held.rgb)} photos\n\n{table_text(table)}\n")
-    print("\n".join(verdict(table, name) for name in temperatures))
+    print(ratios_text(table, temperatures))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m benchmarks.digits --data MNIST [--model mnist] [--baseline FOLDER] [--work FOLDER]
 
-Trains a classifier first (kept in --work) and measures with it. `--baseline` is what
+Trains a classifier first, the judge (kept in --work), and measures with it. `--baseline` is what
 `python -m benchmarks.minimal` wrote.
 """
 
@@ -54,13 +54,14 @@ def centered(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
 def transfer_figures(
     model: DigitModel, images: Tensor, labels: Tensor, reader: DigitReader
 ) -> dict[str, float]:
-    """Of digits uint8 written as all ten: how many are read as meant, and what stays of style."""
+    """Of digits uint8 written as all ten: how many are recognised as the intended label, and how
+    much of the style stays."""
     written = torch.cat(
         [model.transfer(x[0], range(LABELS), int(y)) for x, y in zip(images, labels, strict=True)]
     )
     targets = np.tile(np.arange(LABELS), len(images))
     _, read = reader.look(written)
-    figures = {"read as meant": 100 * (read.numpy() == targets).mean()}
+    figures = {"recognised": 100 * (read.numpy() == targets).mean()}
     before = slant_and_ink(images / 255)
     after = slant_and_ink(written)
     for name, source, target in zip(("slant", "ink"), before, after, strict=True):
@@ -84,24 +85,24 @@ def main() -> None:
     train_features, _ = reader.look(train[: len(test)] / 255)
     accuracy = 100 * (read == test_labels).float().mean().item()
     print("| figure | value |\n|---|---|")
-    print(f"| accuracy of the judging classifier on the test set | {accuracy:.2f} % |")
+    print(f"| accuracy of the judge, a classifier of its own, on the test set | {accuracy:.2f} % |")
     print(f"| bits per dimension, mean; median | {bits(model, test, test_labels)} |")
     if options.baseline:
         value = bits(load_minimal(options.baseline), test, test_labels)
-        print(f"| the same of `mnist-minimal`, trained as long | {value} |")
+        print(f"| the same of `mnist-minimal`, trained for the same time | {value} |")
     for temperature in TEMPERATURES:
         digits, labels = written(model, temperature)
         features, read = reader.look(digits)
         share = 100 * (read == labels).float().mean().item()
         distance = frechet_distance(features.numpy(), real_features.numpy())
         print(
-            f"| samples at temperature {temperature}: read as meant; Fréchet distance | "
+            f"| samples at temperature {temperature}: recognised; Fréchet distance | "
             f"{share:.2f} %; {distance:.2f} |"
         )
     floor = frechet_distance(train_features.numpy(), real_features.numpy())
     print(f"| Fréchet distance of real training digits | {floor:.2f} |")
     found = transfer_figures(model, test[:TRANSFERS], test_labels[:TRANSFERS], reader)
-    print(f"| transfers to ten labels: read as meant | {found['read as meant']:.2f} % |")
+    print(f"| transfers to ten labels: recognised | {found['recognised']:.2f} % |")
     print(f"| correlation of slant, source and transfers | {found['slant']:.2f} |")
     print(f"| correlation of ink | {found['ink']:.2f} |")
     guessed = torch.cat([model.classify(part).argmax(1) for part in test.split(500)])

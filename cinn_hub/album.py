@@ -1,4 +1,4 @@
-"""An album: photos and folders of them, what is made of each, one after the other."""
+"""An album: photos and folders of photos, each of which is turned into files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENDING = r"color\d+|\d+_to_\d+(?:_\d+)?"  # what `colorize` and `interpolate` ad
 
 
 class SomeFailed(Exception):
-    """Some photos of many could not be coloured; each has been named already."""
+    """Some of many photos could not be coloured; each has been listed already."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def is_file_name(out: Path) -> bool:
 def one_file(found: Sequence[tuple[Path, Path, bool]], out: Path) -> list[Job]:
     (photo, _, is_found), *others = found
     if others or is_found:
-        raise PhotoError(f"{out} is one file; name one photo for it, or a folder to write to.")
+        raise PhotoError(f"{out} is one file; give one photo for it, or a folder to write to.")
     return [Job(photo, out.parent, out.stem, False, out)]
 
 
@@ -125,8 +125,8 @@ def named_apart(found: Sequence[tuple[Path, Path, bool]]) -> list[Job]:
     same = Counter((job.folder, job.stem) for job in jobs)
     if twice := next((job for job in jobs if same[job.folder, job.stem] > 1), None):
         raise PhotoError(
-            f"Two photos are called {twice.photo.name}, so their results would have one name; "
-            "colour them one at a time, or into two folders."
+            f"Two photos are called {twice.photo.name}, so their results would have the same name; "
+            "colour each with its own -o folder."
         )
     return jobs
 
@@ -186,15 +186,15 @@ def run_all(
     """Does the work on every photo; those found in folders are left out where that is done.
 
     Arguments:
-        endings: of the files that the work makes of each photo.
-        work: makes them; what it yields is printed, a line each.
+        endings: of the names of the files that the work makes for each photo.
+        work: makes them; what it yields is printed, one line each.
         overwrite: whether photos in folders are done again whose results are there.
         recolor: whether photos in folders are done that have colours of their own.
         pages: whether all pages and frames of a file are done, not the first alone.
 
     Raises:
         CinnHubError: the only photo failed, or the disk is full.
-        SomeFailed: some of several failed; each was named in a line, and the others were done.
+        SomeFailed: some of several failed; each was listed, and the others were done.
     """
     from tqdm import tqdm
 
@@ -202,7 +202,7 @@ def run_all(
     to_do = [job for job in jobs if overwrite or pages or not job.is_done(endings)]
     if done := len(jobs) - len(to_do):
         print(
-            f"{done} of {len(jobs)} photos are done already; --overwrite makes them anew.",
+            f"{done} of {len(jobs)} photos are skipped, being done (--overwrite does them again).",
             file=sys.stderr,
         )
     for folder in {job.folder for job in to_do}:
@@ -242,7 +242,9 @@ def run_one(
 
     photo = read(job.photo)
     if photo.pages > 1 and not pages:
-        text = f"{job.photo}  has {photo.pages} pages or frames; --pages colours all"
+        text = (
+            f"{job.photo}  has {photo.pages} pages or frames; the first is coloured (--pages: all)"
+        )
         yield text, sys.stderr
     for page in range(photo.pages if pages else 1):
         part = job.of_page(page)
@@ -250,7 +252,10 @@ def run_one(
             continue
         photo = read(job.photo, page=page) if page else photo
         if job.found and not recolor and is_colored(photo):
-            yield f"{job.photo}  has colours; --recolor gives it others", sys.stderr
+            yield (
+                f"{job.photo}  is skipped: it has colours (--recolor colours it all the same)",
+                sys.stderr,
+            )
             continue
         make_folder(job.folder)
         for line in work(part, photo):
@@ -277,4 +282,4 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CinnHubError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+        raise CinnHubError(f"The folder {folder} cannot be created: {error.strerror}.") from error

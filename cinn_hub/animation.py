@@ -31,10 +31,10 @@ def write_animation(
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise CinnHubError(
-            f"{path.name} cannot be written as a film; use one of {', '.join(SUFFIXES)}."
+            f"{path.name} is not the name of a film; it must end in {', '.join(SUFFIXES)}."
         )
     if len(frames) < 2:
-        raise CinnHubError(f"A film needs 2 frames or more; there are {len(frames)}.")
+        raise CinnHubError(f"The film has too few frames ({len(frames)}); it needs 2 or more.")
     pictures = [frame.convert("RGB") for frame in frames]
     if back:
         pictures += pictures[-2:0:-1]
@@ -60,10 +60,10 @@ def write_mp4(pictures: Sequence[Image.Image], path: Path, rate: float) -> None:
     """MPEG-4, at even sizes, as the codec wants them."""
     width, height = (side // 2 * 2 for side in pictures[0].size)
     if not width or not height:
-        raise CinnHubError("An MP4 needs 2 pixels or more on each side; take a larger size.")
+        raise CinnHubError("An MP4 needs 2 pixels or more on each side; choose a larger size.")
     video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, (width, height))
     if not video.isOpened():
-        raise CinnHubError("This OpenCV has no codec for MP4; choose WebP or GIF.")
+        raise CinnHubError("OpenCV has no codec for MP4 here; choose WebP or GIF.")
     for picture in pictures:
         video.write(np.ascontiguousarray(np.asarray(picture)[:height, :width, ::-1]))
     video.release()

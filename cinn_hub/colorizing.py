@@ -97,10 +97,10 @@ class ColorModel(ConditionalINN):
 
         Arguments:
             photo: path, file, bytes, PIL image, array, or what `prepare` returned.
-            temperature: scale of z, one number or one a level; the model's default if not given.
-            seed: the same seed gives the same colourings, sample i whatever n; a fresh one if not
-                given, to be found in `settings`.
-            latent: decode these latents instead of drawing; n, temperature and seed are not used.
+            temperature: scale of z, one number or one per level; by default the model's own.
+            seed: the same seed gives the same colourings, sample i whatever n is; by default a
+                fresh one, which is in `settings`.
+            latent: decode these instead of drawing some; n, temperature and seed are ignored.
             hints: (x, y, "#rrggbb"), pixels of the photo: every colouring gets about that colour
                 there, and what belongs to the same thing follows. See `guidance`.
             reach: how far, in ab units, the rest of a colouring may move with the hints; a large
@@ -142,7 +142,7 @@ class ColorModel(ConditionalINN):
     ) -> Latent:
         """The latents near these whose colourings follow the hints."""
         if not reach > 0:
-            raise CinnHubError(f"The reach is {reach:g}; it must be above 0.")
+            raise CinnHubError(f"The reach is {reach:g}; it must be above 0, in ab units.")
         with torch.inference_mode(False), torch.no_grad():  # a derivative is needed
             spots = spot_weights(hints, prepared.size, self.config.ab_size)
             at_spots = np.einsum("khw,hw->k", spots.numpy(), prepared.lightness)
@@ -172,9 +172,9 @@ class ColorModel(ConditionalINN):
         amount: float = 0.35,
         seed: int | None = None,
     ) -> list[Colorization]:
-        """n colourings near one: its latent, a part of it drawn anew each time.
+        """n colourings near one: its latent, with a part drawn anew each time.
 
-        amount: how much is new; 0 gives the same colouring n times, 1 n unrelated ones.
+        amount: how much is new, from 0 (n times the same colouring) to 1 (n unrelated ones).
         """
         fresh = self.draw(n, None, seed)
         near = self.fitted(latent, rows=1).repeated(n).renewed(fresh, amount)
@@ -191,7 +191,7 @@ class ColorModel(ConditionalINN):
     ) -> list[Colorization]:
         """A map of colourings, side x side, row by row: a plane through z along two drawn latents.
 
-        The middle is z = 0, the model's most typical colouring; the corners have the temperature.
+        The middle is z = 0, the most typical colouring; the corners have the full temperature.
         """
         least, most = MAP_SIDES
         if not (isinstance(side, int) and least <= side <= most):
@@ -209,14 +209,14 @@ class ColorModel(ConditionalINN):
     def interpolate(
         self, photo: AnyPhoto, a: Latent, b: Latent, steps: int = 9
     ) -> list[Colorization]:
-        """The way from one colouring to another, both included; see `Latent.path`."""
+        """`steps` colourings from one to another, both included; see `Latent.path`."""
         way = self.fitted(a, rows=1).path(self.fitted(b, rows=1), steps)
         settings = {"from": describe(a.settings), "to": describe(b.settings), "steps": str(steps)}
         return self.results(self.prepare(photo), Latent(way.levels, settings), "step")
 
     @torch.no_grad()
     def latent_of(self, photo: AnyPhoto) -> Latent:
-        """The latent of a coloured photo's own colours, given its lightness.
+        """The latent of a photo's own colours, given its lightness.
 
         Raises:
             PhotoError: the photo is grey or toned.
@@ -224,7 +224,8 @@ class ColorModel(ConditionalINN):
         prepared = self.prepare(photo)
         if not prepared.colored:
             raise PhotoError(
-                f"{prepared.photo.name} has no colours that could be taken; choose a colour photo."
+                f"{prepared.photo.name} is grey or toned and has no colours to take; choose a "
+                "colour photo."
             )
         latent, _ = self.encode(self.as_x(prepared.ab), prepared.condition)
         return self.named(latent, {"reference": prepared.photo.name})
@@ -234,8 +235,8 @@ class ColorModel(ConditionalINN):
         """How likely a photo's own colours are: `log_prob` and `bits_per_dim` of the result.
 
         The model's noise is added to ab first, as in training: what is scored is a density of noisy
-        ab, so results compare with the figures on the model's card. Colourings made at a low
-        temperature are likelier than real colours: they lack what is rare.
+        ab, so results can be compared with the figures on the model's card. Colourings made at a
+        low temperature score as likelier than real colours, because they lack rare colours.
 
         Raises:
             PhotoError: the photo cannot be read, or is grey.
@@ -243,13 +244,12 @@ class ColorModel(ConditionalINN):
         prepared = self.prepare(photo)
         if prepared.ab is None:
             raise PhotoError(
-                f"{prepared.photo.name} is grey, so there are no colours to score; give a photo "
-                "with colours."
+                f"{prepared.photo.name} is grey and has no colours to score; choose a colour photo."
             )
         generator = torch.Generator("cpu").manual_seed(check_seed(seed))
         shape = prepared.ab.shape
         noise = torch.randn(*shape, generator=generator, device="cpu", dtype=torch.float32)
-        ab = prepared.ab + self.config.noise * noise.numpy()
+        ab = prepared.ab + np.float32(self.config.noise) * noise.numpy()
         latent, _ = self.encode(self.as_x(ab), prepared.condition)
         settings = {"scored": prepared.photo.name, "seed": str(seed)}
         return self.results(prepared, Latent(latent.levels, settings))[0]
@@ -263,7 +263,7 @@ class ColorModel(ConditionalINN):
         temperature: Temperature | None = None,
         seed: int | None = 0,
     ) -> Colorization:
-        """The colour mood of one photo on another: encode under one condition, decode under the
+        """The colours of one photo on another: encode under one condition, decode under the
         other (Ardizzone et al. 2019, sec. 4.2).
 
         Arguments:

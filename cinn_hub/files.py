@@ -16,7 +16,7 @@ from typing import BinaryIO
 UNFINISHED = ".{}.cinn-unfinished{}"  # hidden, and told apart from all other files
 OLD = 3600  # seconds after which nobody writes to an unfinished file any more
 MOST_CONFIG, MOST_CARD = 2**20, 2**17  # bytes that are read of strangers' files
-MOST_TENSORS = 2**28  # 128 million weights in float16
+MOST_TENSORS = 2**29  # 128 million weights in float32
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -1,4 +1,4 @@
-"""What every model has: the moves between x and z on tensors, and files on disk and on the Hub."""
+"""ConditionalINN, the base of all models: x <-> z on tensors, and files on disk and the Hub."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from cinn_hub.errors import CheckpointError, CinnHubError
 from cinn_hub.flow import Bijection, Condition, Flow
 from cinn_hub.hub import find_folder
 from cinn_hub.latent import (
+    HOTTEST,
     Latent,
     Temperature,
     batches,
@@ -39,17 +40,17 @@ HALF_PRECISION = (torch.bfloat16, torch.float16)
 class ConditionalINN(nn.Module, ModelHubMixin):
     """z = f(x; c), exactly invertible, with log p(x | c) = log N(z; 0, 1) + log|det df/dx|.
 
-    The moves are `sample` (decode a drawn z), `encode` and `decode` (of which transfer and
-    interpolation are made: encode under one condition and decode under another; decode along
-    `Latent.path`) and `log_prob`.
+    The moves are `sample` (draw z and decode it), `encode`, `decode` and `log_prob`. Transfer is to
+    encode under one condition and decode under another; interpolation is to decode along
+    `Latent.path`.
 
     A subclass names its `config_class` and has `config`, `flow`, a method that makes a `Condition`,
     `latent_shapes` (coarse first) and `unit`, the size of one unit of the flow's x in the units of
     the data.
 
     Attributes:
-        name: what it was loaded by; folder: where it lay.
-        default_temperature: of each level that is named, 1 elsewhere.
+        name: the name it was loaded by; folder: the folder that it came from.
+        default_temperature: the model's own, for each level; 1 where a level is not named.
     """
 
     config_class: ClassVar[type[Config]]
@@ -68,7 +69,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights, and of the values that are inverted."""
+        """The dtype of the weights, and of the values in the flow."""
         return next(self.parameters()).dtype
 
     @property
@@ -87,7 +88,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
     def in_dtype(self, dtype: torch.dtype | None) -> Self:
         """This model in float32 or float64; or with networks that compute in half precision.
 
-        In half precision decoding after encoding gives x back to about 0.1 %, not exactly.
+        In half precision, decoding after encoding gives x back to about 0.1 %, not exactly.
         """
         if dtype in (None, torch.float32, torch.float64):
             self.network_dtype = None
@@ -99,22 +100,22 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         return self
 
     def half(self) -> Self:
-        """`in_dtype(torch.float16)`: values that are inverted stay float32."""
+        """`in_dtype(torch.float16)`: values in the flow stay float32."""
         return self.in_dtype(torch.float16)
 
     def bfloat16(self) -> Self:
-        """`in_dtype(torch.bfloat16)`: values that are inverted stay float32."""
+        """`in_dtype(torch.bfloat16)`: values in the flow stay float32."""
         return self.in_dtype(torch.bfloat16)
 
     def arithmetic(self) -> AbstractContextManager[Any]:
-        """What the networks compute in.
+        """The precision in which the networks compute.
 
         Raises:
             CinnHubError: the weights themselves are in half precision.
         """
         if self.dtype in HALF_PRECISION:
             raise CinnHubError(
-                f"The weights of {self.name} are {self.dtype}, too coarse to be inverted; "
+                f"The weights of {self.name} are {self.dtype}, too coarse for an exact inverse; "
                 f"use model.in_dtype({self.dtype}) instead of model.to({self.dtype})."
             )
         if self.network_dtype is None:
@@ -146,7 +147,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         return self.decode_with_log_prob(z, condition)[0]
 
     def decode_with_log_prob(self, z: Latent, condition: Condition) -> tuple[Tensor, Tensor]:
-        """As `decode`, with log p(x | c) in nats (B * n,), which decoding gives for nothing."""
+        """As `decode`, with log p(x | c) in nats (B * n,), which costs nothing more."""
         z = self.fitted(z)
         with self.arithmetic():
             parts = [self.flow.inverse(rows.levels, part) for rows, part in batches(z, condition)]
@@ -174,7 +175,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         return standard_normal_log_prob(z) + log_det
 
     def bits_per_dim(self, log_prob: Tensor) -> Tensor:
-        """Nats of a whole x -> bits per dimension, in the units of the data; less is likelier."""
+        """Nats of a whole x -> bits per dimension, in the units of the data; lower is likelier."""
         return -log_prob / (self.dimensions * math.log(2))
 
     def sample(
@@ -194,11 +195,12 @@ class ConditionalINN(nn.Module, ModelHubMixin):
 
     # ------------------------------------------------------------------ latents
 
-    def temperature(self, scale: float = 1.0) -> dict[str, float]:
-        """The default temperature of each level, times `scale`."""
-        check_temperature(scale, ["every level"])
+    def temperature(self, boldness: float = 1.0) -> dict[str, float]:
+        """The model's own temperature of each level, times `boldness`."""
+        if not 0 <= boldness <= HOTTEST:
+            raise CinnHubError(f"The boldness is {boldness:g}; it must be from 0 to {HOTTEST}.")
         default = check_temperature(self.default_temperature, list(self.latent_shapes))
-        return {level: scale * value for level, value in default.items()}
+        return {level: boldness * value for level, value in default.items()}
 
     def draw(
         self,
@@ -210,9 +212,9 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """n latents from N(0, temperature^2), with seed and temperature among their settings.
 
         Arguments:
-            temperature: one number or one a level; the model's default if not given.
-            seed: the same seed gives the same latents; row i depends on it and on i, not on n. A
-                fresh one if not given.
+            temperature: one number, or one per level; by default the model's own.
+            seed: the same seed gives the same latents; row i depends on it and on i, not on n. By
+                default a fresh one.
             first: the row i of the first latent, to go on with a draw.
 
         Raises:
@@ -244,10 +246,10 @@ class ConditionalINN(nn.Module, ModelHubMixin):
                 f"has {self.fingerprint}; take a latent of this model."
             )
         if rows is not None and len(z) != rows:
-            raise CinnHubError(f"The latent has {len(z)} rows, but {rows} can be used: latent[0].")
+            raise CinnHubError(f"The latent has {len(z)} rows; pick one, such as latent[0].")
         z = z.to(self.device, self.dtype)
         if not all(level.isfinite().all() for level in z.levels.values()):
-            raise CinnHubError("The latent has values that are not finite numbers; make it anew.")
+            raise CinnHubError("The latent has values that are not finite numbers; make it again.")
         return z
 
     # ------------------------------------------------------------------ files
@@ -263,7 +265,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """The model of this class that lies in a folder, in evaluation mode.
 
         Arguments:
-            name: what messages call it; the folder's path if not given.
+            name: how messages call it; by default the path of the folder.
             device, dtype: as those of `cinn_hub.load`.
 
         Raises:
@@ -315,7 +317,9 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         if self.folder and unchanged and (card := cards.read_card(self.folder)):
             return card
         millions = sum(parameter.numel() for parameter in self.parameters()) / 1e6
-        origin = self.name if self.folder else None
+        origin = None
+        if self.folder:
+            origin = f"Trained from {self.name}, whose terms also hold for it."
         return cards.draft_card(type(self).__name__, millions, origin)
 
     def push_to_hub(self, repo_id: str, **options: Any) -> str:
@@ -369,7 +373,7 @@ def choose_device(device: str | None) -> str:
         return next(kind for kind in ("cuda", "mps", "cpu") if usable[kind])
     kind, _, number = str(device).partition(":")
     if kind not in DEVICES or not (number.isdigit() or str(device) == kind):
-        raise CinnHubError(f"The device is {device!r}; it must be one of {', '.join(DEVICES)}.")
+        raise CinnHubError(f"The device is {device!r}; it must be cpu, cuda, cuda:N or mps.")
     if not usable[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
         raise CinnHubError(f"The device {device!r} cannot be used here; try device='cpu'.")
     return str(device)

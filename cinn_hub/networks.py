@@ -1,9 +1,10 @@
-"""The ordinary networks inside: the condition network of photos, and the subnets of couplings."""
+"""Networks that are not invertible: the condition network of photos, and subnets of couplings."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -286,6 +287,48 @@ class DenseSubnet(nn.Module):
         hidden = add_to_samples(self.first(saturated(x)), self.features(condition.features))
         hidden = self.dropout(F.gelu(hidden))
         return self.last(self.dropout(F.gelu(self.second(hidden))))
+
+
+class StackSubnet(nn.Module):
+    """The network inside a coupling: layers in a row over x, with leaky ReLUs between them.
+
+    What its first layer says of the condition depends on the photo alone. It lies among the
+    condition's features, computed once for all couplings and samples, and is added here.
+
+    Arguments:
+        inputs, outputs: channels of x, and of what comes out.
+        hidden: the widths between the layers.
+        kernel: of convolutions; 0 for linear layers on vectors.
+        term: which channels of the features are added; None where there is no condition.
+        slope: of the leaky ReLUs; 0 makes them ReLUs.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        hidden: Sequence[int],
+        kernel: int = 0,
+        term: slice | None = None,
+        slope: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.term, self.slope = term, slope
+        widths = pairwise((inputs, *hidden, outputs))
+        self.layers = nn.ModuleList(
+            nn.Conv2d(*pair, kernel, padding=kernel // 2) if kernel else nn.Linear(*pair)
+            for pair in widths
+        )
+
+    def forward(self, x: Tensor, condition: LevelCondition) -> Tensor:
+        """x (B * n, inputs, ...) -> (B * n, outputs, ...)."""
+        first, *others = self.layers
+        hidden = first(x)
+        if self.term is not None:
+            hidden = add_to_samples(hidden, condition.features[:, self.term])
+        for layer in others:
+            hidden = layer(F.leaky_relu(hidden, self.slope) if self.slope else F.relu(hidden))
+        return hidden
 
 
 class PriorNetwork(nn.Module):

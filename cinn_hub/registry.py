@@ -1,4 +1,4 @@
-"""The models that are known by name: facts alone. A new model is one entry."""
+"""The models that are known by name: data only. A new model is one entry."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ BUNDLES = (PACKAGE / "weights", PACKAGE.parent / "weights")  # installed; a clon
 
 @dataclass(frozen=True)
 class RegistryEntry:
-    """What is known of a model by its name.
+    """A model that has a name.
 
-    repo, revision: where it is on the Hub; sha256: of its weights, whoever delivers them.
+    repo, revision: where it is on the Hub; sha256: of its weights, wherever they come from.
     """
 
     name: str
@@ -27,7 +27,7 @@ class RegistryEntry:
 
     @property
     def folder(self) -> Path | None:
-        """The bundled model folder, None where the model is not bundled."""
+        """The bundled model folder, None if it is not bundled."""
         folders = (bundle / self.name for bundle in BUNDLES)
         return next((f for f in folders if (f / "config.json").exists()), None)
 
@@ -42,7 +42,7 @@ REGISTRY = (
         name="imagenet",
         task="colorization",
         summary="colours for any photo: things, animals, people, food, rooms, landscapes",
-        license="research use: see the terms of the training photos on the model card",
+        license="research and your own pictures",
         repo="cinn-hub/imagenet",
         revision="v0.1.0",
         sha256="6511b86fa4ff605043f10d5eb600816dab5fc0c320a8db1ac14deb6774af0a85",
@@ -51,7 +51,7 @@ REGISTRY = (
     RegistryEntry(
         name="mnist",
         task="digits",
-        summary="handwritten digits of a chosen label, and any handwriting in all ten",
+        summary="handwritten digits of a chosen label, and any handwriting as all ten digits",
         license="CC BY-SA 3.0, as MNIST",
         repo="cinn-hub/mnist",
         revision="v0.1.0",
@@ -67,5 +67,5 @@ def list_models() -> list[RegistryEntry]:
 
 
 def find_entry(name: str) -> RegistryEntry | None:
-    """The entry of that name, None if there is none."""
+    """The entry with that name, or None."""
     return next((entry for entry in REGISTRY if entry.name == name), None)

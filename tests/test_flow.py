@@ -21,6 +21,7 @@ from cinn_hub.flow import (
     Permutation,
     SpaceToDepth,
     Split,
+    Standardization,
 )
 from cinn_hub.networks import ConvSubnet, PriorNetwork
 
@@ -47,6 +48,7 @@ LAYERS = {
     "conditional shift": lambda: ConditionalShift(slice(-C, None)),
     "conditional gaussian": lambda: ConditionalGaussian(PriorNetwork(2 * C, FEATURES, 0, 6, 3)),
     "actnorm": lambda: ActNorm(C),
+    "standardization": lambda: Standardization([0.5, -1.0, 2.0, 0.0], [0.3, 2.0, 5.0, 1.0]),
     "permutation": lambda: Permutation.random(C, seed=3),
     "fixed 1x1": lambda: InvertibleConv1x1(C, seed=3),
     "learned 1x1": lambda: InvertibleConv1x1(C, seed=3, learned=True),

@@ -139,7 +139,7 @@ def test_a_finished_training_says_so_and_changes_nothing(tmp_path, photos, capsy
 @pytest.mark.parametrize(
     ("count", "more", "sentence"),
     [
-        (1, [], "One photo is too few"),
+        (1, [], "There is only one photo"),
         (3, [], "None of the held-out photos has colours"),
         (3, ["--held-out", "coloured"], "None of the photos to train on has colours"),
     ],
@@ -190,7 +190,7 @@ def test_names_tell_photos_apart(tmp_path):
     sources = find_photos([tmp_path])
     names = [source.name for source in sources]
     assert names == [f"{tmp_path.name}/{split}/cat/1.jpg" for split in ("train", "val")]
-    with pytest.raises(SystemExit, match="of one name"):
+    with pytest.raises(SystemExit, match="have the same name"):
         classes.write(tmp_path / "classes.npz", [*sources, *sources], np.zeros((4, 1000)))
 
 

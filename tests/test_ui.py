@@ -1,16 +1,15 @@
 """What the app keeps and deletes, and what it needs no browser to show."""
 
+import gc
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ROOT, color_picture
+from helpers import color_picture
 
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.ui import downloads, hints, models, session, viewer
+from cinn_hub.ui import folder, hints, models, session, viewer
+from cinn_hub.ui.memory import Memory
 from cinn_hub.ui.session import Session
 
 
@@ -23,23 +22,6 @@ def opened(small_model, tmp_path):
     return held.holding(results, "results = []\n", ["a", "b", "c"])
 
 
-def test_downloads_are_deleted_in_time_and_with_the_process():
-    code = (
-        "import time\n"
-        "from cinn_hub.ui.downloads import download_folder\n"
-        "brief, kept = download_folder(seconds=0.3), download_folder()\n"
-        "for folder in (brief, kept):\n"
-        "    (folder / 'photo.png').write_bytes(b'private')\n"
-        "time.sleep(3)\n"
-        "print(brief.exists(), kept.exists(), kept.parent)"
-    )
-    command = [sys.executable, "-c", code]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    first, second, folder = said.split()
-    assert (first, second) == ("False", "True")
-    assert not Path(folder).exists()
-
-
 def test_colours_of_its_own_are_mentioned(opened, small_model, tmp_path):
     assert "colours of its own" not in viewer.describe(opened, 0)
     color_picture(96, 64).save(tmp_path / "new.png")
@@ -50,7 +32,7 @@ def test_colours_of_its_own_are_mentioned(opened, small_model, tmp_path):
 
 def test_a_deleted_upload_is_said(opened):
     os.unlink(opened.path)
-    with pytest.raises(PhotoError, match="deleted after an hour; upload the photo again"):
+    with pytest.raises(PhotoError, match="deleted after an hour, and earlier .* upload the photo"):
         opened.full_size(0, 1.0)
     with pytest.raises(PhotoError, match="no colourings yet"):
         session.checked(None)
@@ -122,4 +104,37 @@ def test_the_app_is_set_to_send_nothing_and_to_delete_uploads(small_model):
     digits = DigitCINN(DigitConfig()).eval().requires_grad_(False)
     demo = blocks.build(small_model, digits)
     assert demo.analytics_enabled is False
-    assert demo.delete_cache[1] == downloads.KEPT_SECONDS == 3600
+    assert demo.delete_cache[1] == folder.KEPT_SECONDS == 3600
+
+
+def test_a_photo_that_made_room_is_prepared_again_and_answers_say_why(
+    small_model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(session, "memory", Memory(megabytes=0.03))  # one visitor's
+    held, answers = [], []
+    for seed in range(3):
+        path = tmp_path / f"{seed}.png"
+        color_picture(96, 64, seed).convert("L").save(path)
+        opened = Session.open(str(path), small_model)
+        answers.append(small_model.colorize(opened.prepared, n=2, seed=seed))
+        held.append(opened.holding(answers[-1], "", ["a", "b"]))
+    assert held[0].photo.get() is None and held[0].answers.get() is None
+    with pytest.raises(PhotoError, match="had to make room for theirs; colour the photo again"):
+        session.checked(held[0])
+    again = small_model.colorize(held[0].prepared, n=2, seed=0)
+    np.testing.assert_array_equal(again[1].ab, answers[0][1].ab)
+    assert session.memory.used <= session.memory.limit
+    del held, opened
+    gc.collect()
+    assert session.memory.used == 0 and not session.memory.values
+
+
+def test_photos_are_kept_in_16_bits_and_show_the_same(small_model, tmp_path):
+    path = tmp_path / "photo.png"
+    color_picture(640, 480).save(path)
+    opened = Session.open(str(path), small_model)
+    results = small_model.colorize(str(path), n=1, seed=1)
+    held = opened.holding(results, "", [""])
+    assert opened.photo.get().photo.lightness.dtype == np.uint16
+    expected = np.asarray(results[0].preview(640)).astype(int)
+    assert np.abs(np.asarray(held.results[0].preview(640)) - expected).max() <= 1

@@ -1,1 +1,1 @@
-"""Training: `python -m training.train TASK`. Not installed with the package."""
+"""Training: `python -m training.train TASK`. It is not installed with the package."""

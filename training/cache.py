@@ -1,9 +1,9 @@
-"""What a network makes of each photo, computed once and kept on disk as memory-mapped arrays.
+"""Outputs of a network for each photo, computed once and kept on disk as memory-mapped arrays.
 
 A photo's condition is the same every time the flow sees it, so a training that reads it from here
 sees ten times as many photos. A cache belongs to one place (folder or zip), one view of its photos
 and one network: its folder is named by a hash of all that, so a changed network or list makes a new
-one by itself. An interrupted one is taken up where it stopped.
+one by itself. An interrupted computation goes on where it stopped.
 """
 
 from __future__ import annotations

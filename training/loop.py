@@ -59,7 +59,7 @@ class Progress:
 
 
 class Trainer:
-    """Runs the stages of a task and can be killed at any moment: it resumes from `folder`.
+    """Runs the stages of a task. It can be killed at any moment, and resumes from `folder`.
 
     Arguments:
         task: module whose `forward(stage_name, *batch)` gives the loss and whose
@@ -107,7 +107,7 @@ class Trainer:
         torch.manual_seed(seed)
         held_out = [self.to_device(batch) for batch in held_out if len(batch[0])]
         if not held_out:
-            raise SystemExit("None of the held-out photos has colours: name others by --held-out.")
+            raise SystemExit("None of the held-out photos has colours; give others as --held-out.")
         endless = forever(self.accelerator.prepare(batches(seed)))
         while self.progress.stage < len(self.stages):
             self.run_stage(self.stages[self.progress.stage], endless, held_out, saved)
@@ -190,7 +190,7 @@ class Trainer:
         return loss.item()
 
     def check_learned(self, stage: Stage) -> None:
-        """Tells how many steps of a stage failed.
+        """Prints how many steps of a stage failed.
 
         Raises:
             SystemExit: most of them did, so that too little was learned.
@@ -202,7 +202,7 @@ class Trainer:
         if 2 * failed >= steps:
             raise SystemExit(f"{text}, so too little was learned; choose a lower learning rate.")
         if failed:
-            tqdm.write(f"{text}; these steps were left out.")
+            tqdm.write(f"{text}; these steps were skipped.")
 
     def count(self, pictures: int, seconds: float) -> None:
         self.progress.steps += 1
@@ -245,8 +245,8 @@ class Trainer:
         self.progress = Progress(**state["progress"])
         if self.progress.stage >= len(self.stages):
             tqdm.write(
-                f"This training is finished. To go on with other data or more time, name the model "
-                f"that it made by --init, and another --out; or delete {self.path}."
+                f"This training is finished. To go on with other data or more time, give the model "
+                f"that it made as --init, and another --out; or delete {self.path}."
             )
         else:
             tqdm.write(
@@ -280,7 +280,7 @@ def rate(done: float, steps: int, decay: float = 0.4) -> float:
 
 
 def forever(batches: Iterable[Any]) -> Iterator[Any]:
-    """The batches again and again, but for those without a photo that has colours."""
+    """The batches again and again, except those without a colour photo."""
     while True:
         found = False
         for batch in batches:
@@ -288,11 +288,13 @@ def forever(batches: Iterable[Any]) -> Iterator[Any]:
                 found = True
                 yield batch
         if not found:
-            raise SystemExit("None of the photos to train on has colours.")
+            raise SystemExit(
+                "None of the photos to train on has colours; give colour photos as --data."
+            )
 
 
 def mixed_precision() -> str:
-    """bfloat16 where the hardware computes in it, float32 elsewhere."""
+    """bfloat16 where the hardware supports it, float32 elsewhere."""
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     return "bf16" if torch.cpu._is_avx512_bf16_supported() else "no"

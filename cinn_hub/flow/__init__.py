@@ -18,7 +18,7 @@ from cinn_hub.flow.base import (
 from cinn_hub.flow.couplings import AffineCoupling, ConditionalGaussian, ConditionalShift
 from cinn_hub.flow.equalization import Equalization
 from cinn_hub.flow.levels import Chain, Flow, Level, Split
-from cinn_hub.flow.linear import ActNorm, InvertibleConv1x1, Permutation
+from cinn_hub.flow.linear import ActNorm, InvertibleConv1x1, Permutation, Standardization
 from cinn_hub.flow.resampling import Flatten, HaarDownsampling, SpaceToDepth
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Permutation",
     "SpaceToDepth",
     "Split",
+    "Standardization",
     "Subnet",
     "add_to_samples",
     "no_log_det",

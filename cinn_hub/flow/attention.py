@@ -1,4 +1,4 @@
-"""Attention between the cells of a picture as an invertible layer: what belongs together agrees."""
+"""Attention between the cells of a picture as an invertible layer: one thing, one colour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cinn_hub.flow.base import Bijection, LevelCondition, soft_clamp, sum_per_sa
 
 
 class CellAttention(Bijection):
-    """A cell takes over the values of the cells before it that belong to the same thing.
+    """Each cell takes over values of earlier cells that belong to the same thing.
 
     With cells i = 1..P in raster order (or from the last to the first), values x_i in R^C and
     features f_i of the condition,

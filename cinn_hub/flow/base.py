@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Condition(dict[str, Tensor]):
-    """What the flow is conditioned on at each level, computed once a photo or label.
+    """What the flow is conditioned on at each level, computed once per photo or label.
 
     {level: (B, C, H, W) or (B, C)}. One condition serves many samples; it is broadcast over them,
     never copied.
@@ -44,7 +44,7 @@ Subnet = Callable[[int, int], nn.Module]
 
 
 class Bijection(nn.Module):
-    """An invertible map z = f(x; condition), one sample a row.
+    """An invertible map z = f(x; condition), one sample per row.
 
     `forward` returns z and log|det dz/dx|, `inverse` returns x and log|det dx/dz|; both
     log-determinants are in nats, of shape (B,), summed over all other dimensions.

@@ -2,10 +2,10 @@
 
 ab at S x S, coarse to fine, by the names of the latents' levels:
 
-mood     two numbers: how the whole photo's mean colour differs from what is expected
+mood     two numbers: how the mean colour of the photo differs from the expected one
 things   the rest of ab at S/4 x S/4, in cells of 2x2
-details  what makes S/2 x S/2 of it
-grain    what makes S x S of that
+details  what refines this to S/2 x S/2
+grain    what refines that to S x S
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CELL = 8  # values in one cell: 2x2 of a and b
 LIGHT, EXPECTED, DOUBT = 4, 8, 2  # channels of `around_of`
 
 Parts = Mapping[str, Tensor]
-"""What the condition network says of L (B, 1, size, size): `middle` (B, C, size/16, size/16),
+"""Outputs of the condition network for L (B, 1, size, size): `middle` (B, C, size/16, size/16),
 `coarse` (B, C', size/32, size/32), `expected` and `spread` of ab (B, 2, size/8, size/8) in ab
 units, and `lightness` itself, at size/4 or finer."""
 
@@ -61,8 +61,8 @@ def wavelets(x: Tensor, grid: int) -> Tensor:
 
 
 def around_of(parts: Parts, grid: int, unit: float) -> Tensor:
-    """What every level knows at its grid, (B, 14, grid, grid): mean and details of L, those of
-    the expected ab, and the spread of the expected colours."""
+    """Features of the photo for a level, at its grid, (B, 14, grid, grid): mean and details of L
+    and of the expected ab, and the spread of the expected colours."""
     light = wavelets(parts["lightness"] / 50 - 1, grid)
     expected = wavelets(parts["expected"] / unit, grid)
     spread = parts["spread"] / unit
@@ -71,13 +71,13 @@ def around_of(parts: Parts, grid: int, unit: float) -> Tensor:
 
 
 class CellFeatures(nn.Module):
-    """The condition network's maps -> what attention knows of each cell.
+    """The maps of the condition network -> the features of each cell.
 
     Arguments:
         middle, coarse: channels of the condition network's maps.
         side: cells on a side.
         channels: of the features.
-        blocks: of attention, not of the flow but among features.
+        blocks: of ordinary attention among these features; they are not part of the flow.
     """
 
     def __init__(self, middle: int, coarse: int, side: int, channels: int, blocks: int) -> None:

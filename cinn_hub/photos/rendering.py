@@ -30,7 +30,7 @@ def paint(lightness: np.ndarray, ab: np.ndarray, flat: float | None = None) -> n
 
 
 def detail(lightness: np.ndarray) -> float:
-    """How much of a photo there is to colour: 0 for a flat grey, 1 for what shows anything.
+    """How much there is to colour: 0 for a flat grey, 1 for a picture that shows anything.
 
     A model that has only seen photos colours an empty picture at random.
     """
@@ -39,7 +39,7 @@ def detail(lightness: np.ndarray) -> float:
 
 
 def render(photo: Photo, ab: np.ndarray) -> Image.Image:
-    """The photo with these colours at its own size, with its alpha; `info` tells its metadata.
+    """The photo with these colours at its own size, with its alpha; `info` has its metadata.
 
     ab: (h, w, 2) float32, of the photo squeezed to a square.
     """

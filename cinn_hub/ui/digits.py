@@ -12,6 +12,7 @@ from torch import Tensor
 from cinn_hub.latent import fresh_seed
 from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.viewer import code_block
+from cinn_hub.ui.waiting import DIGITS
 from cinn_hub.ui.wiring import PRIVATE, Wiring
 from cinn_hub.writing import SIDE, DigitModel, from_sketch
 
@@ -75,7 +76,7 @@ def build_writing(model: DigitModel) -> None:
         with gr.Column(scale=5, min_width=300):
             page = picture("Each column is one hand", "written", run(ALL, 10, 0.8, 0))
 
-    writing = Wiring(run, [digit, n, temperature, seed], [page])
+    writing = Wiring(run, [digit, n, temperature, seed], [page], kind=DIGITS)
     writing.on(write.click, api_name="digits_sample")
     writing.on_fresh_seed(again, seed)
 
@@ -100,7 +101,7 @@ def build_transfer(model: DigitModel) -> None:
         return sheet(written.unflatten(0, (2, 5))), named
 
     fill(pad, sample, model)
-    Wiring(run, [pad], [page, note]).on(go.click, api_name="digits_transfer")
+    Wiring(run, [pad], [page, note], kind=DIGITS).on(go.click, api_name="digits_transfer")
 
 
 def build_interpolation(model: DigitModel) -> None:
@@ -123,7 +124,7 @@ def build_interpolation(model: DigitModel) -> None:
 
     for pad, sample in zip(pads, samples, strict=True):
         fill(pad, sample, model)
-    Wiring(run, [*pads, digit], [page]).on(go.click, api_name="digits_interpolate")
+    Wiring(run, [*pads, digit], [page], kind=DIGITS).on(go.click, api_name="digits_interpolate")
 
 
 def build_sliders(model: DigitModel) -> None:
@@ -145,7 +146,7 @@ def build_sliders(model: DigitModel) -> None:
             gr.Markdown(ABOUT_DIRECTIONS)
 
     changes = [component.change for component in (temperature, seed, *sliders.values())]
-    Wiring(run, [temperature, seed], [page], named_inputs=sliders).on(
+    Wiring(run, [temperature, seed], [page], named_inputs=sliders, kind=DIGITS).on(
         *changes, api_name="digits_style", trigger_mode="always_last", show_progress="hidden"
     )
 
@@ -161,7 +162,7 @@ def direction_sliders(directions: Sequence[str]) -> dict[str, gr.Slider]:
 
 def fill(pad: gr.Sketchpad, button: gr.Button, model: DigitModel) -> None:
     """The button puts a digit that the model wrote on the pad."""
-    Wiring(lambda: model_drawing(model), [], [pad]).on(button.click, **PRIVATE)
+    Wiring(lambda: model_drawing(model), [], [pad], kind=DIGITS).on(button.click, **PRIVATE)
 
 
 def picture(label: str, elem_id: str, value: np.ndarray | None = None) -> gr.Image:

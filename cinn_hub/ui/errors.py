@@ -1,8 +1,10 @@
-"""What a handler does with an error that the user can mend."""
+"""What becomes of errors: a sentence on the page, and nothing private in the log."""
 
 from __future__ import annotations
 
 import inspect
+import logging
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -12,20 +14,37 @@ import gradio as gr
 
 from cinn_hub.errors import CinnHubError
 
+OUR_FAULT = "Something failed here that should not have; please try again, or with another photo."
+
+log = logging.getLogger("cinn_hub.app")
+
+
+def note(sentence: str) -> gr.Error:
+    """A note on the page; clients of the API get it as their error."""
+    return gr.Error(sentence, print_exception=False)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors become notes. The log gets those that nobody expected, with the lines of code, but
+    without the message, in which a photo's name may be."""
+    try:
+        yield
+    except CinnHubError as error:
+        raise note(str(error)) from None
+    except gr.Error as error:
+        raise note(error.message) from None
+    except Exception as error:
+        places = "".join(traceback.format_tb(error.__traceback__))
+        log.error("%s in a handler:\n%s", type(error).__name__, places)
+        raise note(OUR_FAULT) from None
+
 
 def error_notes(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """A `CinnHubError` becomes a note on the page, and everything there stays as it is.
+    """The handler, whose errors become notes, while everything on the page stays as it is.
 
-    Clients of the API get it as their error. (The style sheet hides Gradio's cover over the
-    outputs: what was there still holds.)
+    (The style sheet hides Gradio's cover over the outputs: what was there still holds.)
     """
-
-    @contextmanager
-    def told() -> Iterator[None]:
-        try:
-            yield
-        except CinnHubError as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
     @wraps(handler)
     def once(*arguments: Any, **options: Any) -> Any:

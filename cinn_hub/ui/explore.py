@@ -14,16 +14,12 @@ from PIL.Image import Image
 from cinn_hub.animation import write_animation
 from cinn_hub.errors import CinnHubError
 from cinn_hub.latent import Latent
-from cinn_hub.ui.downloads import (
-    MAKING,
-    download_after,
-    download_folder,
-    hidden_download,
-    stop_on,
-)
+from cinn_hub.ui.downloads import download_after, hidden_download, stop_on
 from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.folder import download_folder
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.photo_input import example_photos, photo_input
+from cinn_hub.ui.pictures import picture_file
 from cinn_hub.ui.session import (
     COMPARE_SIZE,
     Session,
@@ -32,6 +28,7 @@ from cinn_hub.ui.session import (
     temperature_code,
 )
 from cinn_hub.ui.viewer import Viewer
+from cinn_hub.ui.waiting import ARCHIVES, LOOKS
 from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
 SIDE = 5
@@ -152,7 +149,10 @@ def connect_walk(controls: Controls, walk: Walk, explorer: Explorer, model_name:
     for button, number in ((walk.take_a, walk.a), (walk.take_b, walk.b)):
         button.click(lambda index: index + 1, viewer.picked, number, queue=False, **PRIVATE)
     place = Wiring(
-        explorer.show_place, [viewer.session, walk.a, walk.b, walk.place], [walk.between]
+        explorer.show_place,
+        [viewer.session, walk.a, walk.b, walk.place],
+        [walk.between],
+        kind=LOOKS,
     )
     place.on(
         walk.place.input,
@@ -168,6 +168,7 @@ def connect_walk(controls: Controls, walk: Walk, explorer: Explorer, model_name:
         [controls.photo, controls.temperature, controls.seed]
         + [walk.a, walk.b, walk.frames, walk.kind, model_name],
         [walk.file],
+        kind=ARCHIVES,
     )
     # for clients of the API, who need not have drawn a map
     interpolate.on(gr.Button(visible=False).click, api_name="interpolate")
@@ -180,7 +181,7 @@ def connect_film(walk: Walk, explorer: Explorer) -> None:
         [walk.file, walk.stop],
         show_progress_on=walk.film,
         **PRIVATE,
-        **MAKING,
+        **ARCHIVES.event,
     )
     download_after(writing, walk.file)
     stop_on(walk.stop, writing)
@@ -217,7 +218,8 @@ class Explorer:
     @error_notes
     def show_place(self, session: Session | None, a: int, b: int, t: float) -> gr.Image:
         latents = ends(checked(session), a, b)
-        return gr.Image(self.between(session, *latents, t, COMPARE_SIZE), visible=True)
+        picture = self.between(session, *latents, t, COMPARE_SIZE)
+        return gr.Image(picture_file(picture), visible=True)
 
     def between(self, session: Session, a: Latent, b: Latent, t: float, size: int) -> Image:
         """The colouring at t on the way from a to b, of `size` pixels on the longer side."""
@@ -259,8 +261,9 @@ class Explorer:
 
 def ends(session: Session, a: int, b: int) -> tuple[Latent, Latent]:
     """The latents of two cells, counted from 1."""
-    cells = len(session.results)
+    results = session.bare_results
+    cells = len(results)
     for number in (a, b):
         if number is None or not 1 <= int(number) <= cells:
             raise CinnHubError(f"There is no cell {number}; the map has cells 1 to {cells}.")
-    return session.results[int(a) - 1].latent, session.results[int(b) - 1].latent
+    return results[int(a) - 1].latent, results[int(b) - 1].latent

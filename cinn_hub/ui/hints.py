@@ -17,8 +17,8 @@ from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.guidance import REACH, read_hint
 from cinn_hub.photos import render_grey_preview
 from cinn_hub.ui.colorize import bits
-from cinn_hub.ui.downloads import KEPT_SECONDS
 from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.folder import KEPT_SECONDS
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.photo_input import example_photos, photo_input
 from cinn_hub.ui.session import COMPARE_SIZE, Session, code_to_colorize
@@ -180,7 +180,7 @@ class Hinter:
         progress=PROGRESS,
     ):
         place = photo_pixels(opened_photo(session), event.index)
-        new = read_hint((*place, color), session.prepared.size)
+        new = read_hint((*place, color), session.size)
         spots = toggled(spots, new.x, new.y, new.color, session)
         yield from self.follow(session, spots, n, seed, reach, progress)
 
@@ -267,23 +267,24 @@ def opened_photo(session: Session | None) -> Session:
 
 def toggled(hints: Spots, x: float, y: float, color: str, session: Session) -> Spots:
     """The hints with a new one, or without the one that was clicked on."""
-    reach = NEAR * max(session.prepared.size)
+    reach = NEAR * max(session.size)
     rest = [hint for hint in hints if np.hypot(hint[0] - x, hint[1] - y) > reach]
     return rest if len(rest) < len(hints) else [*hints, (x, y, color)]
 
 
 def photo_pixels(session: Session, place: tuple[int, int]) -> tuple[float, float]:
     """Pixels of what is shown -> pixels of the photo."""
-    scale = session.prepared.size[0] / session.prepared.photo.size[0]
-    last = (side - 1 for side in session.prepared.size)
+    scale = session.size[0] / session.prepared.photo.size[0]
+    last = (side - 1 for side in session.size)
     x, y = (min(int((at + 0.5) * scale), end) for at, end in zip(place, last, strict=True))
     return x, y
 
 
 def marked(session: Session, hints: Spots) -> np.ndarray:
     """The grey photo with a ring of its colour at each hint."""
-    picture = np.array(render_grey_preview(session.prepared.photo, COMPARE_SIZE).convert("RGB"))
-    scale = session.prepared.photo.size[0] / session.prepared.size[0]
+    photo = session.prepared.photo
+    picture = np.array(render_grey_preview(photo, COMPARE_SIZE).convert("RGB"))
+    scale = photo.size[0] / session.size[0]
     radius = max(6, round(0.012 * max(picture.shape)))
     for x, y, color in hints:
         place = round(x * scale), round(y * scale)

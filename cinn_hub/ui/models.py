@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import re
 import threading
+from pathlib import Path
 
 import gradio as gr
 
 import cinn_hub
+from cinn_hub.cards import CARD_FILE
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.errors import CinnHubError
+from cinn_hub.hub import REPO_ID
+from cinn_hub.registry import find_entry
+from cinn_hub.ui.cards import safe_html, without_metadata
 from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.settings import Loading
+from cinn_hub.ui.waiting import LOADING
 from cinn_hub.ui.wiring import PROGRESS
 
+MOST_LETTERS = 100_000  # of a card
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+EXPECTED = {
+    Loading.PUBLISHED: "A registry name, or user/repo of the Hub.",
+    Loading.ANYTHING: "A registry name, a folder on this machine, or user/repo of the Hub.",
+}
 LOADED_AT_MOST = 3  # models of visitors, besides the app's own
 
 
@@ -50,33 +62,36 @@ class Shelf:
         return model
 
 
-def build(shelf: Shelf, chosen: gr.State, may_load: bool) -> None:
+def build(shelf: Shelf, chosen: gr.State, loading: Loading) -> None:
     """Adds the tab's components and handlers to the Blocks that are open.
 
     Arguments:
         chosen: holds the name of the model that this visitor uses.
-        may_load: whether visitors may load other models; not where strangers share the machine.
+        loading: which other models visitors may load.
     """
     status = gr.Markdown(in_use(shelf.own), label="Model", elem_id="model-in-use")
-    if may_load:
+    if loading != Loading.NOTHING:
         with gr.Row(equal_height=True):
             name = gr.Textbox(
                 shelf.own.name,
                 label="Another model",
-                info="A registry name, a folder on this machine, or user/repo of the Hub.",
+                info=EXPECTED[loading],
                 scale=4,
                 elem_id="model-name",
             )
             load = gr.Button("Load", variant="primary", scale=1, elem_id="model-load")
-    card = gr.Markdown(card_of(shelf.own), label="Card", elem_id="model-card")
-    if not may_load:
+    card = gr.HTML(card_of(shelf.own), label="Card", elem_id="model-card", elem_classes="prose")
+    if loading == Loading.NOTHING:
         return
 
     @error_notes
-    def switch(name: str, progress=PROGRESS) -> tuple[str, str, str]:
+    def switch(name: str, request: gr.Request, progress=PROGRESS) -> tuple[str, str, str]:
         """Loads a model; the tabs of this visitor use it from now on."""
+        name = name.strip()
+        if loading == Loading.PUBLISHED or is_forwarded(request):
+            check_published(name)
         progress(0.2, desc="Loading the model")
-        model = shelf.load(name.strip())
+        model = shelf.load(name)
         return model.name, in_use(model), card_of(model)
 
     gr.on(
@@ -86,8 +101,21 @@ def build(shelf: Shelf, chosen: gr.State, may_load: bool) -> None:
         [chosen, status, card],
         api_name="load_model",
         show_progress_on=card,
-        concurrency_id="loading",
+        **LOADING.event,
     )
+
+
+def is_forwarded(request: gr.Request) -> bool:
+    """Whether a proxy asks, in the place of somebody who may be a stranger."""
+    return any(header in request.headers for header in FORWARDED)
+
+
+def check_published(name: str) -> None:
+    """Refuses what is a folder of this machine, without saying whether it is there."""
+    repo = name.partition("@")[0]
+    is_repo = REPO_ID.fullmatch(repo) and not Path(name).exists()
+    if not (find_entry(name) or is_repo):
+        raise CinnHubError(f"No published model is called {name!r}; expected user/repo of the Hub.")
 
 
 def in_use(model: ColorModel) -> str:
@@ -100,11 +128,9 @@ def in_use(model: ColorModel) -> str:
 
 
 def card_of(model: ColorModel) -> str:
-    """The text of a model's card, without its metadata and without pictures from elsewhere."""
-    path = model.folder and model.folder / "README.md"
-    if not path or not path.exists():
+    """A model's card as HTML; see `safe_html`."""
+    path = model.folder and model.folder / CARD_FILE
+    if not path or not path.is_file():
         return "This model has no card."
-    text = path.read_text("utf-8", errors="replace")
-    if text.startswith("---\n"):
-        text = text.partition("\n---\n")[2]
-    return re.sub(r"!\[[^\]]*\]\([^)]*\)|<img[^>]*>", "", text).strip()
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return safe_html(without_metadata(file.read(MOST_LETTERS)))

@@ -9,9 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from cinn_hub.ui.downloads import MAKING, download_after, download_folder, stop_on
+from cinn_hub.ui.downloads import download_after, stop_on
 from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.folder import download_folder
 from cinn_hub.ui.session import Session, checked
+from cinn_hub.ui.waiting import ARCHIVES, SAVES
 from cinn_hub.ui.wiring import PRIVATE, PROGRESS
 
 SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "WebP": ".webp"}
@@ -61,15 +63,15 @@ class Files:
             **PRIVATE,
         )
         look = [intensity, self.format, self.quality]
-        for button, handler, inputs, outputs in (
-            (self.save, save, [session, picked, *look], file),
-            (self.save_layer, save_layer, [session, picked, intensity], file),
-            (self.save_latent, save_latent, [session, picked], file),
-            (self.save_all, save_all, [session, *look], [file, self.stop]),
+        for button, handler, inputs, outputs, kind in (
+            (self.save, save, [session, picked, *look], file, SAVES),
+            (self.save_layer, save_layer, [session, picked, intensity], file, SAVES),
+            (self.save_latent, save_latent, [session, picked], file, SAVES),
+            (self.save_all, save_all, [session, *look], [file, self.stop], ARCHIVES),
         ):
             name = f"{self.key}_{handler.__name__}"
             making = button.click(
-                handler, inputs, outputs, api_name=name, show_progress_on=button, **MAKING
+                handler, inputs, outputs, api_name=name, show_progress_on=button, **kind.event
             )
             download_after(making, file)
         stop_on(self.stop, making)  # only the archive takes long
@@ -96,7 +98,7 @@ def save_layer(session: Session | None, index: int, intensity: float) -> str:
 @error_notes
 def save_latent(session: Session | None, index: int) -> str:
     """The latent of one colouring as safetensors; see cinn_hub.latent.Latent.load."""
-    result = checked(session).result(int(index))
+    result = checked(session).bare_result(int(index))
     path = download_folder() / file_name(session, index, "latent", ".safetensors")
     result.latent.save(path)
     return str(path)
@@ -111,8 +113,8 @@ def save_all(
     folder = download_folder()
     archive = folder / f"{Path(session.path).stem}_colors.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as opened:
-        for i in range(len(session.results)):
-            progress((i, len(session.results)), desc="Painting at full size")
+        for i in range(len(session.captions)):
+            progress((i, len(session.captions)), desc="Painting at full size")
             yield None, gr.Button(visible=True)
             name = file_name(session, i, "color", SUFFIXES[kind])
             session.full_size(i, intensity / 100).save(folder / name, int(quality))

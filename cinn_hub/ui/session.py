@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import weakref
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from cinn_hub import photos
 from cinn_hub.colorization import Colorization, PreparedPhoto
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.errors import CinnHubError, PhotoError
+from cinn_hub.ui.memory import Kept, Memory
 
 COMPARE_SIZE = 1280  # pixels on the longer side of what is shown large
+MOST_PIXELS = 64_000_000  # of a photo: 1 GB while it is read and coloured at its own size
+STEPS = 65535 / 100  # of a kept lightness, for each unit of L
+NO_PHOTO = photos.Photo(np.zeros((1, 1), np.float32))
+
+MADE_ROOM = (
+    "Others came after you, and these colours had to make room for theirs; colour the photo again."
+)
+
+memory = Memory()  # of this process: all visitors share it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Session:
     """A photo, its colourings, and the Python that makes them again.
 
-    The photo is held small: the file is read again when a full-size picture is asked for.
+    It is small by itself. The photo (at `COMPARE_SIZE`), its condition and the colourings are in
+    the memory that all visitors share. A photo that had to make room there is prepared again from
+    its file; colourings are not, and their visitor reads why.
     """
 
     path: str
     model: str
-    prepared: PreparedPhoto
-    results: tuple[Colorization, ...] = ()
+    size: tuple[int, int]
+    colored: bool
+    photo: Kept[PreparedPhoto]
+    loaded: weakref.ref[ColorModel]
+    answers: Kept[tuple[Colorization, ...]] | None = None
     captions: tuple[str, ...] = ()
     code: str = ""
 
@@ -38,48 +56,125 @@ class Session:
         """
         if not path:
             raise PhotoError("There is no photo yet; upload one or pick an example.")
-        prepared = model.prepare(path)
-        return cls(path, model.name, prepared.shrunk(COMPARE_SIZE))
+        packed = prepare_packed(path, model)
+        kept = Kept(memory, packed, bytes_of_photo(packed))
+        return cls(path, model.name, packed.size, packed.colored, kept, weakref.ref(model))
 
     @property
     def name(self) -> str:
         """The photo's file name."""
         return Path(self.path).name
 
-    def holding(self, results: list[Colorization], code: str, captions: list[str]) -> Session:
-        return replace(self, results=tuple(results), captions=tuple(captions), code=code)
+    @property
+    def prepared(self) -> PreparedPhoto:
+        """The photo at `COMPARE_SIZE`, with its condition; made again where it had to make room.
+
+        Raises:
+            PhotoError: it had to make room, and its file has been deleted in the meantime.
+        """
+        packed = self.photo.get()
+        if packed is None:
+            model = self.loaded()
+            self.check_upload()
+            if model is None:
+                raise PhotoError(MADE_ROOM)
+            packed = prepare_packed(self.path, model)
+            self.photo.put(packed, bytes_of_photo(packed))
+        lightness = packed.photo.lightness / np.float32(STEPS)
+        return with_lightness(packed, lightness)
+
+    @property
+    def results(self) -> tuple[Colorization, ...]:
+        """The answers, on the photo at `COMPARE_SIZE`.
+
+        Raises:
+            PhotoError: they had to make room.
+        """
+        held = self.bare_results
+        photo = self.prepared.photo if held else NO_PHOTO
+        return tuple(result.on(photo) for result in held)
+
+    @property
+    def bare_results(self) -> tuple[Colorization, ...]:
+        """The answers without the photo: colours, latents and figures.
+
+        Raises:
+            PhotoError: they had to make room.
+        """
+        held = self.answers.get() if self.answers else ()
+        if held is None:
+            raise PhotoError(MADE_ROOM)
+        return held
+
+    def holding(
+        self, results: Sequence[Colorization], code: str, captions: Sequence[str]
+    ) -> Session:
+        """The same photo with these answers."""
+        bare = tuple(result.on(NO_PHOTO) for result in results)
+        answers = Kept(memory, bare, sum(map(bytes_of_answer, bare)))
+        return replace(self, answers=answers, captions=tuple(captions), code=code)
 
     def result(self, index: int) -> Colorization:
-        """One of the answers, counted from 0.
+        """One of the answers, counted from 0, on the photo at `COMPARE_SIZE`.
 
         Raises:
             CinnHubError: there is none of that number.
+            PhotoError: they had to make room.
         """
-        if not 0 <= index < len(self.results):
-            count = len(self.results)
+        return self.bare_result(index).on(self.prepared.photo)
+
+    def bare_result(self, index: int) -> Colorization:
+        """One of the answers without the photo; errors as those of `result`."""
+        count = len(self.bare_results)
+        if not 0 <= index < count:
             raise CinnHubError(f"There is no answer {index}; there are {count}, counted from 0.")
-        return self.results[index]
+        return self.bare_results[index]
 
     def full_size(self, index: int, intensity: float) -> Colorization:
         """A colouring on the photo at its own size.
 
         Raises:
             CinnHubError: there is none of that number.
-            PhotoError: the upload has been deleted in the meantime.
+            PhotoError: the answers had to make room, or the upload has been deleted.
         """
-        result = self.result(index).with_intensity(intensity)
+        result = self.bare_result(index).with_intensity(intensity)
         self.check_upload()
-        return result.on(photos.read(self.path))
+        return result.on(photos.read(self.path, MOST_PIXELS))
 
     def check_upload(self) -> None:
         """Refuses to go on where the upload has been deleted."""
         if not Path(self.path).exists():
-            raise PhotoError("Uploads are deleted after an hour; upload the photo again.")
+            raise PhotoError(
+                "Uploads are deleted after an hour, and earlier where many come; upload the photo "
+                "again."
+            )
+
+
+def prepare_packed(path: str, model: ColorModel) -> PreparedPhoto:
+    """What a session keeps of a photo: small, its L in 16 bits, without its own colours."""
+    prepared = model.prepare(photos.read(path, MOST_PIXELS)).shrunk(COMPARE_SIZE)
+    steps = np.round(prepared.photo.lightness.clip(0, 100) * STEPS)
+    return with_lightness(prepared, steps.astype(np.uint16))
+
+
+def with_lightness(prepared: PreparedPhoto, lightness: np.ndarray) -> PreparedPhoto:
+    return replace(prepared, photo=replace(prepared.photo, lightness=lightness, rgb=None))
+
+
+def bytes_of_photo(prepared: PreparedPhoto) -> int:
+    photo = prepared.photo
+    arrays = (photo.lightness, photo.alpha, prepared.lightness, prepared.ab)
+    tensors = prepared.condition.values()
+    return sum(a.nbytes for a in arrays if a is not None) + sum(t.nbytes for t in tensors)
+
+
+def bytes_of_answer(result: Colorization) -> int:
+    return result.ab.nbytes + sum(z.nbytes for z in result.latent.levels.values())
 
 
 def checked(session: Session | None) -> Session:
-    """The session, or one sentence if there is none."""
-    if session is None or not session.results:
+    """The session, or one sentence if there are no answers, or none any more."""
+    if session is None or not session.bare_results:
         raise PhotoError("There are no colourings yet, or their hour is over; colour the photo.")
     return session
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import gradio as gr
 from gradio.events import Dependency
-from PIL.Image import Image
 
-from cinn_hub.photos import render_grey_preview
-from cinn_hub.ui.downloads import KEPT_SECONDS, hidden_download
+from cinn_hub.photos import render_grey_preview, shrunk
+from cinn_hub.ui.downloads import hidden_download
 from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.folder import KEPT_SECONDS
+from cinn_hub.ui.pictures import picture_file
 from cinn_hub.ui.saving import Files
 from cinn_hub.ui.session import COMPARE_SIZE, Session, checked, code_to_save
+from cinn_hub.ui.waiting import LOOKS
 from cinn_hub.ui.wiring import PRIVATE
 
 THUMBNAIL_SIZE = 640  # pixels on the longer side
@@ -79,13 +81,16 @@ class Viewer:
         return [
             session,
             picked,
-            self.thumbnails(session, range(len(session.results))),
+            self.thumbnails(session, range(len(session.captions))),
             describe(session, picked),
             *large(session, picked, 100),
         ]
 
-    def thumbnails(self, session: Session, order: Sequence[int]) -> list[tuple[Image, str]]:
-        return [(session.results[i].preview(self.thumbnail), session.captions[i]) for i in order]
+    def thumbnails(self, session: Session, order: Sequence[int]) -> list[tuple[str, str]]:
+        small = shrunk(session.prepared.photo, self.thumbnail)
+        results = [result.on(small) for result in session.bare_results]
+        pictures = [picture_file(results[i].preview(self.thumbnail)) for i in order]
+        return [(path, session.captions[i]) for path, i in zip(pictures, order, strict=True)]
 
     def follow(self, event: Dependency) -> None:
         """After an event with `outputs`: opens what was closed, marks the picked answer."""
@@ -99,7 +104,7 @@ class Viewer:
         )
 
     def reveal(self, session: Session | None, picked: int) -> tuple[Any, ...]:
-        several = session is not None and len(session.results) > 1
+        several = session is not None and len(session.captions) > 1
         return (
             gr.Gallery(selected_index=int(picked)),
             gr.Column(visible=session is not None),
@@ -117,7 +122,11 @@ class Viewer:
             **PRIVATE,
         )
         self.sort.input(
-            self.rearrange, [self.session, self.sort, self.picked], self.gallery, **PRIVATE
+            self.rearrange,
+            [self.session, self.sort, self.picked],
+            self.gallery,
+            **PRIVATE,
+            **LOOKS.event,
         )
         self.intensity.input(
             self.strengthen,
@@ -126,6 +135,7 @@ class Viewer:
             trigger_mode="always_last",
             show_progress="hidden",
             **PRIVATE,
+            **LOOKS.event,
         )
 
     @error_notes
@@ -187,11 +197,12 @@ def code_block(elem_id: str, value: str | None = None, **options: Any) -> gr.Cod
 
 def ordered(session: Session, sort: str) -> list[int]:
     """The indices of the results in the order of the gallery."""
-    indices = list(range(len(session.results)))
+    results = session.bare_results
+    indices = list(range(len(results)))
     if sort == LIKELIEST:
-        indices.sort(key=lambda i: session.results[i].bits_per_dim)
+        indices.sort(key=lambda i: results[i].bits_per_dim)
     elif sort == COLORFUL:
-        indices.sort(key=lambda i: -session.results[i].chroma)
+        indices.sort(key=lambda i: -results[i].chroma)
     return indices
 
 
@@ -204,17 +215,18 @@ def large(session: Session, index: int, intensity: float) -> tuple[Any, str]:
 
 
 def before_and_after(session: Session, index: int, intensity: float):
-    result = session.results[index].with_intensity(intensity)
-    return render_grey_preview(result.photo, COMPARE_SIZE), result.preview(COMPARE_SIZE)
+    result = session.result(index).with_intensity(intensity)
+    grey, colored = render_grey_preview(result.photo, COMPARE_SIZE), result.preview(COMPARE_SIZE)
+    return picture_file(grey), picture_file(colored)
 
 
 def describe(session: Session, index: int) -> str:
-    result = session.results[index]
-    width, height = session.prepared.size
+    result = session.bare_result(index)
+    width, height = session.size
     seed = f"Seed {result.settings['seed']}. " if "seed" in result.settings else ""
     unseen = " The photo has colours of its own; the model saw its lightness alone."
     return (
         f"**Number {index + 1}.** Log-likelihood {result.log_prob:,.0f} nats, "
         f"{result.bits_per_dim:.3f} bits per dimension (less is likelier). {seed}"
-        f"Full size {width} × {height}." + (unseen if session.prepared.colored else "")
+        f"Full size {width} × {height}." + (unseen if session.colored else "")
     )

@@ -11,8 +11,8 @@ from gradio.components import Component
 from gradio.events import Dependency
 
 from cinn_hub.latent import fresh_seed
+from cinn_hub.ui.waiting import COLORS, Kind
 
-MODEL = {"concurrency_id": "model"}  # of events that run a model: one at a time
 PRIVATE = {"api_visibility": "private"}
 PROGRESS = gr.Progress()  # as a default argument, Gradio fills it in for each call
 
@@ -24,6 +24,7 @@ class Wiring:
     Arguments:
         named_inputs: what the handler takes by name, such as one temperature a level.
         progress_on: where progress is to be seen; on all outputs if not given.
+        kind: of work, in whose line its events wait.
         after: each is called with every event that is made here, to add what follows it.
     """
 
@@ -33,6 +34,7 @@ class Wiring:
     named_inputs: Mapping[str, Component] = field(default_factory=dict)
     progress_on: Component | None = None
     after: Sequence[Callable[[Dependency], None]] = ()
+    kind: Kind = COLORS
 
     def on(self, *triggers: Callable[..., Dependency], **options: Any) -> None:
         """Runs the handler on these events; `options` go to Gradio, such as `api_name`."""
@@ -56,7 +58,7 @@ class Wiring:
             "inputs_kwargs": dict(self.named_inputs) or None,
             "outputs": list(self.outputs),
             "show_progress_on": self.progress_on,
-            **MODEL,
+            **self.kind.event,
         }
 
     def follow(self, event: Dependency) -> None:

@@ -78,7 +78,7 @@ def test_moods_are_carried_over(page, photo, tmp_path):
     moved = expect(page.locator("#references img").first)
     moved.not_to_have_attribute("src", before, timeout=WAIT)
     page.click("#transfer-go")
-    expect(page.get_by_text("has no colours that could be taken")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("has no colours to take")).to_be_visible(timeout=WAIT)
     expect(page.locator("#transfer-answers button img")).to_have_count(2)
 
 

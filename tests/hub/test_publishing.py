@@ -65,7 +65,7 @@ def test_a_dry_run_sends_nothing(hub, run, folder):
     ("change", "sentence"),
     [
         (lambda f: (f / "README.md").unlink(), "has no README.md; write the model's card"),
-        (lambda f: (f / "README.md").write_text("# no metadata"), "lacks metadata"),
+        (lambda f: (f / "README.md").write_text("# no metadata"), "has no metadata"),
         (lambda f: (f / "README.md").write_text("---\na: [\n---\n"), "metadata that is not YAML"),
         (lambda f: (f / "README.md").write_text("---\na: 1\n---\n"), "lacks library_name"),
         (lambda f: (f / "model.safetensors").write_bytes(b"x" * 99), "is damaged"),
@@ -87,7 +87,7 @@ def test_who_may_not_publish(hub, run, folder):
     hub.repos["user/open"] = Repo()
     hub.repos["user/open"].commit({})
     done = run("push", folder, "user/open", "--private")
-    assert done.returncode == 2 and "is there already, and public" in done.stderr
+    assert done.returncode == 2 and "exists already and is public" in done.stderr
     assert list(hub.repos["user/open"].commits.values()) == [{}]
     hub.fault = lambda method, path: "hang up"
     assert "The Hub cannot be reached" in run("push", folder, "user/mine").stderr

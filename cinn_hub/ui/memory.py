@@ -1,0 +1,61 @@
+"""What the photos and answers of all visitors may take in memory together."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from itertools import count
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+MEGABYTES = 512  # of all visitors together
+
+
+class Memory:
+    """Holds values up to a number of bytes; those that nobody used for longest go first."""
+
+    def __init__(self, megabytes: float = MEGABYTES) -> None:
+        self.limit = int(megabytes * 1e6)
+        self.used = 0
+        self.values: OrderedDict[int, tuple[object, int]] = OrderedDict()
+        self.keys = count()
+        self.lock = threading.RLock()  # a `Kept` may end inside of any call
+
+    def put(self, key: int, value: object, size: int) -> None:
+        with self.lock:
+            self.drop(key)
+            self.values[key] = value, size
+            self.used += size
+            while self.used > self.limit and len(self.values) > 1:
+                self.drop(next(iter(self.values)))
+
+    def get(self, key: int) -> object | None:
+        with self.lock:
+            if key not in self.values:
+                return None
+            self.values.move_to_end(key)
+            return self.values[key][0]
+
+    def drop(self, key: int) -> None:
+        with self.lock:
+            _, size = self.values.pop(key, (None, 0))
+            self.used -= size
+
+
+class Kept(Generic[T]):
+    """A value of `size` bytes for as long as the memory has room for it, and while this exists."""
+
+    def __init__(self, memory: Memory, value: T, size: int) -> None:
+        self.memory, self.key = memory, next(memory.keys)
+        self.put(value, size)
+
+    def put(self, value: T, size: int) -> None:
+        self.memory.put(self.key, value, size)
+
+    def get(self) -> T | None:
+        """The value, or None where it had to make room."""
+        return self.memory.get(self.key)
+
+    def __del__(self) -> None:
+        self.memory.drop(self.key)

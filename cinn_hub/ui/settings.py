@@ -1,0 +1,95 @@
+"""How the app is run: options of the command line, which reach the app as environment variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cinn_hub.errors import CinnHubError
+from cinn_hub.ui import folder, memory, waiting
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+NO = ("", "0", "false", "no")
+
+
+class Loading(StrEnum):
+    """Which models visitors may load."""
+
+    NOTHING = "nothing"
+    PUBLISHED = "published"
+    ANYTHING = "anything"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator of an app decides.
+
+    Attributes:
+        model: the colour model: a name, a folder, or user/repo of the Hub.
+        memory: megabytes for the photos and answers of all visitors together.
+        disk: megabytes for all uploads, previews and downloads together.
+        waiting: how many may wait for colours.
+        loading: which models visitors may load; folders of this machine only where all visitors
+            are its users.
+    """
+
+    model: str = "imagenet"
+    memory: int = memory.MEGABYTES
+    disk: int = folder.MEGABYTES
+    waiting: int = waiting.COLORS.most_waiting
+    loading: Loading = Loading.ANYTHING
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """The settings in environment variables: CINN_HUB_MODEL, _MEMORY, _DISK, _WAITING and
+        _LOADING; Gradio's own say where the app listens.
+
+        Raises:
+            CinnHubError: one of them has a value that is not understood.
+        """
+        return cls(
+            model=environment.get("CINN_HUB_MODEL", cls.model),
+            memory=megabytes(environment, "CINN_HUB_MEMORY", cls.memory),
+            disk=megabytes(environment, "CINN_HUB_DISK", cls.disk),
+            waiting=whole_number(environment, "CINN_HUB_WAITING", cls.waiting, least=1),
+            loading=loading_of(environment),
+        )
+
+
+def megabytes(environment: Mapping[str, str], name: str, default: int) -> int:
+    return whole_number(environment, name, default, least=16)
+
+
+def whole_number(environment: Mapping[str, str], name: str, default: int, least: int) -> int:
+    text = environment.get(name, str(default))
+    if not text.isdecimal() or int(text) < least:
+        raise CinnHubError(f"{name} is {text!r}; it must be a whole number, {least} or more.")
+    return int(text)
+
+
+def loading_of(environment: Mapping[str, str]) -> Loading:
+    """What was chosen; if nothing was, anything for users of this machine, nothing for others.
+
+    Strangers may ask for published models where that was chosen, and never for a folder.
+    """
+    chosen = environment.get("CINN_HUB_LOADING")
+    if chosen is not None and chosen not in list(Loading):
+        raise CinnHubError(
+            f"CINN_HUB_LOADING is {chosen!r}; it must be one of {', '.join(Loading)}."
+        )
+    if strangers_may_come(environment):
+        published = chosen in (Loading.PUBLISHED, Loading.ANYTHING)
+        return Loading.PUBLISHED if published else Loading.NOTHING
+    return Loading(chosen or Loading.ANYTHING)
+
+
+def strangers_may_come(environment: Mapping[str, str]) -> bool:
+    """Whether others than the users of this machine can reach the app."""
+    return (
+        environment.get("GRADIO_SERVER_NAME", LOOPBACK[0]) not in LOOPBACK
+        or environment.get("GRADIO_SHARE", "").lower() not in NO
+        or bool(environment.get("GRADIO_ROOT_PATH"))  # a reverse proxy asks in their place
+        or "SPACE_ID" in environment
+    )
