@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.files import sweep
+from cinn_hub.files import DISK_FULL
 
 if TYPE_CHECKING:
     from cinn_hub.photos import Photo
@@ -205,8 +204,6 @@ def run_all(
             f"{done} of {len(jobs)} photos are skipped, being done (--overwrite does them again).",
             file=sys.stderr,
         )
-    for folder in {job.folder for job in to_do}:
-        sweep(folder)
     bar = tqdm(to_do, unit="photo", disable=None if len(jobs) > 1 else True)
     for job in bar:
         try:
@@ -265,7 +262,7 @@ def run_one(
 def disk_is_full(error: BaseException | None) -> bool:
     """Whether this error, or one that caused it, says so."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
             return True
         error = error.__cause__
     return False

@@ -18,6 +18,7 @@ import cinn_hub
 from cinn_hub.album import ENDING, Job, SomeFailed, find_jobs, is_file_name, run_all
 from cinn_hub.conversion import DTYPES
 from cinn_hub.errors import CinnHubError
+from cinn_hub.files import reason_of
 
 if TYPE_CHECKING:
     from cinn_hub.colorization import Colorization
@@ -336,6 +337,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:  # the reader of the lines has stopped, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # what is printed cannot be written
+        print(f"cinn-hub: The output cannot be written: {reason_of(error)}.", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
     except KeyboardInterrupt:
         print("cinn-hub: stopped; finished files are kept.", file=sys.stderr)
         return 130

@@ -307,8 +307,26 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """Writes `config.json` and `model.safetensors`, floating-point weights in `dtype`."""
         write_checkpoint(self.config, self.state_dict(), folder, dtype)
 
-    def _save_pretrained(self, save_directory: Path) -> None:
-        self.save(save_directory)
+    def save_pretrained(
+        self,
+        save_directory: str | os.PathLike[str],
+        *,
+        push_to_hub: bool = False,
+        repo_id: str | None = None,
+        **options: Any,
+    ) -> str | None:
+        """Writes the model, and its card where there is none yet; perhaps publishes it, too.
+
+        In place of the `ModelHubMixin`'s own, which removes the config of the model that was there
+        before it has written another.
+
+        Raises:
+            CinnHubError: the folder cannot be written to.
+        """
+        folder = Path(save_directory)
+        self.save(folder)
+        cards.write_card(self.generate_model_card(), folder)
+        return self.push_to_hub(repo_id or folder.name, **options) if push_to_hub else None
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The card that the model was loaded with; a draft for its author if it had none, or if
