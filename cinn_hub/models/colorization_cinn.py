@@ -16,7 +16,7 @@ from cinn_hub.models.color_flow import CELLS, DETAILS, GRAIN, MOOD, THINGS, Colo
 from cinn_hub.networks import ColorBins, ConditionNetwork
 
 LEVELS = (MOOD, THINGS, DETAILS, GRAIN)
-MOST_COUPLINGS = 512  # in a whole model; each takes milliseconds to build
+MOST_COUPLINGS = 256  # in a whole model; each takes milliseconds to build
 
 
 @dataclass(frozen=True)
