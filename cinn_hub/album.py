@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
+from cinn_hub.archives import ARCHIVE_SUFFIXES, PHOTO_SUFFIXES, is_visible, is_zip, unpack
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.files import DISK_FULL
 
 if TYPE_CHECKING:
     from cinn_hub.photos import Photo
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
-PHOTO_SUFFIXES += (".avif", ".jp2", ".heic", ".heif")
-ARCHIVE_SUFFIXES = (".zip", ".rar", ".7z", ".tar", ".gz")
 WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".mp4")
 ENDING = r"color\d+|\d+_to_\d+(?:_\d+)?"  # what `colorize` and `interpolate` add to a name
+
+
+T = TypeVar("T")
 
 
 class SomeFailed(Exception):
@@ -64,7 +68,8 @@ def find_jobs(photos: Sequence[Path], out: Path, ending: str = ENDING) -> list[J
     What is left out although it may hold photos is named on stderr.
 
     Arguments:
-        photos: files, folders, or patterns such as *.jpg where the shell has not expanded them.
+        photos: files, folders, ZIP archives, or patterns such as *.jpg where the shell has not
+            expanded them.
         out: a folder; or, for one photo, a file to write, by its suffix.
         ending: pattern of what the command adds to names; results in the folders do not count.
 
@@ -78,6 +83,8 @@ def find_jobs(photos: Sequence[Path], out: Path, ending: str = ENDING) -> list[J
                 print(f"cinn-hub: {line}", file=sys.stderr)
             inside = without_results(photos_in(path, out), ending)
             found += [(p, out / p.parent.relative_to(path), True) for p in inside]
+        elif is_zip(path) and path.is_file():
+            found += [(photo, out, True) for photo in unpack(path, brief_folder())]
         else:
             found.append((path, out, False))
     if not found:
@@ -88,6 +95,13 @@ def find_jobs(photos: Sequence[Path], out: Path, ending: str = ENDING) -> list[J
         text = "is a link to a file that is gone" if link else "does not exist; check the path"
         raise PhotoError(f"The photo {photo} {text}.")
     return one_file(found, out) if is_file_name(out) else named_apart(found)
+
+
+def brief_folder() -> Path:
+    """A new folder that goes with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="cinn-hub-album-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def expanded(photos: Sequence[Path]) -> Iterator[Path]:
@@ -145,8 +159,7 @@ def photos_in(folder: Path, out: Path) -> list[Path]:
 def visible(folder: Path) -> Iterator[Path]:
     """All in the folder, but for hidden files and what systems keep for themselves."""
     for path in folder.rglob("*"):
-        parts = path.relative_to(folder).parts
-        if not any(part.startswith((".", "@eaDir", "__MACOSX")) for part in parts):
+        if is_visible(path.relative_to(folder)):
             yield path
 
 
@@ -197,33 +210,51 @@ def run_all(
     """
     from tqdm import tqdm
 
-    failed = 0
     to_do = [job for job in jobs if overwrite or pages or not job.is_done(endings)]
     if done := len(jobs) - len(to_do):
         print(
-            f"{done} of {len(jobs)} photos are skipped, being done (--overwrite does them again).",
+            f"{done} of {len(jobs)} photos are done already; --overwrite does them again.",
             file=sys.stderr,
         )
     bar = tqdm(to_do, unit="photo", disable=None if len(jobs) > 1 else True)
-    for job in bar:
-        try:
-            for line, stream in run_one(job, endings, work, overwrite, recolor, pages):
-                bar.write(line, file=stream)
-        except BrokenPipeError:
-            raise
-        except Exception as error:  # one photo cannot end the others
-            if disk_is_full(error):
-                raise CinnHubError(
-                    f"The disk is full, so {job.photo} and what follows were not coloured; free "
-                    "some space and run it again."
-                ) from error
-            message = in_one_sentence(error)
-            if len(jobs) == 1:
-                raise CinnHubError(message) from error
+
+    def do(job: Job) -> None:
+        for line, stream in run_one(job, endings, work, overwrite, recolor, pages):
+            bar.write(line, file=stream)
+
+    failed = 0
+    for job, problem in one_after_another(bar, do):
+        if problem and len(jobs) == 1:
+            raise CinnHubError(problem)
+        if problem:
             failed += 1
-            bar.write(f"cinn-hub: {job.photo}: {message}", file=sys.stderr)
+            bar.write(f"cinn-hub: {job.photo}: {problem}", file=sys.stderr)
     if failed:
         raise SomeFailed
+
+
+def one_after_another(items: Iterable[T], work: Callable[[T], None]) -> Iterator[tuple[T, str]]:
+    """Does the work on each; one that fails cannot end the others.
+
+    Yields each when it is done, and why it failed, in a sentence; "" if it did not.
+
+    Raises:
+        CinnHubError: the disk is full, so that what follows would fail, too.
+    """
+    for item in items:
+        try:
+            work(item)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            if disk_is_full(error):
+                raise CinnHubError(
+                    "The disk is full, so this photo and what follows were not coloured; free some "
+                    "space and run it again."
+                ) from error
+            yield item, in_one_sentence(error)
+        else:
+            yield item, ""
 
 
 def run_one(

@@ -13,6 +13,7 @@ from PIL import Image
 from cinn_hub.errors import CinnHubError
 from cinn_hub.files import reason_of, whole_file, write_whole
 
+MOST_PIXELS = 2**28  # of all frames together, which are held in memory: 0.8 GB
 SUFFIXES = (".webp", ".gif", ".mp4")
 
 
@@ -48,6 +49,16 @@ def write_animation(
             write_whole(path, repeating(pictures, path.suffix.lower(), each))
     except (OSError, ValueError) as error:
         raise CinnHubError(f"{path} cannot be written: {reason_of(error)}.") from error
+
+
+def check_length(frames: int, size: tuple[int, int]) -> None:
+    """Refuses a film of so many frames of (width, height) that they would fill the memory."""
+    if (pixels := frames * size[0] * size[1]) > MOST_PIXELS:
+        most = MOST_PIXELS // (size[0] * size[1])
+        raise CinnHubError(
+            f"A film of {frames} frames of {size[0]} x {size[1]} has {pixels / 1e6:.0f} million "
+            f"pixels, too many for the memory; take up to {most} frames, or a smaller size."
+        )
 
 
 def repeating(pictures: Sequence[Image.Image], suffix: str, milliseconds: int) -> bytes:

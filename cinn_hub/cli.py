@@ -44,9 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     models = commands.add_parser("list", help="list the models that have a name")
     models.set_defaults(run=run_list)
 
-    app = commands.add_parser("app", help="start the app, a local web page")
-    app.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
-    app.set_defaults(run=run_app)
+    add_app(commands)
 
     convert = commands.add_parser("convert", help="make a model of an original's checkpoint")
     convert.add_argument("file", type=Path, help="what the original training wrote, such as a .pt")
@@ -110,6 +108,25 @@ def add_interpolate(commands: argparse._SubParsersAction) -> None:
         "--size", type=int, default=1280, help="longer side of a film in pixels (default 1280)"
     )
     interpolate.set_defaults(run=run_interpolate)
+
+
+def add_app(commands: argparse._SubParsersAction) -> None:
+    app = commands.add_parser("app", help="start the app, a local web page")
+    app.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
+    app.add_argument("--host", help="default 127.0.0.1; 0.0.0.0 lets other machines in")
+    app.add_argument("--port", type=int, help="default 7860, or the next that is free")
+    app.add_argument("--root-path", help="where a reverse proxy has the app, such as /colours")
+    app.add_argument("--share", action="store_true", help="a public link, by way of Gradio")
+    app.add_argument("--open", action="store_true", help="open it in a browser")
+    app.add_argument("--memory", type=int, help="MB for all visitors' photos and answers")
+    app.add_argument("--disk", type=int, help="MB for all visitors' files")
+    app.add_argument("--waiting", type=int, help="how many visitors may wait for colours")
+    app.add_argument(
+        "--loading",
+        choices=("nothing", "published", "anything"),
+        help="models that visitors may load (default: anything, and nothing for other machines)",
+    )
+    app.set_defaults(run=run_app)
 
 
 def add_photos(
@@ -196,13 +213,12 @@ def run_transfer(options: argparse.Namespace) -> None:
 
 
 def run_interpolate(options: argparse.Namespace) -> None:
-    from cinn_hub.animation import write_animation
+    from cinn_hub.animation import check_length, write_animation
+    from cinn_hub.latent import check_count
 
-    for name, number in (("--from", options.a), ("--to", options.b)):
-        if number < 1:
-            raise CinnHubError(
-                f"{name} is {number}; it must be the number of an answer, 1 or more."
-            )
+    check_count(options.a, "--from")
+    check_count(options.b, "--to")
+    check_count(options.steps, "--steps", least=2)
     model = load(options)
     film = options.format in ("webp", "gif", "mp4")
     name = f"{options.a}_to_{options.b}"
@@ -218,6 +234,7 @@ def run_interpolate(options: argparse.Namespace) -> None:
         a, b = (numbered(latents, number - 1) for number in (options.a, options.b))
         way = model.interpolate(prepared, a, b, options.steps)
         if film:
+            check_length(options.steps, way[0].preview(options.size).size)
             write_animation([frame.preview(options.size) for frame in way], job.target(endings[0]))
         else:
             for ending, frame in zip(endings, way, strict=True):
@@ -259,8 +276,22 @@ def run_app(options: argparse.Namespace) -> None:
     from cinn_hub.publishing import app_folder
 
     if find_spec("gradio") is None:
-        raise CinnHubError("The app needs Gradio; install it: pip install gradio.")
-    os.environ["CINN_HUB_MODEL"] = options.model
+        raise CinnHubError('The app needs gradio: pip install "cinn-hub[app]".')
+    chosen = {
+        "CINN_HUB_MODEL": options.model,
+        "CINN_HUB_OPEN": options.open and "1",
+        "CINN_HUB_MEMORY": options.memory,
+        "CINN_HUB_DISK": options.disk,
+        "CINN_HUB_WAITING": options.waiting,
+        "CINN_HUB_LOADING": options.loading,
+        "GRADIO_ROOT_PATH": options.root_path,
+        "GRADIO_SERVER_NAME": options.host,
+        "GRADIO_SERVER_PORT": options.port,
+        "GRADIO_SHARE": options.share and "true",
+    }
+    for name, value in chosen.items():
+        if value is not None and value is not False:
+            os.environ[name] = str(value)
     runpy.run_path(str(app_folder() / "app.py"), run_name="__main__")
 
 

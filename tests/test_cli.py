@@ -94,7 +94,7 @@ def test_folders_are_searched_resumed_and_failures_named(run, folder):
     (folder / "out" / "a_color2.png").unlink()
     before = (folder / "out" / "1944" / "may" / "b_color1.png").stat().st_mtime_ns
     code, output = run(*command)
-    assert code == 1 and "3 of 5 photos are skipped, being done (--overwrite" in output.err
+    assert code == 1 and "3 of 5 photos are done already; --overwrite" in output.err
     assert (folder / "out" / "a_color2.png").exists()
     assert (folder / "out" / "1944" / "may" / "b_color1.png").stat().st_mtime_ns == before
     run(*command, "--overwrite")

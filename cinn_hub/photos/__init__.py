@@ -16,6 +16,7 @@ from cinn_hub.photos.rendering import (
     render,
     render_grey_preview,
     render_layer,
+    render_own_preview,
     render_preview,
 )
 from cinn_hub.photos.saving import save
@@ -32,6 +33,7 @@ __all__ = [
     "render",
     "render_grey_preview",
     "render_layer",
+    "render_own_preview",
     "render_preview",
     "save",
     "shrunk",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
 from cinn_hub import color
 from cinn_hub.photos.enlarging import GuidedEnlargement
-from cinn_hub.photos.photo import Photo, shrunk, squeeze
+from cinn_hub.photos.photo import Photo, fit_within, shrunk, squeeze
 
 DETAIL_SIDE = 64
 # Deviations of L, squeezed so far that grain averages out: an empty picture has less than the
@@ -66,6 +67,14 @@ def render_grey_preview(photo: Photo, long_side: int) -> Image.Image:
     small = shrunk(photo, long_side)
     lab = np.dstack([small.lightness, np.zeros((*small.lightness.shape, 2), np.float32)])
     return with_alpha(color.to_rgb(lab), small.alpha)
+
+
+def render_own_preview(photo: Photo, long_side: int) -> Image.Image:
+    """The photo in its own colours, if it has any, shrunk to `long_side` pixels."""
+    if photo.rgb is None:
+        return render_grey_preview(photo, long_side)
+    size = fit_within(photo.size, long_side)
+    return Image.fromarray(cv2.resize(photo.rgb, size, interpolation=cv2.INTER_AREA))
 
 
 def with_alpha(rgb: np.ndarray, alpha: np.ndarray | None) -> Image.Image:

@@ -22,8 +22,8 @@ from cinn_hub.ui.wiring import PROGRESS
 MOST_LETTERS = 100_000  # of a card
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 EXPECTED = {
-    Loading.PUBLISHED: "A registry name, or user/repo of the Hub.",
-    Loading.ANYTHING: "A registry name, a folder on this machine, or user/repo of the Hub.",
+    Loading.PUBLISHED: "imagenet, or user/repo on the Hugging Face Hub.",
+    Loading.ANYTHING: "imagenet, a folder on this machine, or user/repo on the Hugging Face Hub.",
 }
 LOADED_AT_MOST = 3  # models of visitors, besides the app's own
 

@@ -38,6 +38,11 @@ LOOKS = Kind("looks", slots=2, most_waiting=64, wanted="another look")
 LOADING = Kind("loading", slots=1, most_waiting=4, wanted="a model")
 KINDS = {kind.name: kind for kind in (COLORS, DIGITS, SAVES, ARCHIVES, LOOKS, LOADING)}
 
+PATIENT = (COLORS.name, ARCHIVES.name)
+HEAVY = (*PATIENT, SAVES.name)
+JOBS = 2  # of the heavy kinds at once; saves start even then
+NAP_SECONDS = 0.02  # between looks at the lines; Gradio's 0.001 keeps a tenth of a core busy
+
 
 class Lines(queueing.Queue):
     """Gradio's queue, with one line for each kind of work.
@@ -56,12 +61,32 @@ class Lines(queueing.Queue):
             blocks=blocks,
             default_concurrency_limit=1,
         )
+        self.sleep_when_free = self.progress_update_sleep_when_free = NAP_SECONDS
         self.ANALYTICS_MAX_EVENTS = 1
         self.kinds = KINDS | {COLORS.name: replace(COLORS, most_waiting=most_colors)}
 
     def compute_analytics_summary(self, records: list) -> dict:
         """Nothing: Gradio builds a table of all requests after each of them."""
         return self.cached_event_analytics_summary
+
+    def get_events(self) -> tuple[list[queueing.Event], bool, str] | None:
+        """The event to start now, if there is one that may: quick work first, then who came first.
+
+        Long work leaves the cores to saves: it starts when fewer jobs than `JOBS` run.
+        """
+        lines = self.event_queue_per_concurrency_id
+        busy = sum(lines[name].current_concurrency for name in HEAVY if name in lines)
+        ready = [
+            line
+            for line in lines.values()
+            if line.queue
+            and line.current_concurrency < (line.concurrency_limit or math.inf)
+            and (line.concurrency_id not in PATIENT or busy < JOBS)
+        ]
+        if not ready:
+            return None
+        line = min(ready, key=lambda x: (x.concurrency_id in PATIENT, x.queue[0].enqueue_time))
+        return [line.queue.pop(0)], False, line.concurrency_id
 
     async def push(
         self, body: PredictBodyInternal, request: Request, username: str | None
