@@ -71,11 +71,14 @@ def add_colorize(commands: argparse._SubParsersAction) -> None:
     )
     colorize.add_argument("-b", "--boldness", type=float, default=1.0, help=BOLDNESS)
     colorize.add_argument(
+        "--pool", type=int, help="draw so many, and write the n that differ most and are believable"
+    )
+    colorize.add_argument(
         "--hint",
         action="append",
         default=[],
         type=hint,
-        metavar="X,Y,#RRGGBB",
+        metavar="X,Y,#RRGGBB[,REACH]",
         help="give the colour at a pixel of the photo; may be repeated",
     )
     add_looks(colorize)
@@ -167,10 +170,10 @@ def add_publishing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="list the files and send nothing")
 
 
-def hint(text: str) -> tuple[float, float, str]:
+def hint(text: str) -> tuple[float, float, str] | tuple[float, float, str, float]:
     try:
-        x, y, color = text.split(",")
-        return float(x), float(y), color
+        x, y, color, *reach = text.split(",")
+        return (float(x), float(y), color, *map(float, reach))
     except ValueError:
         message = f"{text!r} is not a hint; give X,Y,#RRGGBB, such as 310,420,#aa3311"
         raise argparse.ArgumentTypeError(message) from None
@@ -190,7 +193,9 @@ def run_colorize(options: argparse.Namespace) -> None:
     temperature = model.temperature(options.boldness)
 
     def work(job: Job, photo: Photo) -> Iterable[str]:
-        results = model.colorings(photo, options.n, temperature, options.seed, hints=options.hint)
+        results = model.colorings(
+            photo, options.n, temperature, options.seed, hints=options.hint, pool=options.pool
+        )
         few = options.n <= AT_ONCE
         bar = tqdm(endings, unit="answer", leave=False, disable=True if few else None)
         for ending, result in zip(bar, results, strict=True):

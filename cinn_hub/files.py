@@ -1,4 +1,4 @@
-"""The one way to write a file, whole or not at all, and to open one that strangers made."""
+"""Atomic writing of files, whole or not at all, and careful reading of what strangers made."""
 
 from __future__ import annotations
 

@@ -283,6 +283,12 @@ def check_values(latent: Latent, source: str) -> None:
             )
 
 
+def describe(settings: Mapping[str, str]) -> str:
+    """As text for metadata: "seed 7, sample 2"."""
+    own = ("model", "weights")
+    return ", ".join(f"{key} {value}" for key, value in settings.items() if key not in own)
+
+
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
     """Spherical interpolation, one great circle per row; a, b: (N, ...)."""
     flat_a, flat_b = a.flatten(1), b.flatten(1)

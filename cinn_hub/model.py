@@ -203,11 +203,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         return {level: boldness * value for level, value in default.items()}
 
     def draw(
-        self,
-        n: int,
-        temperature: Temperature | None = None,
-        seed: int | None = None,
-        first: int = 0,
+        self, n: int, temperature: Temperature | None = None, seed: int | None = None
     ) -> Latent:
         """n latents from N(0, temperature^2), with seed and temperature among their settings.
 
@@ -215,16 +211,15 @@ class ConditionalINN(nn.Module, ModelHubMixin):
             temperature: one number, or one per level; by default the model's own.
             seed: the same seed gives the same latents; row i depends on it and on i, not on n. By
                 default a fresh one.
-            first: the row i of the first latent, to go on with a draw.
 
         Raises:
             CinnHubError: n, temperature or seed is out of range.
         """
-        check_count(n)
+        n = check_count(n)
         seed = fresh_seed() if seed is None else check_seed(seed)
         temperature = self.temperature() if temperature is None else temperature
         by_level = check_temperature(temperature, list(self.latent_shapes))
-        seeds = [sample_seed(seed, i) for i in range(first, first + n)]
+        seeds = [sample_seed(seed, i) for i in range(n)]
         latent = Latent.standard(self.latent_shapes, seeds, by_level, self.device)
         settings = {"seed": str(seed), "temperature": describe_by_level(by_level)}
         return Latent(latent.levels, settings)

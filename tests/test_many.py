@@ -46,7 +46,7 @@ def test_many_answers_are_decoded_a_few_at_once(small_model, rows_at_once):
     assert {r.settings["seed"] for r in results} == {"5"}
     few = small_model.colorize(color_picture(), 2, seed=5)
     np.testing.assert_allclose(results[1].ab, few[1].ab, atol=1e-4)
-    last = small_model.draw(1, seed=5, first=n - 1)
+    last = small_model.draw(n, seed=5)[n - 1]
     assert results[-1].latent == last and results[-1].latent != results[0].latent
 
 

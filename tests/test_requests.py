@@ -9,9 +9,9 @@ from gradio.block_function import BlockFunction
 from PIL import Image
 
 from cinn_hub.errors import CinnHubError
+from cinn_hub.ui import models
 from cinn_hub.ui.folder import app_folder
 from cinn_hub.ui.limits import MOST_FILES, MOST_LETTERS, RequestError, check_request
-from cinn_hub.ui.models import check_published
 from cinn_hub.ui.settings import Loading, Settings
 from cinn_hub.ui.waiting import COLORS, SAVES, Lines, as_time
 
@@ -167,14 +167,27 @@ def test_settings_that_are_not_understood():
             Settings.of({f"CINN_HUB_{name}": value})
 
 
-def test_a_folder_and_a_name_that_is_nowhere_get_the_same_answer(tmp_path, monkeypatch):
-    (tmp_path / "models" / "mine").mkdir(parents=True)
+def test_strangers_ask_the_hub_alone_even_where_a_folder_has_the_name(
+    small_model, tmp_path, monkeypatch
+):
+    small_model.save(tmp_path / "models" / "mine")
     monkeypatch.chdir(tmp_path)
-    check_published("imagenet")
-    check_published("user/repo")
-    for name in ("models/mine", str(tmp_path), "/etc", "..", "~", "models", ""):
+    asked = []
+
+    def download(repo, revision):
+        asked.append((repo, revision))
+        raise CinnHubError("The Hub has none.")
+
+    monkeypatch.setattr(models, "download", download)
+    shelf = models.Shelf(small_model, published_only=True)
+    for name in ("models/mine", "models/nowhere@v1"):
+        with pytest.raises(CinnHubError, match="The Hub has none"):
+            shelf.get(name)
+    assert asked == [("models/mine", None), ("models/nowhere", "v1")]
+    for name in (str(tmp_path / "models" / "mine"), "/etc", "..", "~", "models", ""):
         with pytest.raises(CinnHubError, match="No published model is called .*expected user/repo"):
-            check_published(name)
+            shelf.get(name)
+    assert models.Shelf(small_model).get("models/mine").name == "models/mine"
 
 
 def waiting_event(handler, came):

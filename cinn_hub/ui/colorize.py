@@ -163,10 +163,19 @@ class Colorizer:
         return [None, stop, views.photos(box), text, *self.table.values(box)]
 
     @error_notes
-    def example(self, box: Lightbox, *settings: Any, event: gr.EventData, **options: Any):
+    def example(
+        self,
+        box: Lightbox,
+        n: int,
+        temperature: float,
+        seed: int,
+        name: str,
+        event: gr.EventData,
+        **by_level: float,
+    ):
         """A click on an example: as if it had been uploaded."""
         path = self.intake.example(event._data["key"])
-        *_, (_, _, _, _, *values) = self.arrive(path, box, *settings, **options)
+        *_, (_, _, _, _, *values) = self.arrive(path, box, n, temperature, seed, name, **by_level)
         return values
 
     def opened(self, box: Lightbox, sheet: Sheet, name: str, photo: str | None) -> ColorModel:
