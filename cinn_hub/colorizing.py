@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -27,8 +27,10 @@ from cinn_hub.guidance import (
     spot_weights,
 )
 from cinn_hub.latent import (
+    AT_ONCE,
     Latent,
     Temperature,
+    batches,
     check_count,
     check_seed,
     describe,
@@ -134,6 +136,21 @@ class ColorModel(ConditionalINN):
             PhotoError: the photo cannot be read.
             CinnHubError: n, temperature, seed, reach, pool or a hint is out of range.
         """
+        return list(self.colorings(photo, n, temperature, seed, latent, hints, reach, pool))
+
+    @torch.no_grad()
+    def colorings(
+        self,
+        photo: AnyPhoto,
+        n: int = 8,
+        temperature: Temperature | None = None,
+        seed: int | None = None,
+        latent: Latent | Sequence[Latent] | None = None,
+        hints: Sequence[HintLike] = (),
+        reach: float = REACH,
+        pool: int | None = None,
+    ) -> Iterator[Colorization]:
+        """As `colorize`, one after the other, decoded a few at once: to be saved as they come."""
         prepared, each = self.prepare(photo), None
         if latent is None:
             latent, samples = self.drawn(prepared.condition, n, temperature, seed, pool)
@@ -141,9 +158,11 @@ class ColorModel(ConditionalINN):
         elif not isinstance(latent, Latent):
             each = [one.settings for one in latent for _ in range(len(one))]
             latent = Latent.cat([self.fitted(one) for one in latent])
-        if hints:
-            latent = self.guided(prepared, latent, read_hints(hints, prepared.size), reach)
-        return self.results(prepared, latent, each)
+        spots = read_hints(hints, prepared.size)
+        for start in range(0, len(latent), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            rows = self.guided(prepared, latent[part], spots, reach) if spots else latent[part]
+            yield from self.results(prepared, rows, each and each[part])
 
     def drawn(
         self,
@@ -156,10 +175,11 @@ class ColorModel(ConditionalINN):
         """n latents for a photo, the first ones or the best of a pool, and which draw each is."""
         if pool is None:
             return self.draw(n, temperature, seed), range(n)
-        if pool < check_count(n):
+        if check_count(pool, "The pool") < check_count(n):
             raise CinnHubError(f"The pool is {pool}; it must be n or more, and n is {n}.")
         latent = self.draw(pool, temperature, seed)
-        ab = self.coarse_ab(self.fitted(latent), condition)
+        parts = batches(self.fitted(latent), condition)
+        ab = torch.cat([self.coarse_ab(rows, part) for rows, part in parts])
         surprises = selection.surprise(ab, *self.expected_ab(condition, ab.shape[-1]))
         samples = selection.choose(ab, surprises, n)
         chosen = latent.map(lambda z: z[samples])
@@ -182,8 +202,7 @@ class ColorModel(ConditionalINN):
             PhotoError: the photo cannot be read.
             CinnHubError: the pixel lies outside the photo, or n is less than 1.
         """
-        if n < 1:
-            raise CinnHubError(f"n is {n}; it must be a whole number of colours, 1 or more.")
+        check_count(n)
         prepared = self.prepare(photo)
         spot = read_hints([(x, y, GREY)], prepared.size)
         weights = spot_weights(spot, prepared.size, self.config.ab_size)[0].numpy()
@@ -263,8 +282,10 @@ class ColorModel(ConditionalINN):
         The middle is z = 0, the most typical colouring; the corners have the full temperature.
         """
         least, most = MAP_SIDES
-        if not least <= side <= most:
-            raise CinnHubError(f"The side of the map is {side}; it must be from {least} to {most}.")
+        if not (isinstance(side, int) and least <= side <= most):
+            raise CinnHubError(
+                f"The side of the map is {side}; it must be a whole number from {least} to {most}."
+            )
         axes = self.draw(2, temperature, seed)
         places = np.linspace(-1, 1, side) * 0.5**0.5
         cells = [(x, y) for y in places for x in places]
