@@ -15,6 +15,7 @@ FLOORS = (
     ("photos", "latent", "guidance", "palette", "selection", "networks", "checkpoints"),
     ("cards", "hub"),
     ("model", "colorization", "animation", "album"),
+    ("seeing",),
     ("colorizing", "writing"),
     ("models",),
     ("loading", "conversion"),
