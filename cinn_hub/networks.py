@@ -256,26 +256,17 @@ class ConvSubnet(nn.Module):
 
     A convolution is linear, so the one over the features runs once for all samples of a photo. The
     last one starts at zero: the coupling starts as the identity.
-
-    Arguments:
-        kernels: sides of the three.
     """
 
     def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        features: int,
-        coarser: int,
-        hidden: int,
-        kernels: tuple[int, int, int] = (3, 1, 3),
+        self, inputs: int, outputs: int, features: int, coarser: int, hidden: int, kernel: int
     ) -> None:
         super().__init__()
-        first, second, last = kernels
-        self.first = nn.Conv2d(inputs + coarser, hidden, first, padding="same")
+        padding = kernel // 2
+        self.first = nn.Conv2d(inputs + coarser, hidden, kernel, padding=padding)
         self.features = nn.Conv2d(features, hidden, 1, bias=False)
-        self.second = nn.Conv2d(hidden, hidden, second, padding="same")
-        self.last = nn.Conv2d(hidden, outputs, last, padding="same")
+        self.second = nn.Conv2d(hidden, hidden, 1)
+        self.last = nn.Conv2d(hidden, outputs, kernel, padding=padding)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
@@ -305,8 +296,7 @@ class DenseSubnet(nn.Module):
 
     def forward(self, x: Tensor, condition: LevelCondition) -> Tensor:
         """x (B * n, inputs) -> (B * n, outputs)."""
-        features = self.features(condition.features.flatten(1))
-        hidden = add_to_samples(self.first(saturated(x)), features)
+        hidden = add_to_samples(self.first(saturated(x)), self.features(condition.features))
         hidden = self.dropout(F.gelu(hidden))
         return self.last(self.dropout(F.gelu(self.second(hidden))))
 

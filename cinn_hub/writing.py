@@ -29,9 +29,8 @@ Labels = int | Sequence[int] | Tensor
 class DigitModel(ConditionalINN):
     """Handwritten digits given their label.
 
-    x is (B, 1, 28, 28), where the 8-bit value v takes the range [v, v + 1) / 256; `dequantized` and
-    `quantized` convert pictures to x and back. A model may decode what is whiter than white, above
-    1, which `quantized` makes 255. A subclass says how labels become a condition, and names in
+    x is (B, 1, 28, 28) in [0, 1], where the 8-bit value v takes the range [v, v + 1) / 256;
+    `dequantized` and `quantized` convert pictures to x and back. A subclass says how labels become a condition, and names in
     `config.directions` what the principal directions change.
 
     Attributes:

@@ -20,7 +20,6 @@ from cinn_hub.flow import (
     LevelCondition,
     Permutation,
     SpaceToDepth,
-    SplineCoupling,
     Split,
     Standardization,
 )
@@ -30,7 +29,7 @@ B, C, SIDE, FEATURES = 3, 4, 4, 5
 
 
 def subnet(inputs, outputs, coarser=0):
-    return ConvSubnet(inputs, outputs, FEATURES, coarser, hidden=6)
+    return ConvSubnet(inputs, outputs, FEATURES, coarser, hidden=6, kernel=3)
 
 
 def couplings(channels, coarser=0):
@@ -46,7 +45,6 @@ def couplings(channels, coarser=0):
 
 LAYERS = {
     "coupling": lambda: AffineCoupling(C, subnet),
-    "spline coupling": lambda: SplineCoupling(C, subnet, bins=5, bound=1.5),
     "conditional shift": lambda: ConditionalShift(slice(-C, None)),
     "conditional gaussian": lambda: ConditionalGaussian(PriorNetwork(2 * C, FEATURES, 0, 6, 3)),
     "actnorm": lambda: ActNorm(C),

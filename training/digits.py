@@ -51,7 +51,7 @@ def everything(task: nn.Module) -> list[dict]:
     return [{"params": list(task.parameters()), "lr": LEARNING_RATE}]
 
 
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 1e-3
 STAGES = [Stage("flow", 1.0, everything)]
 
 
@@ -99,8 +99,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of MNIST's IDX files")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--work", type=Path, help="folder of checkpoints (default OUT.training)")
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--directions", type=int, default=4, help="how many to keep")
     parser.add_argument("--checkpoint-minutes", type=float, default=2)

@@ -20,7 +20,6 @@ from cinn_hub.flow.equalization import Equalization
 from cinn_hub.flow.levels import Chain, Flow, Level, Split, attention_of
 from cinn_hub.flow.linear import ActNorm, InvertibleConv1x1, Permutation, Standardization
 from cinn_hub.flow.resampling import Flatten, HaarDownsampling, SpaceToDepth
-from cinn_hub.flow.splines import SplineCoupling
 
 __all__ = [
     "ActNorm",
@@ -40,7 +39,6 @@ __all__ = [
     "LevelCondition",
     "Permutation",
     "SpaceToDepth",
-    "SplineCoupling",
     "Split",
     "Standardization",
     "Subnet",

@@ -228,7 +228,7 @@ def cells_level(
     known = features + EXPECTED
 
     def subnet(inputs: int, outputs: int) -> ConvSubnet:
-        return ConvSubnet(inputs, outputs, known, 0, hidden)
+        return ConvSubnet(inputs, outputs, known, 0, hidden, 3)
 
     layers: list[Bijection] = [
         HaarDownsampling("wavelet"),
@@ -252,7 +252,7 @@ def details_level(
     """ab -> its 2x2 means, which go on, and z (B, 6, h/2, w/2) of the details."""
 
     def subnet(inputs: int, outputs: int) -> ConvSubnet:
-        return ConvSubnet(inputs, outputs, features, channels, hidden)
+        return ConvSubnet(inputs, outputs, features, channels, hidden, 3)
 
     layers: list[Bijection] = [
         ActNorm(6),
