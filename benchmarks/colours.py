@@ -28,7 +28,8 @@ rough     mean ab step between neighbours at 64x64 where L is smooth, in ab unit
 mood, things, patches
           how the answers differ, in squared ab units: see benchmarks.differences
 
-A second table has the ratios that matter, and their ideal.
+The last row is of the 8 of 32 draws that `colorize(pool=32)` chooses. A second table has the ratios
+that matter, and their ideal.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,6 +60,7 @@ from training.photos import Source, evenly, find_photos
 
 SIDE = 256
 SAMPLES = 8
+POOL = 32
 SHEET_PHOTOS = 24
 STORED_QUALITY = 82  # of WebP
 SMOOTH = 2.0  # L units between neighbours at 64x64
@@ -207,11 +210,14 @@ def conditions(model: ColorModel, lightness: np.ndarray) -> list[Condition]:
 
 @torch.inference_mode()
 def sampled(
-    model: ColorModel, photos: list[Condition], temperature: float | dict[str, float]
+    model: ColorModel,
+    photos: list[Condition],
+    temperature: float | dict[str, float] | None = None,
+    pool: int | None = None,
 ) -> Iterator[np.ndarray]:
     """ab (8, 64, 64, 2) for each photo, photo i with seed i."""
     for i, condition in enumerate(photos):
-        z = model.draw(SAMPLES, temperature, seed=i)
+        z, _ = model.drawn(condition, SAMPLES, temperature, i, pool)
         yield model.decode(z, condition).permute(0, 2, 3, 1).cpu().numpy()
 
 
@@ -246,9 +252,10 @@ def measure(
 
 
 def rows(
-    model: ColorModel, held: Held, temperatures: dict[str, float | dict[str, float]]
+    model: ColorModel, held: Held, draws: dict[str, dict[str, Any]]
 ) -> dict[str, dict[str, float]]:
-    """All rows of the table: the bounds of the scale, then the model at each temperature."""
+    """All rows of the table: the bounds of the scale, then the model with each of `draws`: what
+    `sampled` is called with."""
 
     def guided(i: int, ab: np.ndarray) -> np.ndarray:
         return np.stack([paint(held.lightness[i], one) for one in ab])
@@ -265,14 +272,14 @@ def rows(
         "real ab at 64x64": measure("64x64", held, iter(real_ab), guided),
     }
     photos = conditions(model, held.lightness)
-    for name, temperature in temperatures.items():
-        samples = sampled(model, photos, temperature)
+    for name, options in draws.items():
+        samples = sampled(model, photos, **options)
         figures[name] = measure(name, held, samples, guided)
     critic = ColorCritic()
     seen = {name: critic.look(figure.firsts) for name, figure in figures.items()}
     table = {name: figure.row(seen["real"], seen[name]) for name, figure in figures.items()}
     bits = held_out_bits(model, photos, held)
-    for name in temperatures:
+    for name in draws:
         table[name]["bits"] = bits
     return table
 
@@ -339,7 +346,7 @@ def old_photos(model: ColorModel, place: str, target: Path) -> None:
     """The contact sheet of photos that have no colours: grey, and eight samples."""
     sources = find_photos([place])[:SHEET_PHOTOS]
     lightness = np.stack([to_lab(middle_square(x))[..., 0] for x in sources])
-    samples = sampled(model, conditions(model, lightness), model.temperature())
+    samples = sampled(model, conditions(model, lightness))
     rows = [grey_and_samples(*pair) for pair in zip(lightness, samples, strict=True)]
     write_sheet(rows, target)
 
@@ -348,7 +355,7 @@ def sheet(model: ColorModel, held: Held, target: Path) -> None:
     """Grey, real and eight samples of 24 photos, evenly taken from all."""
     chosen = evenly(range(len(held.rgb)), SHEET_PHOTOS)
     rows = []
-    samples = sampled(model, conditions(model, held.lightness[chosen]), model.temperature())
+    samples = sampled(model, conditions(model, held.lightness[chosen]))
     for i, ab in zip(chosen, samples, strict=True):
         grey, *colors = grey_and_samples(held.lightness[i], ab)
         rows.append([grey, held.rgb[i], *colors])
@@ -383,13 +390,14 @@ def main() -> None:
     if options.sheet:
         sheet(model, held, options.sheet)
         return
-    temperatures = {
-        "temperature 1 on all levels": 1.0,
-        "the model's own temperatures": model.temperature(),
+    draws = {
+        "temperature 1 on all levels": {"temperature": 1.0},
+        "the model's own temperatures": {},
+        f"{SAMPLES} of {POOL} draws": {"pool": POOL},
     }
-    table = rows(model, held, temperatures)
+    table = rows(model, held, draws)
     print(f"{options.model} on {len(held.rgb)} photos\n\n{table_text(table)}\n")
-    print(ratios_text(table, temperatures))
+    print(ratios_text(table, draws))
 
 
 if __name__ == "__main__":

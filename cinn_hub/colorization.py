@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from cinn_hub import photos
 from cinn_hub.color import mean_chroma
@@ -33,6 +34,7 @@ class PreparedPhoto:
             grey photo.
         colored: whether the photo has colours, not only the toning of a sepia print.
         weights: fingerprint of the model that it was prepared for.
+        kept: what was computed when it was first needed, to be used again.
     """
 
     photo: photos.Photo
@@ -42,6 +44,7 @@ class PreparedPhoto:
     ab: np.ndarray | None
     colored: bool
     weights: str
+    kept: dict[str, Tensor] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         colors = "coloured" if self.colored else "grey or toned"

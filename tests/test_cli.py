@@ -225,6 +225,16 @@ def test_hints_on_the_command_line(run, folder):
     assert code == 2 and "lies outside the photo" in output.err
 
 
+def test_the_best_of_a_pool(run, folder, small_model):
+    command = ("colorize", "grandma.png", "-n", 2, "--pool", 6, "-s", 3, "-m", "model", "-o", "out")
+    assert run(*command)[0] == 0
+    written = [Image.open(folder / "out" / f"grandma_color{i}.png") for i in (1, 2)]
+    expected = small_model.colorize(folder / "grandma.png", n=2, seed=3, pool=6)
+    for picture, result in zip(written, expected, strict=True):
+        assert picture.text["cinn_hub:sample"] == result.settings["sample"]
+        assert picture.text["cinn_hub:pool"] == "6"
+
+
 def test_transfer(run, folder, small_model):
     color_picture(80, 80, seed=3).save(folder / "sunset.jpg", quality=95)
     code, output = run("transfer", "sunset.jpg", "grandma.png", "-m", "model", "-o", "out")

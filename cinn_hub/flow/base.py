@@ -33,10 +33,13 @@ class LevelCondition:
 
     features: of the photo or label alone, (B, C, H, W) or (B, C); they serve all its samples.
     coarser: the values of coarser levels, (B * n, C', H, W); each sample has its own.
+    attention: (B, layers, values), the parameters of the level's attention layers, which depend on
+        the features alone; None where the layers are to compute them. See `CellAttention`.
     """
 
     features: Tensor | None = None
     coarser: Tensor | None = None
+    attention: Tensor | None = None
 
 
 Subnet = Callable[[int, int], nn.Module]

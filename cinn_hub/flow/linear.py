@@ -97,7 +97,7 @@ class Permutation(Bijection):
         return x[:, self.order], no_log_det(x)
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        return z[:, self.order.argsort()], no_log_det(z)
+        return torch.empty_like(z).index_copy(1, self.order, z), no_log_det(z)
 
     def fault(self) -> str | None:
         places = torch.arange(len(self.order), device=self.order.device)

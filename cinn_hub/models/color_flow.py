@@ -31,6 +31,7 @@ from cinn_hub.flow import (
     LevelCondition,
     Split,
     add_to_samples,
+    attention_of,
     no_log_det,
 )
 from cinn_hub.networks import (
@@ -130,7 +131,7 @@ class MoodSplit(Bijection):
         return x, no_log_det(x)
 
 
-def mood_directions(cells: Bijection, features: Tensor) -> Tensor:
+def mood_directions(cells: Bijection, features: Tensor, attention: Tensor) -> Tensor:
     """The directions in z that move the mean of a and of b most, (B, 2, CELL, side, side).
 
     With J the derivative of the mean colour by z at z = 0, these are the rows of (J J^T)^-1/2 J:
@@ -138,11 +139,12 @@ def mood_directions(cells: Bijection, features: Tensor) -> Tensor:
     the mean colour at all.
     """
     with torch.inference_mode(False), torch.enable_grad():
-        features = features.detach().clone()
+        features, attention = features.detach().clone(), attention.detach().clone()
         dtype = next(cells.parameters()).dtype
         z = features.new_zeros(len(features), CELL, *features.shape[2:], dtype=dtype)
         z.requires_grad_(True)
-        mean = cells.inverse(z, LevelCondition(features))[0].mean((2, 3)).sum(0)
+        known = LevelCondition(features, attention=attention)
+        mean = cells.inverse(z, known)[0].mean((2, 3)).sum(0)
         rows = [torch.autograd.grad(value, z, retain_graph=True)[0] for value in mean]
     j = torch.stack(rows, 1).flatten(2)
     with torch.autocast(j.device.type, enabled=False):
@@ -240,7 +242,7 @@ def cells_level(
             if i % 2:
                 rotation.weight.data = rotation.weight.data.T
             layers += [rotation, AffineCoupling(CELL, subnet, clamp)]
-        layers.append(CellAttention(CELL, side, known, backwards=k % 2 == 1))
+        layers.append(CellAttention(CELL, side, known, backwards=k % 2 == 1, place=k))
     return Level(Chain(layers))
 
 
@@ -310,10 +312,13 @@ class ColorFlow(Flow):
         }
 
     def condition(self, parts: Parts) -> dict[str, Tensor]:
-        """The features of each level."""
+        """The features of each level, and the attention between cells, once for all samples."""
         condition = {name: self.level_condition(name, parts) for name in (CELLS, DETAILS, GRAIN)}
-        cells = self.levels[CELLS].steps
-        return {**condition, THINGS: mood_directions(cells, condition[CELLS])}
+        cells, features = self.levels[CELLS].steps, condition[CELLS]
+        layers = [layer for layer in cells.layers if isinstance(layer, CellAttention)]
+        attention = torch.stack([layer.parameters_of(features) for layer in layers], 1)
+        directions = mood_directions(cells, features, attention)
+        return {**condition, attention_of(CELLS): attention, THINGS: directions}
 
     def level_condition(self, name: str, parts: Parts) -> Tensor:
         """The features of `cells`, `details` or `grain`."""

@@ -16,7 +16,8 @@ from cinn_hub.models.color_flow import CELLS, DETAILS, GRAIN, MOOD, THINGS, Colo
 from cinn_hub.networks import ColorBins, ConditionNetwork
 
 LEVELS = (MOOD, THINGS, DETAILS, GRAIN)
-MOST_COUPLINGS = 512  # in a whole model; each takes milliseconds to build
+CLASSES = "classes"  # in a condition: the features of the classes of colour
+MOST_COUPLINGS = 256  # in a whole model; each takes milliseconds to build
 
 
 @dataclass(frozen=True)
@@ -124,12 +125,23 @@ class ColorizationCINN(ColorModel):
 
     def condition(self, lightness: Tensor) -> Condition:
         with self.arithmetic():
-            return Condition(self.flow.condition(self.parts(lightness.to(self.dtype))))
+            lightness = lightness.to(self.dtype)
+            maps = self.condition_network(lightness)
+            levels = self.flow.condition(self.parts_of(maps, lightness))
+            return Condition({**levels, CLASSES: maps[0]})
+
+    def color_classes(self, condition: Condition) -> tuple[Tensor, Tensor]:
+        with self.arithmetic():
+            return self.bins(condition[CLASSES]).exp(), self.bins.colors
 
     def parts(self, lightness: Tensor) -> dict[str, Tensor]:
         """The outputs of the condition network for L (B, 1, image_size, image_size), as
         `ColorFlow.condition` takes them."""
-        fine, middle, coarse = self.condition_network(lightness)
+        return self.parts_of(self.condition_network(lightness), lightness)
+
+    def parts_of(self, maps: list[Tensor], lightness: Tensor) -> dict[str, Tensor]:
+        """The same of the network's maps, from fine to coarse."""
+        fine, middle, coarse = maps
         expected, spread = self.bins.mean_and_spread(self.bins(fine))
         return {
             "middle": middle,
