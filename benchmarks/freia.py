@@ -1,4 +1,4 @@
-"""`lsun-minimal` from FrEIA's layers (0.2, `pip install FrEIA==0.2`), with one of our model's weights.
+"""`lsun-minimal` from FrEIA's layers (0.2, `pip install FrEIA==0.2`), with our model's weights.
 
 Only `benchmarks.speed` needs it. The subnets and the condition network are those of the authors'
 published code, written anew; FrEIA 0.2 calls `s1` and `s2` of 2019 `subnet1` and `subnet2`.

@@ -240,7 +240,7 @@ HOSTILE = {
     "an integer of 400 digits": Hostile(entry("features", "9" * 400), "features has 99"),
     "an integer of 5000 digits": Hostile(entry("features", "9" * 5000), NOT_JSON),
     "temperature NaN": Hostile(entry("temperature", '{"mood": NaN}'), "temperature has nan"),
-    "a level of 100 kB": Hostile(entries(temperature={"m" * 10**5: 1}), "temperature names"),
+    "a level of 100 kB": Hostile(entries(temperature={"m" * 10**5: 1}), "has the unknown levels"),
     "couplings of 1e9": Hostile(entries(couplings=[10**9] * 3), "couplings has 1e+09"),
     "couplings of 100,000 levels": Hostile(entries(couplings=[1] * 10**5), "need 3 entries"),
     "couplings that multiply": Hostile(
@@ -276,7 +276,7 @@ HOSTILE = {
         content(WEIGHTS, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
         DAMAGED,
     ),
-    "weights of 1 TB": Hostile(sparse(WEIGHTS, 2**40), "has 1,048,576 MB, more than the 256 MB"),
+    "weights of 1 TB": Hostile(sparse(WEIGHTS, 2**40), "has 1,048,576 MB, more than the 512 MB"),
     "weights cut": Hostile(cut, DAMAGED),
     "weights with more behind them": Hostile(appended(b"more"), DAMAGED),
     "weights a FIFO": Hostile(instead(WEIGHTS, os.mkfifo), NOT_PLAIN),
