@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import errno
 import os
 import re
 import shutil
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from cinn_hub.archives import ARCHIVE_SUFFIXES, PHOTO_SUFFIXES, is_visible, is_zip, unpack
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.files import sweep
+from cinn_hub.files import DISK_FULL
 
 if TYPE_CHECKING:
     from cinn_hub.photos import Photo
@@ -217,8 +216,6 @@ def run_all(
             f"{done} of {len(jobs)} photos are done already; --overwrite does them again.",
             file=sys.stderr,
         )
-    for folder in {job.folder for job in to_do}:
-        sweep(folder)
     bar = tqdm(to_do, unit="photo", disable=None if len(jobs) > 1 else True)
 
     def do(job: Job) -> None:
@@ -296,7 +293,7 @@ def run_one(
 def disk_is_full(error: BaseException | None) -> bool:
     """Whether this error, or one that caused it, says so."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
             return True
         error = error.__cause__
     return False

@@ -18,6 +18,7 @@ import cinn_hub
 from cinn_hub.album import ENDING, Job, SomeFailed, find_jobs, is_file_name, run_all
 from cinn_hub.conversion import DTYPES
 from cinn_hub.errors import CinnHubError
+from cinn_hub.files import reason_of
 
 if TYPE_CHECKING:
     from cinn_hub.colorization import Colorization
@@ -179,20 +180,25 @@ def hint(text: str) -> tuple[float, float, str] | tuple[float, float, str, float
 
 
 def run_colorize(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from cinn_hub.latent import AT_ONCE, check_count
+
     is_file = is_file_name(options.out)
     options.n = options.n if options.n is not None else 1 if is_file else 8
-    if options.n < 1:
-        raise CinnHubError(f"n is {options.n}; it must be a number of answers, 1 or more.")
     model = load(options)
+    check_count(options.n)
     endings = [f"color{i}.{options.format}" for i in range(1, options.n + 1)]
 
     temperature = model.temperature(options.boldness)
 
     def work(job: Job, photo: Photo) -> Iterable[str]:
-        results = model.colorize(
+        results = model.colorings(
             photo, options.n, temperature, options.seed, hints=options.hint, pool=options.pool
         )
-        for ending, result in zip(endings, results, strict=True):
+        few = options.n <= AT_ONCE
+        bar = tqdm(endings, unit="answer", leave=False, disable=True if few else None)
+        for ending, result in zip(bar, results, strict=True):
             yield written(result, job.target(ending), options)
 
     run(options, endings, work)
@@ -212,13 +218,12 @@ def run_transfer(options: argparse.Namespace) -> None:
 
 
 def run_interpolate(options: argparse.Namespace) -> None:
-    from cinn_hub.animation import write_animation
+    from cinn_hub.animation import check_length, write_animation
+    from cinn_hub.latent import check_count
 
-    for name, number in (("--from", options.a), ("--to", options.b)):
-        if number < 1:
-            raise CinnHubError(
-                f"{name} is {number}; it must be the number of an answer, 1 or more."
-            )
+    check_count(options.a, "--from")
+    check_count(options.b, "--to")
+    check_count(options.steps, "--steps", least=2)
     model = load(options)
     film = options.format in ("webp", "gif", "mp4")
     name = f"{options.a}_to_{options.b}"
@@ -234,6 +239,7 @@ def run_interpolate(options: argparse.Namespace) -> None:
         a, b = (numbered(latents, number - 1) for number in (options.a, options.b))
         way = model.interpolate(prepared, a, b, options.steps)
         if film:
+            check_length(options.steps, way[0].preview(options.size).size)
             write_animation([frame.preview(options.size) for frame in way], job.target(endings[0]))
         else:
             for ending, frame in zip(endings, way, strict=True):
@@ -367,6 +373,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:  # the reader of the lines has stopped, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # what is printed cannot be written
+        print(f"cinn-hub: The output cannot be written: {reason_of(error)}.", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
     except KeyboardInterrupt:
         print("cinn-hub: stopped; finished files are kept.", file=sys.stderr)
         return 130

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -26,7 +26,16 @@ from cinn_hub.guidance import (
     read_hints,
     spot_weights,
 )
-from cinn_hub.latent import Latent, Temperature, check_count, check_seed
+from cinn_hub.latent import (
+    AT_ONCE,
+    Latent,
+    Temperature,
+    batches,
+    check_count,
+    check_seed,
+    describe,
+    numbered,
+)
 from cinn_hub.model import ConditionalINN, describe_by_level
 from cinn_hub.palette import PossibleColor, possible_colors
 
@@ -101,7 +110,7 @@ class ColorModel(ConditionalINN):
         n: int = 8,
         temperature: Temperature | None = None,
         seed: int | None = None,
-        latent: Latent | None = None,
+        latent: Latent | Sequence[Latent] | None = None,
         hints: Sequence[HintLike] = (),
         reach: float = REACH,
         pool: int | None = None,
@@ -114,6 +123,7 @@ class ColorModel(ConditionalINN):
             seed: the same seed gives the same colourings, sample i whatever n is; by default a
                 fresh one, which is in `settings`.
             latent: decode these instead of drawing some; n, temperature and seed are ignored.
+                One of several rows, or a list of them, each with settings of its own.
             hints: (x, y, "#rrggbb"), pixels of the photo: every colouring gets about that colour
                 there ("#808080": no colour), and what belongs to the same thing follows. A fourth
                 number is the hint's own reach. See `guidance`.
@@ -126,12 +136,33 @@ class ColorModel(ConditionalINN):
             PhotoError: the photo cannot be read.
             CinnHubError: n, temperature, seed, reach, pool or a hint is out of range.
         """
-        prepared, samples = self.prepare(photo), None
+        return list(self.colorings(photo, n, temperature, seed, latent, hints, reach, pool))
+
+    @torch.no_grad()
+    def colorings(
+        self,
+        photo: AnyPhoto,
+        n: int = 8,
+        temperature: Temperature | None = None,
+        seed: int | None = None,
+        latent: Latent | Sequence[Latent] | None = None,
+        hints: Sequence[HintLike] = (),
+        reach: float = REACH,
+        pool: int | None = None,
+    ) -> Iterator[Colorization]:
+        """As `colorize`, one after the other, decoded a few at once: to be saved as they come."""
+        prepared, each = self.prepare(photo), None
         if latent is None:
             latent, samples = self.drawn(prepared.condition, n, temperature, seed, pool)
-        if hints:
-            latent = self.guided(prepared, latent, read_hints(hints, prepared.size), reach)
-        return self.results(prepared, latent, "sample" if samples else None, samples)
+            each = [{"sample": str(sample)} for sample in samples]
+        elif not isinstance(latent, Latent):
+            each = [one.settings for one in latent for _ in range(len(one))]
+            latent = Latent.cat([self.fitted(one) for one in latent])
+        spots = read_hints(hints, prepared.size)
+        for start in range(0, len(latent), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            rows = self.guided(prepared, latent[part], spots, reach) if spots else latent[part]
+            yield from self.results(prepared, rows, each and each[part])
 
     def drawn(
         self,
@@ -144,10 +175,11 @@ class ColorModel(ConditionalINN):
         """n latents for a photo, the first ones or the best of a pool, and which draw each is."""
         if pool is None:
             return self.draw(n, temperature, seed), range(n)
-        if pool < check_count(n):
+        if check_count(pool, "The pool") < check_count(n):
             raise CinnHubError(f"The pool is {pool}; it must be n or more, and n is {n}.")
         latent = self.draw(pool, temperature, seed)
-        ab = self.coarse_ab(self.fitted(latent), condition)
+        parts = batches(self.fitted(latent), condition)
+        ab = torch.cat([self.coarse_ab(rows, part) for rows, part in parts])
         surprises = selection.surprise(ab, *self.expected_ab(condition, ab.shape[-1]))
         samples = selection.choose(ab, surprises, n)
         chosen = latent.map(lambda z: z[samples])
@@ -170,8 +202,7 @@ class ColorModel(ConditionalINN):
             PhotoError: the photo cannot be read.
             CinnHubError: the pixel lies outside the photo, or n is less than 1.
         """
-        if n < 1:
-            raise CinnHubError(f"n is {n}; it must be a whole number of colours, 1 or more.")
+        check_count(n)
         prepared = self.prepare(photo)
         spot = read_hints([(x, y, GREY)], prepared.size)
         weights = spot_weights(spot, prepared.size, self.config.ab_size)[0].numpy()
@@ -234,7 +265,9 @@ class ColorModel(ConditionalINN):
         fresh = self.draw(n, None, seed)
         near = self.fitted(latent, rows=1).repeated(n).renewed(fresh, amount)
         settings = {"near": describe(latent.settings), "amount": f"{amount:g}", **fresh.settings}
-        return self.results(self.prepare(photo), Latent(near.levels, settings), "sample")
+        return self.results(
+            self.prepare(photo), Latent(near.levels, settings), numbered("sample", n)
+        )
 
     @torch.no_grad()
     def explore(
@@ -249,14 +282,18 @@ class ColorModel(ConditionalINN):
         The middle is z = 0, the most typical colouring; the corners have the full temperature.
         """
         least, most = MAP_SIDES
-        if not least <= side <= most:
-            raise CinnHubError(f"The side of the map is {side}; it must be from {least} to {most}.")
+        if not (isinstance(side, int) and least <= side <= most):
+            raise CinnHubError(
+                f"The side of the map is {side}; it must be a whole number from {least} to {most}."
+            )
         axes = self.draw(2, temperature, seed)
         places = np.linspace(-1, 1, side) * 0.5**0.5
         cells = [(x, y) for y in places for x in places]
         plane = axes.map(lambda z: torch.cat([x * z[:1] + y * z[1:] for x, y in cells]))
         settings = {**axes.settings, "side": str(side)}
-        return self.results(self.prepare(photo), Latent(plane.levels, settings), "cell")
+        return self.results(
+            self.prepare(photo), Latent(plane.levels, settings), numbered("cell", side**2)
+        )
 
     @torch.no_grad()
     def interpolate(
@@ -265,7 +302,9 @@ class ColorModel(ConditionalINN):
         """`steps` colourings from one to another, both included; see `Latent.path`."""
         way = self.fitted(a, rows=1).path(self.fitted(b, rows=1), steps)
         settings = {"from": describe(a.settings), "to": describe(b.settings), "steps": str(steps)}
-        return self.results(self.prepare(photo), Latent(way.levels, settings), "step")
+        return self.results(
+            self.prepare(photo), Latent(way.levels, settings), numbered("step", steps)
+        )
 
     @torch.no_grad()
     def latent_of(self, photo: AnyPhoto) -> Latent:
@@ -322,7 +361,7 @@ class ColorModel(ConditionalINN):
         Arguments:
             photo: a colour photo, or its latent from `latent_of`.
             onto: the photo to colour.
-            keep: how much of the reference's latent counts, from 0 to 1, one number or one per level;
+            keep: how much of the reference counts, from 0 to 1, one number or one per level;
                 the rest is drawn. If not given, most of the coarse levels, less and less of the
                 fine ones, whose places mean nothing on another photo. See `default_keep`.
             temperature, seed: of the rest, as in `colorize`; by default always the same.
@@ -343,22 +382,18 @@ class ColorModel(ConditionalINN):
         self,
         prepared: PreparedPhoto,
         latent: Latent,
-        index_name: str | None = None,
-        indices: Sequence[int] | None = None,
+        each: Sequence[Mapping[str, str]] | None = None,
     ) -> list[Colorization]:
         """The colourings of these latents.
 
-        Arguments:
-            index_name: the entry of settings that says which one it is, such as "sample".
-            indices: what it says of each; 0, 1, 2 ... if not given.
+        each: settings that a colouring has for itself; those of the latent come first.
         """
         ab, log_prob = self.decode_with_log_prob(latent, prepared.condition)
         bits = self.bits_per_dim(log_prob).tolist()
         pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
         colorizations = []
         for i, (row, picture) in enumerate(zip(latent, pictures, strict=True)):
-            index = {index_name: str(indices[i] if indices else i)} if index_name else {}
-            row = self.named(row, index)
+            row = self.named(row, {**(each[i] if each else {}), **row.settings})
             colorizations.append(
                 Colorization(
                     prepared.photo, picture, row, log_prob[i].item(), bits[i], row.settings
@@ -374,9 +409,3 @@ class ColorModel(ConditionalINN):
     def as_x(self, ab: np.ndarray) -> Tensor:
         """ab (ab_size, ab_size, 2) -> (1, 2, ab_size, ab_size) on this model's device."""
         return torch.from_numpy(ab).permute(2, 0, 1)[None].contiguous().to(self.device)
-
-
-def describe(settings: Mapping[str, str]) -> str:
-    """As text for metadata: "seed 7, sample 2"."""
-    own = ("model", "weights")
-    return ", ".join(f"{key} {value}" for key, value in settings.items() if key not in own)

@@ -145,6 +145,8 @@ class DigitModel(ConditionalINN):
         if len(amounts) > len(self.deviations):
             known = len(self.deviations)
             raise DigitError(f"There are {len(amounts)} amounts; give at most {known}.")
+        if not all(math.isfinite(amount) for amount in amounts):
+            raise DigitError(f"The amounts are {list(amounts)}; they must be finite numbers.")
         steps = torch.tensor(list(amounts), device=self.device) * self.deviations[: len(amounts)]
         return z.unflattened(z.flatten() + steps @ self.directions[: len(amounts)])
 

@@ -17,7 +17,7 @@ from cinn_hub.networks import ColorBins, ConditionNetwork
 
 LEVELS = (MOOD, THINGS, DETAILS, GRAIN)
 CLASSES = "classes"  # in a condition: the features of the classes of colour
-MOST_COUPLINGS = 512  # in a whole model; each takes milliseconds to build
+MOST_COUPLINGS = 256  # in a whole model; each takes milliseconds to build
 
 
 @dataclass(frozen=True)
