@@ -121,7 +121,7 @@ def beside_naive(options: argparse.Namespace) -> None:
             "naive": lambda z=z, n=n: model.decode(z, model.condition(light.expand(n, -1, -1, -1))),
         }
         rows.append(compared(f"{n} samples of one photo", calls, options))
-    print("`imagenet-research`: condition once a photo, and once a sample\n")
+    print("`imagenet-research`: condition once per photo, and once per sample\n")
     print_table(["", "naive / ours", "ours, ms", "naive, ms", "largest difference / spread"], rows)
 
 

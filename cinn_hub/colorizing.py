@@ -280,9 +280,9 @@ class ColorModel(SeeingModel):
         other (Ardizzone et al. 2019, sec. 4.2).
 
         Arguments:
-            photo: a coloured photo, or its latent from `latent_of`.
+            photo: a colour photo, or its latent from `latent_of`.
             onto: the photo to colour.
-            keep: how much of the reference's latent counts, from 0 to 1, one number or one a level;
+            keep: how much of the reference counts, from 0 to 1, one number or one per level;
                 the rest is drawn. If not given, most of the coarse levels, less and less of the
                 fine ones, whose places mean nothing on another photo. See `default_keep`.
             temperature, seed: of the rest, as in `colorize`; by default always the same.
