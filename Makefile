@@ -1,4 +1,4 @@
-# make demo: the app on http://127.0.0.1:7860    make test: the tests    make lint    make clean
+# make demo: the app, in a browser    make test: the tests    make lint    make clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +7,7 @@ BROWSERS := chromium chromium-browser google-chrome
 .PHONY: demo venv test test-space lint clean browser
 
 demo: .venv/demo
-	$(BIN)/python app.py
+	CINN_HUB_OPEN=1 $(BIN)/python app.py
 
 venv: .venv/bin/python
 

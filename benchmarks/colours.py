@@ -4,14 +4,14 @@
 
 PATH is a folder or zip of colour photos that the model has not seen; the middle square of each is
 measured, at 256 px. The sets that the card names come from two public GitHub repositories with
-ImageNet photos. For choosing models and temperatures, 600 photos:
+ImageNet photos. For choosing models and temperatures, 600 photos (generic-val.zip):
 
     git clone https://github.com/ajschumacher/imagen
-    python -m benchmarks.colours --set imagen --listed benchmarks/imagenet-val.txt
+    python -m benchmarks.colours --set imagen --listed benchmarks/imagenet-val.txt --stored 192
 
-For a last test alone, 600 others: EliSchwartz/imagenet-sample-images with
-`--listed benchmarks/imagenet-test.txt`. The figures on the card are of these photos, shrunk to
-192 px on the shorter side and stored as WebP (generic-val.zip, generic-test.zip). The columns:
+For a last test alone, 600 others (generic-test.zip): EliSchwartz/imagenet-sample-images, with
+`--listed benchmarks/imagenet-test.txt`. The zips hold the photos at 192 px on the shorter side, as
+WebP; so does `--stored 192`. The columns:
 
 of 8      RMS, in percent of the RGB range, to the best of 8 samples at each pixel and channel
           ("MSE best of 8" of Ardizzone et al. 2019)
@@ -28,20 +28,24 @@ rough     mean ab step between neighbours at 64x64 where L is smooth, in ab unit
 mood, things, patches
           how the answers differ, in squared ab units: see benchmarks.differences
 
-A second table has the ratios that matter, and their ideal.
+The last row is of the 8 of 32 draws that `colorize(pool=32)` chooses. A second table has the ratios
+that matter, and their ideal.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from PIL import Image
 from tqdm import tqdm
 
 import cinn_hub
@@ -56,7 +60,9 @@ from training.photos import Source, evenly, find_photos
 
 SIDE = 256
 SAMPLES = 8
+POOL = 32
 SHEET_PHOTOS = 24
+STORED_QUALITY = 82  # of WebP
 SMOOTH = 2.0  # L units between neighbours at 64x64
 MEAN_AB = (2.0, 7.8)  # of the training photos: python -m benchmarks.colours --mean-of PATH
 COLUMNS = (
@@ -84,11 +90,17 @@ class Held:
     ab: np.ndarray  # (N, 64, 64, 2)
 
     @classmethod
-    def read(cls, places: list[str], limit: int | None, listed: Path | None = None) -> Held:
+    def read(
+        cls,
+        places: list[str],
+        limit: int | None,
+        listed: Path | None = None,
+        stored: int | None = None,
+    ) -> Held:
         sources = find_photos(places)
         if listed:
             sources = chosen_by(listed, sources)
-        pictures = [middle_square(source) for source in sources[:limit]]
+        pictures = [middle_square(source, stored) for source in sources[:limit]]
         rgb = np.stack(pictures)
         lab = np.stack([to_lab(picture) for picture in pictures])
         return cls(rgb, lab[..., 0], np.stack([small_ab(x) for x in lab]))
@@ -104,15 +116,27 @@ def chosen_by(listed: Path, sources: list[Source]) -> list[Source]:
     return found
 
 
-def middle_square(source: Source) -> np.ndarray:
-    """sRGB (256, 256, 3) uint8 of the middle of a photo."""
+def middle_square(source: Source, stored: int | None = None) -> np.ndarray:
+    """sRGB (256, 256, 3) uint8 of the middle of a photo; see `stored_at` for `stored`."""
     bgr = source.decode()
+    if stored:
+        bgr = stored_at(bgr, stored)
     height, width = bgr.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     square = np.ascontiguousarray(bgr[top : top + side, left : left + side, ::-1])
     method = cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC
     return cv2.resize(square, (SIDE, SIDE), interpolation=method)
+
+
+def stored_at(bgr: np.ndarray, short_side: int) -> np.ndarray:
+    """The photo shrunk to this short side, stored as WebP and read again."""
+    image = Image.fromarray(bgr[..., ::-1])
+    scale = min(1.0, short_side / min(image.size))
+    size = (round(image.width * scale), round(image.height * scale))
+    buffer = io.BytesIO()
+    image.resize(size, Image.Resampling.LANCZOS).save(buffer, "WEBP", quality=STORED_QUALITY)
+    return np.asarray(Image.open(buffer).convert("RGB"))[..., ::-1]
 
 
 def small_ab(lab: np.ndarray) -> np.ndarray:
@@ -186,11 +210,14 @@ def conditions(model: ColorModel, lightness: np.ndarray) -> list[Condition]:
 
 @torch.inference_mode()
 def sampled(
-    model: ColorModel, photos: list[Condition], temperature: float | dict[str, float]
+    model: ColorModel,
+    photos: list[Condition],
+    temperature: float | dict[str, float] | None = None,
+    pool: int | None = None,
 ) -> Iterator[np.ndarray]:
     """ab (8, 64, 64, 2) for each photo, photo i with seed i."""
     for i, condition in enumerate(photos):
-        z = model.draw(SAMPLES, temperature, seed=i)
+        z, _ = model.drawn(condition, SAMPLES, temperature, i, pool)
         yield model.decode(z, condition).permute(0, 2, 3, 1).cpu().numpy()
 
 
@@ -225,9 +252,10 @@ def measure(
 
 
 def rows(
-    model: ColorModel, held: Held, temperatures: dict[str, float | dict[str, float]]
+    model: ColorModel, held: Held, draws: dict[str, dict[str, Any]]
 ) -> dict[str, dict[str, float]]:
-    """All rows of the table: the bounds of the scale, then the model at each temperature."""
+    """All rows of the table: the bounds of the scale, then the model with each of `draws`: what
+    `sampled` is called with."""
 
     def guided(i: int, ab: np.ndarray) -> np.ndarray:
         return np.stack([paint(held.lightness[i], one) for one in ab])
@@ -244,14 +272,14 @@ def rows(
         "real ab at 64x64": measure("64x64", held, iter(real_ab), guided),
     }
     photos = conditions(model, held.lightness)
-    for name, temperature in temperatures.items():
-        samples = sampled(model, photos, temperature)
+    for name, options in draws.items():
+        samples = sampled(model, photos, **options)
         figures[name] = measure(name, held, samples, guided)
     critic = ColorCritic()
     seen = {name: critic.look(figure.firsts) for name, figure in figures.items()}
     table = {name: figure.row(seen["real"], seen[name]) for name, figure in figures.items()}
     bits = held_out_bits(model, photos, held)
-    for name in temperatures:
+    for name in draws:
         table[name]["bits"] = bits
     return table
 
@@ -318,7 +346,7 @@ def old_photos(model: ColorModel, place: str, target: Path) -> None:
     """The contact sheet of photos that have no colours: grey, and eight samples."""
     sources = find_photos([place])[:SHEET_PHOTOS]
     lightness = np.stack([to_lab(middle_square(x))[..., 0] for x in sources])
-    samples = sampled(model, conditions(model, lightness), model.temperature())
+    samples = sampled(model, conditions(model, lightness))
     rows = [grey_and_samples(*pair) for pair in zip(lightness, samples, strict=True)]
     write_sheet(rows, target)
 
@@ -327,7 +355,7 @@ def sheet(model: ColorModel, held: Held, target: Path) -> None:
     """Grey, real and eight samples of 24 photos, evenly taken from all."""
     chosen = evenly(range(len(held.rgb)), SHEET_PHOTOS)
     rows = []
-    samples = sampled(model, conditions(model, held.lightness[chosen]), model.temperature())
+    samples = sampled(model, conditions(model, held.lightness[chosen]))
     for i, ab in zip(chosen, samples, strict=True):
         grey, *colors = grey_and_samples(held.lightness[i], ab)
         rows.append([grey, held.rgb[i], *colors])
@@ -343,6 +371,9 @@ def main() -> None:
     parser.add_argument(
         "--listed", type=Path, help="only photos whose file names are in this file, in its order"
     )
+    parser.add_argument(
+        "--stored", type=int, metavar="SIDE", help="shrink photos to this side first"
+    )
     parser.add_argument("--photos", type=int, help="how many of them (default: all)")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet instead of measuring")
     parser.add_argument("--old", help="with --sheet: photos without colours instead of --set")
@@ -355,17 +386,18 @@ def main() -> None:
     if options.sheet and options.old:
         old_photos(model, options.old, options.sheet)
         return
-    held = Held.read(options.set, options.photos, options.listed)
+    held = Held.read(options.set, options.photos, options.listed, options.stored)
     if options.sheet:
         sheet(model, held, options.sheet)
         return
-    temperatures = {
-        "temperature 1 on all levels": 1.0,
-        "the model's own temperatures": model.temperature(),
+    draws = {
+        "temperature 1 on all levels": {"temperature": 1.0},
+        "the model's own temperatures": {},
+        f"{SAMPLES} of {POOL} draws": {"pool": POOL},
     }
-    table = rows(model, held, temperatures)
+    table = rows(model, held, draws)
     print(f"{options.model} on {len(held.rgb)} photos\n\n{table_text(table)}\n")
-    print(ratios_text(table, temperatures))
+    print(ratios_text(table, draws))
 
 
 if __name__ == "__main__":

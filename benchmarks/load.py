@@ -38,8 +38,8 @@ MEGAPIXELS = (1, 2, 4, 6, 8, 12)
 SAMPLE_SECONDS = 2.0
 SIDE_BY_SIDE = 8  # of many fresh sessions, so many are there at once
 # What visitors who have colours do next, and how often; the first thing is always `colorize`.
-ACTIONS = {"colorize": 5, "colorize_similar": 3, "hints": 2, "colorize_save": 5, "digits_sample": 5}
-KINDS = {"colorize_save": "saves", "digits_sample": "digits"}  # the others are colours
+ACTIONS = {"colorize": 5, "colorize_similar": 3, "hints": 2, "save": 5, "digits_sample": 5}
+KINDS = {"save": "saves", "digits_sample": "digits"}  # the others are colours
 
 
 @dataclass
@@ -50,6 +50,7 @@ class Record:
     refusals: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     failures: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     memory: list[tuple[float, float]] = field(default_factory=list)  # seconds, megabytes
+    cpu_seconds: float = 0.0  # of the app
 
 
 class Refusal(Exception):
@@ -186,7 +187,7 @@ async def come_and_go(visitors: list[Visitor], record: Record) -> None:
         for visitor in waiting:
             while not await attempt(visitor, "colorize", record):
                 await asyncio.sleep(1)
-            await attempt(visitor, "colorize_save", record)
+            await attempt(visitor, "save", record)
 
     await asyncio.gather(*(door() for _ in range(SIDE_BY_SIDE)))
 
@@ -198,6 +199,7 @@ async def run(options: argparse.Namespace, address: str, process: psutil.Process
         base_url=address, timeout=PATIENCE, limits=limits, trust_env=False
     ) as client:
         endpoints = (await client.get("/gradio_api/info")).json()["named_endpoints"]
+        before = sum(process.cpu_times()[:2])
         watcher = asyncio.create_task(watch(process, record))
         count = options.sessions or options.visitors
         visitors = [Visitor(client, endpoints, photos) for _ in range(count)]
@@ -206,6 +208,7 @@ async def run(options: argparse.Namespace, address: str, process: psutil.Process
         else:
             await stay(options, visitors, record)
         watcher.cancel()
+        record.cpu_seconds = sum(process.cpu_times()[:2]) - before
     return record
 
 
@@ -266,6 +269,7 @@ def report(record: Record) -> None:
         for kind, texts in found.items():
             for text in sorted(set(texts))[:3]:
                 print(f"{title} ({kind}): {text}")
+    print(f"the app's processor time: {record.cpu_seconds:.0f} s")
     print("memory, MB:", ", ".join(f"{used:.0f} at {at:.0f} s" for at, used in curve(record)))
 
 

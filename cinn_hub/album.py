@@ -1,33 +1,36 @@
-"""An album: photos and folders of them, what is made of each, one after the other."""
+"""An album: photos and folders of photos, each of which is turned into files."""
 
 from __future__ import annotations
 
-import errno
+import atexit
 import os
 import re
+import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
+from cinn_hub.archives import ARCHIVE_SUFFIXES, PHOTO_SUFFIXES, is_visible, is_zip, unpack
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.files import sweep
+from cinn_hub.files import DISK_FULL
 
 if TYPE_CHECKING:
     from cinn_hub.photos import Photo
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
-PHOTO_SUFFIXES += (".avif", ".jp2", ".heic", ".heif")
-ARCHIVE_SUFFIXES = (".zip", ".rar", ".7z", ".tar", ".gz")
 WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".mp4")
 ENDING = r"color\d+|\d+_to_\d+(?:_\d+)?"  # what `colorize` and `interpolate` add to a name
 
 
+T = TypeVar("T")
+
+
 class SomeFailed(Exception):
-    """Some photos of many could not be coloured; each has been named already."""
+    """Some of many photos could not be coloured; each has been listed already."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def find_jobs(photos: Sequence[Path], out: Path, ending: str = ENDING) -> list[J
     What is left out although it may hold photos is named on stderr.
 
     Arguments:
-        photos: files, folders, or patterns such as *.jpg where the shell has not expanded them.
+        photos: files, folders, ZIP archives, or patterns such as *.jpg where the shell has not
+            expanded them.
         out: a folder; or, for one photo, a file to write, by its suffix.
         ending: pattern of what the command adds to names; results in the folders do not count.
 
@@ -79,6 +83,8 @@ def find_jobs(photos: Sequence[Path], out: Path, ending: str = ENDING) -> list[J
                 print(f"cinn-hub: {line}", file=sys.stderr)
             inside = without_results(photos_in(path, out), ending)
             found += [(p, out / p.parent.relative_to(path), True) for p in inside]
+        elif is_zip(path) and path.is_file():
+            found += [(photo, out, True) for photo in unpack(path, brief_folder())]
         else:
             found.append((path, out, False))
     if not found:
@@ -89,6 +95,13 @@ def find_jobs(photos: Sequence[Path], out: Path, ending: str = ENDING) -> list[J
         text = "is a link to a file that is gone" if link else "does not exist; check the path"
         raise PhotoError(f"The photo {photo} {text}.")
     return one_file(found, out) if is_file_name(out) else named_apart(found)
+
+
+def brief_folder() -> Path:
+    """A new folder that goes with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="cinn-hub-album-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def expanded(photos: Sequence[Path]) -> Iterator[Path]:
@@ -111,7 +124,7 @@ def is_file_name(out: Path) -> bool:
 def one_file(found: Sequence[tuple[Path, Path, bool]], out: Path) -> list[Job]:
     (photo, _, is_found), *others = found
     if others or is_found:
-        raise PhotoError(f"{out} is one file; name one photo for it, or a folder to write to.")
+        raise PhotoError(f"{out} is one file; give one photo for it, or a folder to write to.")
     return [Job(photo, out.parent, out.stem, False, out)]
 
 
@@ -125,8 +138,8 @@ def named_apart(found: Sequence[tuple[Path, Path, bool]]) -> list[Job]:
     same = Counter((job.folder, job.stem) for job in jobs)
     if twice := next((job for job in jobs if same[job.folder, job.stem] > 1), None):
         raise PhotoError(
-            f"Two photos are called {twice.photo.name}, so their results would have one name; "
-            "colour them one at a time, or into two folders."
+            f"Two photos are called {twice.photo.name}, so their results would have the same name; "
+            "colour each with its own -o folder."
         )
     return jobs
 
@@ -146,8 +159,7 @@ def photos_in(folder: Path, out: Path) -> list[Path]:
 def visible(folder: Path) -> Iterator[Path]:
     """All in the folder, but for hidden files and what systems keep for themselves."""
     for path in folder.rglob("*"):
-        parts = path.relative_to(folder).parts
-        if not any(part.startswith((".", "@eaDir", "__MACOSX")) for part in parts):
+        if is_visible(path.relative_to(folder)):
             yield path
 
 
@@ -186,47 +198,63 @@ def run_all(
     """Does the work on every photo; those found in folders are left out where that is done.
 
     Arguments:
-        endings: of the files that the work makes of each photo.
-        work: makes them; what it yields is printed, a line each.
+        endings: of the names of the files that the work makes for each photo.
+        work: makes them; what it yields is printed, one line each.
         overwrite: whether photos in folders are done again whose results are there.
         recolor: whether photos in folders are done that have colours of their own.
         pages: whether all pages and frames of a file are done, not the first alone.
 
     Raises:
         CinnHubError: the only photo failed, or the disk is full.
-        SomeFailed: some of several failed; each was named in a line, and the others were done.
+        SomeFailed: some of several failed; each was listed, and the others were done.
     """
     from tqdm import tqdm
 
-    failed = 0
     to_do = [job for job in jobs if overwrite or pages or not job.is_done(endings)]
     if done := len(jobs) - len(to_do):
         print(
-            f"{done} of {len(jobs)} photos are done already; --overwrite makes them anew.",
+            f"{done} of {len(jobs)} photos are done already; --overwrite does them again.",
             file=sys.stderr,
         )
-    for folder in {job.folder for job in to_do}:
-        sweep(folder)
     bar = tqdm(to_do, unit="photo", disable=None if len(jobs) > 1 else True)
-    for job in bar:
-        try:
-            for line, stream in run_one(job, endings, work, overwrite, recolor, pages):
-                bar.write(line, file=stream)
-        except BrokenPipeError:
-            raise
-        except Exception as error:  # one photo cannot end the others
-            if disk_is_full(error):
-                raise CinnHubError(
-                    f"The disk is full, so {job.photo} and what follows were not coloured; free "
-                    "some space and run it again."
-                ) from error
-            message = in_one_sentence(error)
-            if len(jobs) == 1:
-                raise CinnHubError(message) from error
+
+    def do(job: Job) -> None:
+        for line, stream in run_one(job, endings, work, overwrite, recolor, pages):
+            bar.write(line, file=stream)
+
+    failed = 0
+    for job, problem in one_after_another(bar, do):
+        if problem and len(jobs) == 1:
+            raise CinnHubError(problem)
+        if problem:
             failed += 1
-            bar.write(f"cinn-hub: {job.photo}: {message}", file=sys.stderr)
+            bar.write(f"cinn-hub: {job.photo}: {problem}", file=sys.stderr)
     if failed:
         raise SomeFailed
+
+
+def one_after_another(items: Iterable[T], work: Callable[[T], None]) -> Iterator[tuple[T, str]]:
+    """Does the work on each; one that fails cannot end the others.
+
+    Yields each when it is done, and why it failed, in a sentence; "" if it did not.
+
+    Raises:
+        CinnHubError: the disk is full, so that what follows would fail, too.
+    """
+    for item in items:
+        try:
+            work(item)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            if disk_is_full(error):
+                raise CinnHubError(
+                    "The disk is full, so this photo and what follows were not coloured; free some "
+                    "space and run it again."
+                ) from error
+            yield item, in_one_sentence(error)
+        else:
+            yield item, ""
 
 
 def run_one(
@@ -242,7 +270,9 @@ def run_one(
 
     photo = read(job.photo)
     if photo.pages > 1 and not pages:
-        text = f"{job.photo}  has {photo.pages} pages or frames; --pages colours all"
+        text = (
+            f"{job.photo}  has {photo.pages} pages or frames; the first is coloured (--pages: all)"
+        )
         yield text, sys.stderr
     for page in range(photo.pages if pages else 1):
         part = job.of_page(page)
@@ -250,7 +280,10 @@ def run_one(
             continue
         photo = read(job.photo, page=page) if page else photo
         if job.found and not recolor and is_colored(photo):
-            yield f"{job.photo}  has colours; --recolor gives it others", sys.stderr
+            yield (
+                f"{job.photo}  is skipped: it has colours (--recolor colours it all the same)",
+                sys.stderr,
+            )
             continue
         make_folder(job.folder)
         for line in work(part, photo):
@@ -260,7 +293,7 @@ def run_one(
 def disk_is_full(error: BaseException | None) -> bool:
     """Whether this error, or one that caused it, says so."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
             return True
         error = error.__cause__
     return False
@@ -277,4 +310,4 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CinnHubError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+        raise CinnHubError(f"The folder {folder} cannot be created: {error.strerror}.") from error

@@ -1,14 +1,15 @@
-"""What colouring takes and gives: a photo with its condition, and one colouring of it."""
+"""What goes into colouring and comes out: a photo with its condition, and one colouring of it."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from cinn_hub import photos
 from cinn_hub.color import mean_chroma
@@ -25,14 +26,15 @@ class PreparedPhoto:
     """A photo with its condition: everything that is computed once, however many samples follow.
 
     Attributes:
-        photo: at its own size, or smaller: see `shrunk`.
+        photo: at its own size, or smaller (see `shrunk`).
         condition: of one row.
-        size: (width, height) of the photo as it was read; the pixels of hints count in it.
+        size: (width, height) of the photo as it was read; hints are in its pixels.
         lightness: (ab_size, ab_size) float32, L of the photo squeezed to a square.
         ab: (ab_size, ab_size, 2) float32, the photo's own colours, squeezed likewise; None for a
             grey photo.
-        colored: whether these are colours, and not the toning of a sepia print.
+        colored: whether the photo has colours, not only the toning of a sepia print.
         weights: fingerprint of the model that it was prepared for.
+        kept: what was computed when it was first needed, to be used again.
     """
 
     photo: photos.Photo
@@ -42,13 +44,14 @@ class PreparedPhoto:
     ab: np.ndarray | None
     colored: bool
     weights: str
+    kept: dict[str, Tensor] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         colors = "coloured" if self.colored else "grey or toned"
         return f"PreparedPhoto({self.photo.name}, {self.size[0]} x {self.size[1]}, {colors})"
 
     def shrunk(self, long_side: int) -> PreparedPhoto:
-        """The same with the photo at `long_side` pixels or fewer: to be held in memory."""
+        """The same with the photo at `long_side` pixels or fewer, which takes less memory."""
         return replace(self, photo=photos.shrunk(self.photo, long_side))
 
 
@@ -56,14 +59,14 @@ class PreparedPhoto:
 class Colorization:
     """One colouring of a photo: a latent, its small ab and its likelihood.
 
-    The picture itself is made when somebody asks for it: `preview` or `image`.
+    The picture itself is made on demand: `preview` or `image`.
 
     Attributes:
         ab: (ab_size, ab_size, 2) float32, of the photo squeezed to a square.
         latent: one row; `colorize(photo, latent=latent)` gives the same colours again.
-        log_prob: log p(ab | L) in nats; bits_per_dim: the same per ab value, less is likelier.
+        log_prob: log p(ab | L) in nats; bits_per_dim: the same per ab value; lower is likelier.
         settings: what is needed to make it again, as text: model and weights, seed, temperature,
-            which sample.
+            number of the sample.
     """
 
     photo: photos.Photo
@@ -89,13 +92,13 @@ class Colorization:
 
     @cached_property
     def image(self) -> Image.Image:
-        """The colouring at the photo's own size; its L is the photo's L. Kept once made."""
+        """The colouring at the photo's own size; its L is the photo's L. Made once and kept."""
         return photos.render(self.photo, self.ab)
 
     @cached_property
     def layer(self) -> Image.Image:
-        """The colours alone, at the photo's own size and one lightness: to be laid over the grey
-        photo in an image editor, in the mode "Color"."""
+        """The colours alone, at the photo's own size and one lightness. Lay it over the grey photo
+        in an image editor, in the mode "Color"."""
         return photos.render_layer(self.photo, self.ab)
 
     @property
@@ -117,7 +120,7 @@ class Colorization:
         return replace(self, ab=self.ab * np.float32(intensity), settings=settings)
 
     def on(self, photo: photos.Photo) -> Colorization:
-        """The same colours on the same photo at another size."""
+        """The same colours on the same photo in another size."""
         return replace(self, photo=photo)
 
     def save(self, path: str | Path, quality: int = 95, enlargement: str = "guided") -> None:
@@ -126,7 +129,7 @@ class Colorization:
         enlargement: "guided", or "joint-bilateral" as in Ardizzone et al. 2019, which is slow.
 
         Raises:
-            PhotoError: the suffix is of no known format, or the folder cannot be written to.
+            PhotoError: the suffix is unknown, or the file cannot be written.
         """
         image = vars(self).get("image") if enlargement == "guided" else None
         if image is None:  # the rendered one is not kept

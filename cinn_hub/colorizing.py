@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cinn_hub import photos
+from cinn_hub import photos, selection
 from cinn_hub.colorization import Colorization, PreparedPhoto
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.flow import Condition
 from cinn_hub.guidance import (
+    GREY,
     REACH,
     Hint,
     HintLike,
+    cell_of,
+    check_reach,
     derivative,
     guide,
     hinted_ab,
     read_hints,
     spot_weights,
 )
-from cinn_hub.latent import Latent, Temperature, check_seed
+from cinn_hub.latent import (
+    AT_ONCE,
+    Latent,
+    Temperature,
+    batches,
+    check_count,
+    check_seed,
+    describe,
+    numbered,
+)
 from cinn_hub.model import ConditionalINN, describe_by_level
+from cinn_hub.palette import PossibleColor, possible_colors
 
 COARSE_CELLS = 8  # along each side
 MAP_SIDES = (2, 15)  # cells along each side of a map
@@ -37,11 +50,19 @@ class ColorModel(ConditionalINN):
 
     A subclass has `config` with `image_size`, `ab_size` (sides in pixels of the L and the ab that
     the networks see) and `noise` (what training adds to ab, in ab units), and says how L becomes a
-    condition and how much of a reference `transfer` keeps.
+    condition, which colours that makes possible, and how much of a reference `transfer` keeps.
     """
 
     def condition(self, lightness: Tensor) -> Condition:
         """L (B, 1, image_size, image_size) in [0, 100] -> the features of each level."""
+        raise NotImplementedError
+
+    def color_classes(self, condition: Condition) -> tuple[Tensor, Tensor]:
+        """What colours a photo may have at each place, whatever the others have.
+
+        Returns:
+            probabilities (B, M, h, w) of M classes of colour, and their ab (M, 2) in ab units.
+        """
         raise NotImplementedError
 
     def default_keep(self) -> dict[str, float]:
@@ -89,60 +110,144 @@ class ColorModel(ConditionalINN):
         n: int = 8,
         temperature: Temperature | None = None,
         seed: int | None = None,
-        latent: Latent | None = None,
+        latent: Latent | Sequence[Latent] | None = None,
         hints: Sequence[HintLike] = (),
         reach: float = REACH,
+        pool: int | None = None,
     ) -> list[Colorization]:
         """n different colourings of one photo.
 
         Arguments:
             photo: path, file, bytes, PIL image, array, or what `prepare` returned.
-            temperature: scale of z, one number or one a level; the model's default if not given.
-            seed: the same seed gives the same colourings, sample i whatever n; a fresh one if not
-                given, to be found in `settings`.
-            latent: decode these latents instead of drawing; n, temperature and seed are not used.
+            temperature: scale of z, one number or one per level; by default the model's own.
+            seed: the same seed gives the same colourings, sample i whatever n is; by default a
+                fresh one, which is in `settings`.
+            latent: decode these instead of drawing some; n, temperature and seed are ignored.
+                One of several rows, or a list of them, each with settings of its own.
             hints: (x, y, "#rrggbb"), pixels of the photo: every colouring gets about that colour
-                there, and what belongs to the same thing follows. See `guidance`.
+                there ("#808080": no colour), and what belongs to the same thing follows. A fourth
+                number is the hint's own reach. See `guidance`.
             reach: how far, in ab units, the rest of a colouring may move with the hints; a large
                 number lets the whole photo follow.
+            pool: draw so many samples, and give the n of them that differ most and are believable,
+                the safest first; see `selection`. `settings` say which sample each one is.
 
         Raises:
             PhotoError: the photo cannot be read.
-            CinnHubError: n, temperature, seed, reach or a hint is out of range.
+            CinnHubError: n, temperature, seed, reach, pool or a hint is out of range.
         """
-        index_name = "sample" if latent is None else None
+        return list(self.colorings(photo, n, temperature, seed, latent, hints, reach, pool))
+
+    @torch.no_grad()
+    def colorings(
+        self,
+        photo: AnyPhoto,
+        n: int = 8,
+        temperature: Temperature | None = None,
+        seed: int | None = None,
+        latent: Latent | Sequence[Latent] | None = None,
+        hints: Sequence[HintLike] = (),
+        reach: float = REACH,
+        pool: int | None = None,
+    ) -> Iterator[Colorization]:
+        """As `colorize`, one after the other, decoded a few at once: to be saved as they come."""
+        prepared, each = self.prepare(photo), None
         if latent is None:
-            latent = self.draw(n, temperature, seed)
+            latent, samples = self.drawn(prepared.condition, n, temperature, seed, pool)
+            each = [{"sample": str(sample)} for sample in samples]
+        elif not isinstance(latent, Latent):
+            each = [one.settings for one in latent for _ in range(len(one))]
+            latent = Latent.cat([self.fitted(one) for one in latent])
+        spots = read_hints(hints, prepared.size)
+        for start in range(0, len(latent), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            rows = self.guided(prepared, latent[part], spots, reach) if spots else latent[part]
+            yield from self.results(prepared, rows, each and each[part])
+
+    def drawn(
+        self,
+        condition: Condition,
+        n: int,
+        temperature: Temperature | None = None,
+        seed: int | None = None,
+        pool: int | None = None,
+    ) -> tuple[Latent, Sequence[int]]:
+        """n latents for a photo, the first ones or the best of a pool, and which draw each is."""
+        if pool is None:
+            return self.draw(n, temperature, seed), range(n)
+        if check_count(pool, "The pool") < check_count(n):
+            raise CinnHubError(f"The pool is {pool}; it must be n or more, and n is {n}.")
+        latent = self.draw(pool, temperature, seed)
+        parts = batches(self.fitted(latent), condition)
+        ab = torch.cat([self.coarse_ab(rows, part) for rows, part in parts])
+        surprises = selection.surprise(ab, *self.expected_ab(condition, ab.shape[-1]))
+        samples = selection.choose(ab, surprises, n)
+        chosen = latent.map(lambda z: z[samples])
+        return Latent(chosen.levels, {**latent.settings, "pool": str(pool)}), samples
+
+    def expected_ab(self, condition: Condition, side: int) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the colours that are possible, each (2, side, side)."""
+        probabilities, ab = self.color_classes(condition)
+        p = F.adaptive_avg_pool2d(probabilities[0], side)
+        mean, square = (torch.einsum("mhw,mc->chw", p, x) for x in (ab, ab.square()))
+        return mean, (square - mean.square()).clamp_min(0).sqrt()
+
+    @torch.no_grad()
+    def colors_at(self, photo: AnyPhoto, x: float, y: float, n: int = 6) -> list[PossibleColor]:
+        """Up to n different colours that are possible at a pixel of the photo, the likeliest first.
+
+        They are as light as the photo is there, and can be given as hints.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+            CinnHubError: the pixel lies outside the photo, or n is less than 1.
+        """
+        check_count(n)
         prepared = self.prepare(photo)
-        if hints:
-            latent = self.guided(prepared, latent, read_hints(hints, prepared.size), reach)
-        return self.results(prepared, latent, index_name)
+        spot = read_hints([(x, y, GREY)], prepared.size)
+        weights = spot_weights(spot, prepared.size, self.config.ab_size)[0].numpy()
+        lightness = float((weights * prepared.lightness).sum())
+        probabilities, ab = self.color_classes(prepared.condition)
+        row, column = cell_of(spot[0], prepared.size, probabilities.shape[-1])
+        p = probabilities[0, :, row, column].float().cpu().numpy()
+        return possible_colors(p, ab.float().cpu().numpy(), lightness, n)
 
     def guided(
         self, prepared: PreparedPhoto, latent: Latent, hints: Sequence[Hint], reach: float
     ) -> Latent:
         """The latents near these whose colourings follow the hints."""
-        if not reach > 0:
-            raise CinnHubError(f"The reach is {reach:g}; it must be above 0.")
+        check_reach(reach)
         with torch.inference_mode(False), torch.no_grad():  # a derivative is needed
             spots = spot_weights(hints, prepared.size, self.config.ab_size)
             at_spots = np.einsum("khw,hw->k", spots.numpy(), prepared.lightness)
             wanted = np.stack([hinted_ab(*pair) for pair in zip(hints, at_spots, strict=True)])
+            reaches = [hint.reach or reach for hint in hints]
             latent = self.fitted(latent).map(torch.clone)
             condition = prepared.condition.map(torch.clone)
 
             def decode(z: Tensor) -> Tensor:
                 return self.decode(latent.unflattened(z), condition)
 
-            def coarse(z: Tensor) -> Tensor:
-                return self.coarse_ab(latent.unflattened(z), condition).flatten(1)
-
             z = latent.flatten()
-            rest = derivative(coarse, torch.zeros_like(z[:1]))
-            z = guide(decode, z, spots.to(z), torch.from_numpy(wanted).to(z), rest, reach)
-        text = " ".join(f"{hint.x:g},{hint.y:g},{hint.color}" for hint in hints)
-        settings = {**latent.settings, "hints": text, "reach": f"{reach:g}"}
+            rest = self.coarse_derivative(prepared)
+            z = guide(decode, z, spots.to(z), torch.from_numpy(wanted).to(z), rest, reaches)
+        settings = {**latent.settings, "hints": " ".join(map(str, hints)), "reach": f"{reach:g}"}
         return Latent(latent.unflattened(z).levels, settings)
+
+    def coarse_derivative(self, prepared: PreparedPhoto) -> Tensor:
+        """The derivative at z = 0 of `coarse_ab` by the values of z that it depends on, the first
+        ones. Computed once for a photo: it takes as long as dozens of colourings."""
+        if (found := prepared.kept.get("coarse derivative")) is None:
+            zero = Latent.standard(self.latent_shapes, [0], 0.0, self.device).to(self.dtype)
+            condition = prepared.condition.map(torch.clone)
+
+            def coarse(z: Tensor) -> Tensor:
+                return self.coarse_ab(zero.unflattened(z), condition).flatten(1)
+
+            whole = derivative(coarse, zero.flatten())
+            last = int(whole.any(0).nonzero().max())
+            found = prepared.kept["coarse derivative"] = whole[:, : last + 1].clone()
+        return found
 
     @torch.no_grad()
     def similar(
@@ -153,14 +258,16 @@ class ColorModel(ConditionalINN):
         amount: float = 0.35,
         seed: int | None = None,
     ) -> list[Colorization]:
-        """n colourings near one: its latent, a part of it drawn anew each time.
+        """n colourings near one: its latent, with a part drawn anew each time.
 
-        amount: how much is new; 0 gives the same colouring n times, 1 n unrelated ones.
+        amount: how much is new, from 0 (n times the same colouring) to 1 (n unrelated ones).
         """
         fresh = self.draw(n, None, seed)
         near = self.fitted(latent, rows=1).repeated(n).renewed(fresh, amount)
         settings = {"near": describe(latent.settings), "amount": f"{amount:g}", **fresh.settings}
-        return self.results(self.prepare(photo), Latent(near.levels, settings), "sample")
+        return self.results(
+            self.prepare(photo), Latent(near.levels, settings), numbered("sample", n)
+        )
 
     @torch.no_grad()
     def explore(
@@ -172,30 +279,36 @@ class ColorModel(ConditionalINN):
     ) -> list[Colorization]:
         """A map of colourings, side x side, row by row: a plane through z along two drawn latents.
 
-        The middle is z = 0, the model's most typical colouring; the corners have the temperature.
+        The middle is z = 0, the most typical colouring; the corners have the full temperature.
         """
         least, most = MAP_SIDES
-        if not least <= side <= most:
-            raise CinnHubError(f"The side of the map is {side}; it must be from {least} to {most}.")
+        if not (isinstance(side, int) and least <= side <= most):
+            raise CinnHubError(
+                f"The side of the map is {side}; it must be a whole number from {least} to {most}."
+            )
         axes = self.draw(2, temperature, seed)
         places = np.linspace(-1, 1, side) * 0.5**0.5
         cells = [(x, y) for y in places for x in places]
         plane = axes.map(lambda z: torch.cat([x * z[:1] + y * z[1:] for x, y in cells]))
         settings = {**axes.settings, "side": str(side)}
-        return self.results(self.prepare(photo), Latent(plane.levels, settings), "cell")
+        return self.results(
+            self.prepare(photo), Latent(plane.levels, settings), numbered("cell", side**2)
+        )
 
     @torch.no_grad()
     def interpolate(
         self, photo: AnyPhoto, a: Latent, b: Latent, steps: int = 9
     ) -> list[Colorization]:
-        """The way from one colouring to another, both included; see `Latent.path`."""
+        """`steps` colourings from one to another, both included; see `Latent.path`."""
         way = self.fitted(a, rows=1).path(self.fitted(b, rows=1), steps)
         settings = {"from": describe(a.settings), "to": describe(b.settings), "steps": str(steps)}
-        return self.results(self.prepare(photo), Latent(way.levels, settings), "step")
+        return self.results(
+            self.prepare(photo), Latent(way.levels, settings), numbered("step", steps)
+        )
 
     @torch.no_grad()
     def latent_of(self, photo: AnyPhoto) -> Latent:
-        """The latent of a coloured photo's own colours, given its lightness.
+        """The latent of a photo's own colours, given its lightness.
 
         Raises:
             PhotoError: the photo is grey or toned.
@@ -203,7 +316,8 @@ class ColorModel(ConditionalINN):
         prepared = self.prepare(photo)
         if not prepared.colored:
             raise PhotoError(
-                f"{prepared.photo.name} has no colours that could be taken; choose a colour photo."
+                f"{prepared.photo.name} is grey or toned and has no colours to take; choose a "
+                "colour photo."
             )
         latent, _ = self.encode(self.as_x(prepared.ab), prepared.condition)
         return self.named(latent, {"reference": prepared.photo.name})
@@ -213,8 +327,8 @@ class ColorModel(ConditionalINN):
         """How likely a photo's own colours are: `log_prob` and `bits_per_dim` of the result.
 
         The model's noise is added to ab first, as in training: what is scored is a density of noisy
-        ab, so results compare with the figures on the model's card. Colourings made at a low
-        temperature are likelier than real colours: they lack what is rare.
+        ab, so results can be compared with the figures on the model's card. Colourings made at a
+        low temperature score as likelier than real colours, because they lack rare colours.
 
         Raises:
             PhotoError: the photo cannot be read, or is grey.
@@ -222,8 +336,7 @@ class ColorModel(ConditionalINN):
         prepared = self.prepare(photo)
         if prepared.ab is None:
             raise PhotoError(
-                f"{prepared.photo.name} is grey, so there are no colours to score; give a photo "
-                "with colours."
+                f"{prepared.photo.name} is grey and has no colours to score; choose a colour photo."
             )
         generator = torch.Generator("cpu").manual_seed(check_seed(seed))
         shape = prepared.ab.shape
@@ -242,7 +355,7 @@ class ColorModel(ConditionalINN):
         temperature: Temperature | None = None,
         seed: int | None = 0,
     ) -> Colorization:
-        """The colour mood of one photo on another: encode under one condition, decode under the
+        """The colours of one photo on another: encode under one condition, decode under the
         other (Ardizzone et al. 2019, sec. 4.2).
 
         Arguments:
@@ -266,19 +379,21 @@ class ColorModel(ConditionalINN):
         return self.results(self.prepare(onto), Latent(mixed.levels, settings))[0]
 
     def results(
-        self, prepared: PreparedPhoto, latent: Latent, index_name: str | None = None
+        self,
+        prepared: PreparedPhoto,
+        latent: Latent,
+        each: Sequence[Mapping[str, str]] | None = None,
     ) -> list[Colorization]:
         """The colourings of these latents.
 
-        index_name: the entry of settings that says which row it is, such as "sample".
+        each: settings that a colouring has for itself; those of the latent come first.
         """
         ab, log_prob = self.decode_with_log_prob(latent, prepared.condition)
         bits = self.bits_per_dim(log_prob).tolist()
         pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
         colorizations = []
-        for i, (row, picture) in enumerate(zip(self.fitted(latent), pictures, strict=True)):
-            index = {index_name: str(i)} if index_name else {}
-            row = self.named(row, index)
+        for i, (row, picture) in enumerate(zip(latent, pictures, strict=True)):
+            row = self.named(row, {**(each[i] if each else {}), **row.settings})
             colorizations.append(
                 Colorization(
                     prepared.photo, picture, row, log_prob[i].item(), bits[i], row.settings
@@ -294,9 +409,3 @@ class ColorModel(ConditionalINN):
     def as_x(self, ab: np.ndarray) -> Tensor:
         """ab (ab_size, ab_size, 2) -> (1, 2, ab_size, ab_size) on this model's device."""
         return torch.from_numpy(ab).permute(2, 0, 1)[None].contiguous().to(self.device)
-
-
-def describe(settings: Mapping[str, str]) -> str:
-    """As text for metadata: "seed 7, sample 2"."""
-    own = ("model", "weights")
-    return ", ".join(f"{key} {value}" for key, value in settings.items() if key not in own)

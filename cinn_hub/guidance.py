@@ -1,12 +1,13 @@
-"""Hints: find latents near some whose colourings have chosen colours at chosen spots.
+"""Hints: finds latents near given ones whose colourings have chosen colours at chosen spots.
 
-Two things are known of the colouring that is looked for: the colours at the spots, with a small
-doubt, and that the rest is about as it was, with a doubt that is the hint's *reach*. With J
+Two things are known of the colouring that is wanted: the colours at the spots, with a small
+doubt, and that the rest is about as before, with a doubt that is the *reach* of the hints. With J
 and K the derivatives at z = 0 of the spots' colours and of the whole picture's in coarse cells, z
 moves by the d of the least |d|^2 + |K d|^2 / reach^2 + |missing - J d|^2 / doubt^2. For a
 linear flow that is the posterior mean given all three. The flow knows what belongs together: the
-thing that is hinted follows the hint, the rest stays. Of d = (1 + K^T K / reach^2)^-1 J^T y only y
-has to be found.
+thing that is hinted follows the hint, the rest stays. Where hints have reaches of their own, each
+coarse cell listens to those whose spots it varies with. Of d = (1 + K^T K / reach^2)^-1 J^T y only
+y has to be found.
 """
 
 from __future__ import annotations
@@ -18,60 +19,86 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cinn_hub.color import fit_gamut, to_lab
 from cinn_hub.errors import CinnHubError
 
-HintLike = tuple[float, float, str]
+HintLike = tuple[float, float, str] | tuple[float, float, str, float]
 
 DOUBT = 2.0  # standard deviation, in ab units, of a hint's colour
 SPOT = 1  # cells around the hinted one that count as its spot
 REACH = 30.0  # how far, in ab units, the rest may move
 MOST_HINTS = 64
+GREY = "#808080"
 STEPS = 10
-LONGEST_STEP = 1.5  # in z; farther away the linear model is not trusted
+LONGEST_STEP = 4.0  # in z; farther away the linear model is not trusted
+SHORTEST_STEP = 0.1  # in z; below, nothing more is to be gained
 CLOSE_ENOUGH = 1.5  # mean distance to the wanted colours, in ab units
 
 
 @dataclass(frozen=True)
 class Hint:
-    """A colour at a place: x, y in pixels of the photo from its upper left, color "#rrggbb"."""
+    """A colour at a place: x, y in pixels of the photo from its upper left, color "#rrggbb".
+
+    reach: how far, in ab units, the rest may move with it; that of all hints if None.
+    """
 
     x: float
     y: float
     color: str
+    reach: float | None = None
 
     @property
     def rgb(self) -> tuple[int, int, int]:
         return tuple(bytes.fromhex(self.color[1:]))
 
+    def __str__(self) -> str:
+        own = "" if self.reach is None else f",{self.reach:g}"
+        return f"{self.x:g},{self.y:g},{self.color}{own}"
+
 
 def read_hints(hints: Sequence[HintLike | Hint], size: tuple[int, int]) -> list[Hint]:
-    """The hints (x, y, "#rrggbb"), checked; size is the photo's (width, height).
+    """The hints (x, y, "#rrggbb") or (x, y, "#rrggbb", reach), checked; size is the photo's (width,
+    height).
 
     Raises:
-        CinnHubError: a hint is not such a triple, lies outside the photo, or its colour is not of
-            that form; or there are more than can be followed at once.
+        CinnHubError: a hint has another form, lies outside the photo, or has a reach that is not
+            above 0; or there are too many.
     """
     if len(hints) > MOST_HINTS:
-        raise CinnHubError(f"There are {len(hints)} hints; {MOST_HINTS} can be followed at once.")
+        raise CinnHubError(f"There are {len(hints)} hints; give at most {MOST_HINTS}.")
     return [read_hint(hint, size) for hint in hints]
 
 
 def read_hint(hint: HintLike | Hint, size: tuple[int, int]) -> Hint:
     try:
-        x, y, color = (hint.x, hint.y, hint.color) if isinstance(hint, Hint) else hint
-        x, y, color = float(x), float(y), str(color)
+        parts = (hint.x, hint.y, hint.color, hint.reach) if isinstance(hint, Hint) else hint
+        x, y, color, *rest = parts
+        (reach,) = rest or (None,)
+        found = Hint(float(x), float(y), str(color), reach if reach is None else float(reach))
     except (TypeError, ValueError) as error:
-        raise CinnHubError(f'The hint is {hint!r}; expected (x, y, "#rrggbb").') from error
-    if not (0 <= x < size[0] and 0 <= y < size[1]):
+        message = f'The hint is {hint!r}; it must be (x, y, "#rrggbb") or (x, y, "#rrggbb", reach).'
+        raise CinnHubError(message) from error
+    if not (0 <= found.x < size[0] and 0 <= found.y < size[1]):
         raise CinnHubError(
-            f"The hint at ({x:g}, {y:g}) lies outside the photo of {size[0]} x {size[1]} pixels."
+            f"The hint at ({found.x:g}, {found.y:g}) lies outside the photo; x must be from 0 to "
+            f"{size[0] - 1} and y from 0 to {size[1] - 1}."
         )
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", color):
-        raise CinnHubError(f'The hint\'s colour is {color!r}; expected "#rrggbb", as "#aa3311".')
-    return Hint(x, y, color)
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", found.color):
+        raise CinnHubError(
+            f'The colour of the hint is {found.color!r}; it must be "#rrggbb", such as "#aa3311".'
+        )
+    if found.reach is not None:
+        check_reach(found.reach)
+    return found
+
+
+def check_reach(reach: float) -> float:
+    if not reach > 0:
+        raise CinnHubError(f"The reach is {reach:g}; it must be above 0, in ab units.")
+    return reach
 
 
 def hinted_ab(hint: Hint, lightness: float) -> np.ndarray:
@@ -85,11 +112,16 @@ def spot_weights(hints: Sequence[Hint], size: tuple[int, int], side: int) -> Ten
     """(K, side, side): the share of each cell of the squeezed picture in each hint's spot."""
     weights = torch.zeros(len(hints), side, side, device="cpu", dtype=torch.float32)
     for weight, hint in zip(weights, hints, strict=True):
-        row, column = int(hint.y / size[1] * side), int(hint.x / size[0] * side)
+        row, column = cell_of(hint, size, side)
         rows = slice(max(0, row - SPOT), row + SPOT + 1)
         columns = slice(max(0, column - SPOT), column + SPOT + 1)
         weight[rows, columns] = 1.0
     return weights / weights.sum((1, 2), keepdim=True)
+
+
+def cell_of(hint: Hint, size: tuple[int, int], side: int) -> tuple[int, int]:
+    """Row and column of a hint's cell, of side x side of the squeezed picture."""
+    return int(hint.y / size[1] * side), int(hint.x / size[0] * side)
 
 
 def guide(
@@ -98,7 +130,7 @@ def guide(
     spots: Tensor,
     wanted: Tensor,
     rest: Tensor,
-    reach: float,
+    reaches: Sequence[float],
 ) -> Tensor:
     """The latents near z whose pictures have the wanted colours at the spots.
 
@@ -109,8 +141,10 @@ def guide(
         z: (N, D), the latents to begin with.
         spots: (K, side, side), weights that sum to 1 for each spot.
         wanted: (K, C) colours.
-        rest: (M, D), the derivative at z = 0 of what is to stay: see `derivative`.
-        reach: how far the rest may move, in its own units; above 0, infinity for any distance.
+        rest: (M, E), the derivative at z = 0 of what is to stay, by the first E values of z: see
+            `derivative`.
+        reaches: of each hint, how far the rest may move with it, in its own units; above 0,
+            infinity for any distance.
 
     Returns:
         (N, D). Of each row's steps the best one counts.
@@ -121,7 +155,7 @@ def guide(
 
     target = wanted.flatten()
     jacobian = derivative(look, torch.zeros_like(z[:1]))  # (K * C, D)
-    held = rest / reach
+    held = F.pad(held_rest(rest, jacobian, reaches), (0, z.shape[1] - rest.shape[1]))
     gain = torch.eye(len(held), device=z.device, dtype=z.dtype) + held @ held.T
     # J (1 + K^T K / reach^2)^-1, by Woodbury
     directions = jacobian - (jacobian @ held.T) @ torch.linalg.solve(gain, held)
@@ -131,6 +165,7 @@ def guide(
     with torch.no_grad():
         missing = target - look(z)
         residual, best, least = missing, z, distance(missing, wanted)
+        moving = least >= CLOSE_ENOUGH  # each row by itself, however many others go on
         for _ in range(STEPS):
             step = (inverse @ residual[..., None])[..., 0]
             length = (step @ directions).norm(dim=1, keepdim=True)
@@ -141,13 +176,27 @@ def guide(
             before, residual = residual, missing - DOUBT**2 * y
             inverse = broyden_update(inverse, step, before - residual)
             far = distance(missing, wanted)
-            # a row that is close enough stays, however many others go on
-            better = (far < least) & (least >= CLOSE_ENOUGH)
+            better = moving & (far < least)
             best = torch.where(better[:, None], moved, best)
             least = torch.where(better, far, least)
-            if least.max() < CLOSE_ENOUGH:
+            moving = moving & (least >= CLOSE_ENOUGH) & (length[:, 0] >= SHORTEST_STEP)
+            if not moving.any():
                 break
     return best
+
+
+def held_rest(rest: Tensor, jacobian: Tensor, reaches: Sequence[float]) -> Tensor:
+    """The rest (M, E) in units of how far each of its values may move.
+
+    jacobian: (K * C, D), of the spots. A value listens to each hint by how much it varies with the
+    hint's spot: 1 / reach^2 is the mean over the hints, weighted by squared correlations.
+    """
+    spots = jacobian[:, : rest.shape[1]]
+    squares = (rest @ spots.T).square() / spots.square().sum(1).clamp_min(1e-12)
+    shares = squares.unflatten(1, (len(reaches), -1)).sum(2) + 1e-12
+    firmness = 1 / torch.tensor(reaches, dtype=rest.dtype, device=rest.device).square()
+    weights = shares / shares.sum(1, keepdim=True) @ firmness
+    return rest * weights.sqrt()[:, None]
 
 
 def derivative(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The ordinary networks inside: the condition network of photos, and the subnets of couplings."""
+"""Networks that are not invertible: the condition network of photos, and subnets of couplings."""
 
 from __future__ import annotations
 
@@ -230,11 +230,22 @@ class ColorBins(nn.Module):
         scores = self.head(features)
         return scores.to(torch.promote_types(scores.dtype, torch.float32)).log_softmax(1)
 
+    @property
+    def axis(self) -> Tensor:
+        """The grid along a, and along b, (K,) in ab units."""
+        weight = self.head.weight
+        steps = torch.arange(self.per_axis, device=weight.device, dtype=weight.dtype)
+        return self.spacing * (steps - self.per_axis // 2)
+
+    @property
+    def colors(self) -> Tensor:
+        """ab of each class, (K * K, 2), in ab units."""
+        return torch.cartesian_prod(self.axis, self.axis)
+
     def mean_and_spread(self, log_p: Tensor) -> tuple[Tensor, Tensor]:
         """Expected ab and its standard deviation, each (B, 2, H, W), in ab units."""
         p = log_p.exp().unflatten(1, (self.per_axis, self.per_axis))
-        axis = torch.arange(self.per_axis, device=p.device, dtype=p.dtype) - self.per_axis // 2
-        axis = (self.spacing * axis).view(1, 1, -1, 1, 1)
+        axis = self.axis.to(p).view(1, 1, -1, 1, 1)
         p = torch.stack([p.sum(2), p.sum(1)], 1)  # (B, 2, K, H, W): of a, of b
         mean = (p * axis).sum(2)
         return mean, ((p * axis.square()).sum(2) - mean.square()).clamp_min(0).sqrt()

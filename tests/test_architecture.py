@@ -10,9 +10,10 @@ from helpers import ROOT
 # import what lies on floors below its own. "cinn_hub" is the package's own face, __init__.py.
 FLOORS = (
     ("errors",),
-    ("files", "color", "registry", "flow"),
+    ("files", "color", "registry", "flow", "archives"),
     ("config", "tensors", "pickles"),
-    ("photos", "latent", "guidance", "networks", "checkpoints", "cards", "hub"),
+    ("photos", "latent", "guidance", "palette", "selection", "networks", "checkpoints"),
+    ("cards", "hub"),
     ("model", "colorization", "animation", "album"),
     ("colorizing", "writing"),
     ("models",),

@@ -93,6 +93,8 @@ def test_saved_pictures_tell_how_to_make_them_again(small_model, photo, tmp_path
         ({"n": -3}, "n is -3"),
         ({"temperature": -1}, "temperature is -1"),
         ({"seed": -1}, "seed is -1"),
+        ({"pool": 7}, "The pool is 7; it must be n or more, and n is 8"),
+        ({"n": 0, "pool": 7}, "n is 0"),
     ],
 )
 def test_bad_arguments(small_model, photo, arguments, message):

@@ -45,7 +45,7 @@ def test_a_linear_flow_gets_the_exact_posterior_mean(reach):
     spots[0, 1, 2] = 1
     start, wanted = 0.3 * torch.randn(1, 32), torch.tensor([[4.0, -3.0]])
     z = guidance.guide(
-        lambda z: (z @ a.T).unflatten(1, (2, 4, 4)), start, spots, wanted, rest, reach
+        lambda z: (z @ a.T).unflatten(1, (2, 4, 4)), start, spots, wanted, rest, [reach]
     )
     rows = a.unflatten(0, (2, 16))[:, 6] / guidance.DOUBT
     precision = torch.eye(32) + rest.T @ rest / reach**2 + rows.T @ rows
@@ -70,8 +70,56 @@ def test_an_answer_does_not_depend_on_how_many_there_are(small_model, photo):
     one = small_model.colorize(photo, n=1, seed=1, hints=hints)
     four = small_model.colorize(photo, n=4, seed=1, hints=hints)
     np.testing.assert_allclose(one[0].ab, four[0].ab, atol=0.05)
-    with pytest.raises(CinnHubError, match="There are 65 hints; 64 can be followed"):
+    with pytest.raises(CinnHubError, match="There are 65 hints; give at most 64"):
         small_model.colorize(photo, n=1, hints=[(5, 5, "#aa3311")] * 65)
+
+
+def test_each_hint_has_its_reach():
+    """Two things that vary by themselves: what is near the firm hint stays, the other follows."""
+    things = torch.eye(6)  # z: two spots, and two values of the rest beside each
+    spots = things[[0, 3]]
+    rest = torch.stack([things[0] + things[1], things[0] + things[2]])
+    rest = torch.cat([rest, rest.roll(3, 1)])
+    held = guidance.held_rest(rest, spots, [2.0, 20.0])
+    torch.testing.assert_close(held, rest / torch.tensor([2.0, 2.0, 20.0, 20.0])[:, None])
+    same = guidance.held_rest(rest, spots, [5.0, 5.0])
+    torch.testing.assert_close(same, rest / 5)
+    between = guidance.held_rest(spots.sum(0)[None], spots, [1.0, math.inf])
+    torch.testing.assert_close(between, spots.sum(0)[None] * 0.5**0.5)
+
+
+def test_hints_with_a_reach_and_without_colour(small_model, photo):
+    prepared = small_model.prepare(photo)
+    hints = [(20, 20, "#bb5544", 3), (80, 50, "#808080")]
+    result = small_model.colorize(prepared, n=1, seed=1, hints=hints, reach=40)[0]
+    assert result.settings["hints"] == "20,20,#bb5544,3 80,50,#808080"
+    assert np.linalg.norm(colors_at(result, hints)[1]) < 4
+    other = [(20, 20, "#bb5544", 3), (80, 50, "#808080", 40)]
+    again = small_model.colorize(prepared, n=1, seed=1, hints=other, reach=7)[0]
+    np.testing.assert_allclose(again.ab, result.ab, atol=1e-4)
+    wide = small_model.colorize(prepared, n=1, seed=1, hints=[(20, 20, "#bb5544"), hints[1]])[0]
+    assert not np.allclose(wide.ab, result.ab, atol=0.5)
+
+
+def test_hints_on_answers_that_are_there(small_model, photo):
+    answers = small_model.colorize(photo, n=3, seed=1)
+    hints = [(20, 20, "#bb5544")]
+    latents = [answer.latent for answer in answers[1:]]
+    mended = small_model.colorize(photo, latent=latents, hints=hints)
+    for number, result in enumerate(mended, 1):
+        expected = small_model.colorize(photo, latent=answers[number].latent, hints=hints)[0]
+        np.testing.assert_allclose(result.ab, expected.ab, atol=0.05)
+        assert result.settings["sample"] == str(number) and "hints" in result.settings
+        assert result.settings.items() >= answers[number].settings.items()
+
+
+def test_the_derivative_is_computed_once_a_photo(small_model, photo, monkeypatch):
+    prepared = small_model.prepare(photo)
+    hints = [(20, 20, "#bb5544")]
+    first = small_model.colorize(prepared, n=1, seed=1, hints=hints)[0]
+    monkeypatch.setattr(small_model, "coarse_ab", None)
+    again = small_model.colorize(prepared.shrunk(50), n=1, seed=1, hints=hints)[0]
+    assert np.array_equal(first.ab, again.ab)
 
 
 def test_no_step_makes_it_worse():
@@ -80,17 +128,19 @@ def test_no_step_makes_it_worse():
     wanted = torch.tensor([[50.0]])
     wild = lambda z: (30 * torch.sin(3 * z[:, :1]) + z[:, :1] ** 3)[..., None, None]  # noqa: E731
     start = torch.linspace(-2, 2, 9)[:, None].repeat(1, 2)
-    end = guidance.guide(wild, start, spots, wanted, torch.zeros(1, 2), 1.0)
+    end = guidance.guide(wild, start, spots, wanted, torch.zeros(1, 2), [1.0])
     assert ((wild(end) - 50).abs() <= (wild(start) - 50).abs() + 1e-4).all()
 
 
 @pytest.mark.parametrize(
     ("hint", "sentence"),
     [
-        ((96, 10, "#aa3311"), "lies outside the photo of 96 x 64 pixels"),
+        ((96, 10, "#aa3311"), "lies outside the photo; x must be from 0 to 95"),
         ((float("nan"), 10, "#aa3311"), "lies outside"),
-        ((5, 5, "red"), "The hint's colour is 'red'"),
-        ((5, 5), r'The hint is \(5, 5\); expected \(x, y, "#rrggbb"\)'),
+        ((5, 5, "red"), "The colour of the hint is 'red'"),
+        ((5, 5, "#aa3311", 0), "The reach is 0; it must be above 0"),
+        ((5, 5, "#aa3311", 3, 4), "it must be"),
+        ((5, 5), r'The hint is \(5, 5\); it must be \(x, y, "#rrggbb"\)'),
     ],
 )
 def test_bad_hints(small_model, photo, hint, sentence):

@@ -8,7 +8,8 @@ import pytest
 from helpers import color_picture
 
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.ui import folder, hints, models, session, viewer
+from cinn_hub.ui import folder, hints, models, session
+from cinn_hub.ui.lightbox import Lightbox, Sheet
 from cinn_hub.ui.memory import Memory
 from cinn_hub.ui.session import Session
 
@@ -22,20 +23,10 @@ def opened(small_model, tmp_path):
     return held.holding(results, "results = []\n", ["a", "b", "c"])
 
 
-def test_colours_of_its_own_are_mentioned(opened, small_model, tmp_path):
-    assert "colours of its own" not in viewer.describe(opened, 0)
-    color_picture(96, 64).save(tmp_path / "new.png")
-    held = Session.open(str(tmp_path / "new.png"), small_model)
-    held = held.holding(small_model.colorize(held.prepared, n=1, seed=1), "", [""])
-    assert "The photo has colours of its own" in viewer.describe(held, 0)
-
-
 def test_a_deleted_upload_is_said(opened):
     os.unlink(opened.path)
     with pytest.raises(PhotoError, match="deleted after an hour, and earlier .* upload the photo"):
         opened.full_size(0, 1.0)
-    with pytest.raises(PhotoError, match="no colourings yet"):
-        session.checked(None)
 
 
 def test_large_photos_are_held_small(small_model, tmp_path):
@@ -54,18 +45,12 @@ def test_hints_on_large_photos_count_in_their_own_pixels(small_model, tmp_path):
     held = Session.open(str(path), small_model)
     assert hints.photo_pixels(held, (1279, 0)) == (2559, 1)
     x, y = hints.photo_pixels(held, (640, 160))
-    picture = hints.marked(held, [(x, y, "#aa3311")])
+    sheet = Sheet(0, str(path), opened=held, spots=[(x, y, "#aa3311")])
+    picture = hints.marked(Lightbox([sheet], sheet))
     assert picture.shape == (320, 1280, 3) and tuple(picture[160, 640]) == (0xAA, 0x33, 0x11)
     small = small_model.colorize(held.prepared, n=1, seed=1, hints=[(x, y, "#aa3311")])
     full = small_model.colorize(str(path), n=1, seed=1, hints=[(x, y, "#aa3311")])
     np.testing.assert_allclose(small[0].ab, full[0].ab, atol=0.5)
-
-
-def test_orders(opened):
-    bits = [opened.results[i].bits_per_dim for i in viewer.ordered(opened, viewer.LIKELIEST)]
-    chroma = [opened.results[i].chroma for i in viewer.ordered(opened, viewer.COLORFUL)]
-    assert bits == sorted(bits) and chroma == sorted(chroma, reverse=True)
-    assert viewer.ordered(opened, viewer.AS_DRAWN) == [0, 1, 2]
 
 
 def test_a_click_on_a_hint_takes_it_away(opened):
@@ -110,7 +95,7 @@ def test_the_app_is_set_to_send_nothing_and_to_delete_uploads(small_model):
 def test_a_photo_that_made_room_is_prepared_again_and_answers_say_why(
     small_model, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(session, "memory", Memory(megabytes=0.03))  # one visitor's
+    monkeypatch.setattr(session, "memory", Memory(megabytes=1e-3))  # one value
     held, answers = [], []
     for seed in range(3):
         path = tmp_path / f"{seed}.png"
@@ -120,10 +105,10 @@ def test_a_photo_that_made_room_is_prepared_again_and_answers_say_why(
         held.append(opened.holding(answers[-1], "", ["a", "b"]))
     assert held[0].photo.get() is None and held[0].answers.get() is None
     with pytest.raises(PhotoError, match="had to make room for theirs; colour the photo again"):
-        session.checked(held[0])
+        held[0].result(0)
     again = small_model.colorize(held[0].prepared, n=2, seed=0)
     np.testing.assert_array_equal(again[1].ab, answers[0][1].ab)
-    assert session.memory.used <= session.memory.limit
+    assert len(session.memory.values) == 1
     del held, opened
     gc.collect()
     assert session.memory.used == 0 and not session.memory.values

@@ -68,10 +68,10 @@ def principal_directions(
 ) -> tuple[Tensor, Tensor]:
     """The directions in the latent space of real digits along which pictures change most.
 
-    The latents themselves are as good as white, so their covariance says nothing. What counts is
-    how far a step is seen: the strongest eigenvectors of E[J^T J], where J = d picture / d z, over
-    real hands in all ten digits and changes as large as a stroke (Constantine et al. 2014, active
-    subspaces).
+    The latents themselves are nearly white, so their covariance says nothing. What counts is how
+    much a step changes the picture: the strongest eigenvectors of E[J^T J], where J = d picture / d
+    z, over real hands in all ten digits and changes as large as a stroke (Constantine et al. 2014,
+    active subspaces).
 
     Returns:
         (count, D) orthonormal, and the standard deviations of real latents along them, (count,).
@@ -98,7 +98,7 @@ def principal_directions(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of MNIST's IDX files")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
-    parser.add_argument("--work", type=Path, help="where checkpoints lie; default OUT.training")
+    parser.add_argument("--work", type=Path, help="folder of checkpoints (default OUT.training)")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)

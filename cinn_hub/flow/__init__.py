@@ -17,7 +17,7 @@ from cinn_hub.flow.base import (
 )
 from cinn_hub.flow.couplings import AffineCoupling, ConditionalGaussian, ConditionalShift
 from cinn_hub.flow.equalization import Equalization
-from cinn_hub.flow.levels import Chain, Flow, Level, Split
+from cinn_hub.flow.levels import Chain, Flow, Level, Split, attention_of
 from cinn_hub.flow.linear import ActNorm, InvertibleConv1x1, Permutation, Standardization
 from cinn_hub.flow.resampling import Flatten, HaarDownsampling, SpaceToDepth
 
@@ -43,6 +43,7 @@ __all__ = [
     "Standardization",
     "Subnet",
     "add_to_samples",
+    "attention_of",
     "no_log_det",
     "soft_clamp",
     "sum_per_sample",

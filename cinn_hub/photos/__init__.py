@@ -18,6 +18,7 @@ from cinn_hub.photos.rendering import (
     render,
     render_grey_preview,
     render_layer,
+    render_own_preview,
     render_preview,
 )
 from cinn_hub.photos.saving import save
@@ -36,6 +37,7 @@ __all__ = [
     "render",
     "render_grey_preview",
     "render_layer",
+    "render_own_preview",
     "render_preview",
     "save",
     "shrunk",

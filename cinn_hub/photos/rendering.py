@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
@@ -9,7 +10,7 @@ from cinn_hub import color
 from cinn_hub.errors import CinnHubError
 from cinn_hub.photos.bilateral import JointBilateralEnlargement
 from cinn_hub.photos.enlarging import GuidedEnlargement
-from cinn_hub.photos.photo import Photo, shrunk, squeeze
+from cinn_hub.photos.photo import Photo, fit_within, shrunk, squeeze
 
 DETAIL_SIDE = 64
 ENLARGEMENTS = {"guided": GuidedEnlargement, "joint-bilateral": JointBilateralEnlargement}
@@ -42,7 +43,7 @@ def paint(
 
 
 def detail(lightness: np.ndarray) -> float:
-    """How much of a photo there is to colour: 0 for a flat grey, 1 for what shows anything.
+    """How much there is to colour: 0 for a flat grey, 1 for a picture that shows anything.
 
     A model that has only seen photos colours an empty picture at random.
     """
@@ -51,7 +52,7 @@ def detail(lightness: np.ndarray) -> float:
 
 
 def render(photo: Photo, ab: np.ndarray, way: str = "guided") -> Image.Image:
-    """The photo with these colours at its own size, with its alpha; `info` tells its metadata.
+    """The photo with these colours at its own size, with its alpha; `info` has its metadata.
 
     ab: (h, w, 2) float32, of the photo squeezed to a square; way: of enlarging it, see `paint`.
     """
@@ -78,6 +79,14 @@ def render_grey_preview(photo: Photo, long_side: int) -> Image.Image:
     small = shrunk(photo, long_side)
     lab = np.dstack([small.lightness, np.zeros((*small.lightness.shape, 2), np.float32)])
     return with_alpha(color.to_rgb(lab), small.alpha)
+
+
+def render_own_preview(photo: Photo, long_side: int) -> Image.Image:
+    """The photo in its own colours, if it has any, shrunk to `long_side` pixels."""
+    if photo.rgb is None:
+        return render_grey_preview(photo, long_side)
+    size = fit_within(photo.size, long_side)
+    return Image.fromarray(cv2.resize(photo.rgb, size, interpolation=cv2.INTER_AREA))
 
 
 def with_alpha(rgb: np.ndarray, alpha: np.ndarray | None) -> Image.Image:

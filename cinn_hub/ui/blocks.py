@@ -10,16 +10,22 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from cinn_hub.colorizing import ColorModel
-from cinn_hub.ui import colorize, digits, explore, hints, models, session, transfer
+from cinn_hub.ui import colorize, digits, explore, hints, models, session, transfer, views
+from cinn_hub.ui.example import finished_example
+from cinn_hub.ui.figures import PAGE
 from cinn_hub.ui.folder import KEPT_SECONDS, app_folder, keep_sweeping, remove_on_sigterm
 from cinn_hub.ui.hints import PALETTE
+from cinn_hub.ui.intake import Intake
+from cinn_hub.ui.machine import keep_giving_memory_back, share_cores
 from cinn_hub.ui.serving import FILE_SIZE, AppBlocks, BoundedBodies
-from cinn_hub.ui.settings import Settings
-from cinn_hub.ui.waiting import Lines
+from cinn_hub.ui.settings import Loading, Settings
+from cinn_hub.ui.table import Table
+from cinn_hub.ui.waiting import COLORS, Lines
+from cinn_hub.ui.wiring import PRIVATE
 from cinn_hub.writing import DigitModel
 
-STYLE = Path(__file__).with_name("style.css")
-ALT_TEXTS = Path(__file__).with_name("alt_texts.js")
+STYLE = PAGE / "style.css"
+SCRIPT = PAGE / "page.js"
 
 MOST_SESSIONS = 400  # whose components Gradio remembers: 0.4 MB each
 DEFAULTS = Settings()
@@ -27,8 +33,8 @@ DEFAULTS = Settings()
 HEADER = """
 <div class="header">
   <h1>One grey photo, <span class="many">many colours</span></h1>
-  <p>Nobody knows what colour the dress was. So this model does not give one answer: it draws as
-  many believable ones as you like, and tells how likely each is.</p>
+  <p>In an old grey photo, nobody knows what colour a dress was. So this model draws as many
+  believable answers as you like, and says how likely each is.</p>
 </div>
 """
 
@@ -52,7 +58,7 @@ def build(
     """
     app_folder()  # before any component asks where files go
     session.memory.limit = int(settings.memory * 1e6)
-    shelf = models.Shelf(model)
+    shelf = models.Shelf(model, settings.loading == Loading.PUBLISHED)
     with AppBlocks(
         title="cinn_hub: many colours for one photo",
         delete_cache=(300, KEPT_SECONDS),
@@ -61,37 +67,58 @@ def build(
     ) as demo:
         model_name = gr.State(model.name)  # the model that this visitor uses
         gr.HTML(HEADER)
-        with gr.Tab("Colorize"):
-            colorize.build(shelf, model_name, examples)
-        with gr.Tab("Explore"):
-            explore.build(shelf, model_name, examples)
-        with gr.Tab("Transfer"):
-            transfer.build(shelf, model_name, examples)
-        with gr.Tab("Hints"):
-            hints.build(shelf, model_name, examples)
-        with gr.Tab("Digits"):
+        with gr.Tab("Photos", elem_id="photos-tab"):
+            table = build_photos(shelf, model_name, examples)
+        with gr.Tab("Digits", elem_id="digits-tab"):
             digits.build(digit_model)
-        with gr.Tab("Models"):
+        with gr.Tab("Models", elem_id="models-tab"):
             models.build(shelf, model_name, settings.loading)
         gr.Markdown(FOOTER, elem_classes="footer")
+        outputs = [table.intake.status, table.kept]
+        demo.load(views.after_reload, table.kept, outputs, queue=False, **PRIVATE)
     demo.queue(api_open=False)
     demo._queue = Lines(demo, settings.waiting)
     return demo
+
+
+def build_photos(shelf: models.Shelf, model_name: gr.State, examples: Path | None) -> Table:
+    """Photos and tools on the left, the table with the answers on the right."""
+    with gr.Row(elem_id="desk"):
+        left = gr.Column(scale=2, min_width=300, elem_id="left")
+        right = gr.Column(scale=6, min_width=320, elem_id="right")
+    with left:
+        intake = Intake(examples)
+    with right:
+        table = Table(intake, finished_example(shelf.own, intake))
+    with left, gr.Tabs(elem_id="tools"):
+        with gr.Tab("Colour", elem_id="tool-colour"):
+            colorize.build(shelf, model_name, intake, table)
+        with gr.Tab("Explore", elem_id="tool-explore"):
+            explore.build(shelf, model_name, table)
+        with gr.Tab("Transfer", elem_id="tool-transfer"):
+            transfer.build(shelf, model_name, examples, table)
+        with gr.Tab("Hints", elem_id="tool-hints"):
+            hints.build(shelf, model_name, table)
+    table.finish()
+    return table
 
 
 def launch(demo: gr.Blocks, settings: Settings = DEFAULTS, **options) -> None:
     """Starts the server; `options` go to Gradio's `launch`."""
     for name in ("NO_PROXY", "no_proxy"):  # Gradio asks the server itself whether it has started
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), "localhost,127.0.0.1"]))
+    share_cores(COLORS.slots)
+    keep_giving_memory_back()
     keep_sweeping(settings.disk, partial(own_files, demo))
     remove_on_sigterm()
     demo.launch(
         theme=theme(),
-        js=ALT_TEXTS.read_text("utf-8"),
+        js=SCRIPT.read_text("utf-8"),
         css=STYLE.read_text("utf-8") + swatch_style(),
         max_file_size=FILE_SIZE,
         run_history=False,
         footer_links=["api"],
+        inbrowser=settings.open,
         state_session_capacity=MOST_SESSIONS,
         app_kwargs={"middleware": [Middleware(BoundedBodies)]},
         **options,
@@ -109,11 +136,39 @@ def swatch_style() -> str:
 
 
 def theme() -> gr.themes.Base:
-    return gr.themes.Soft(
-        primary_hue=gr.themes.colors.orange,
-        secondary_hue=gr.themes.colors.teal,
-        neutral_hue=gr.themes.colors.stone,
+    """Gradio's Soft, with texts and buttons dark enough to be read by all."""
+    colors = gr.themes.colors
+    soft = gr.themes.Soft(
+        primary_hue=colors.orange,
+        secondary_hue=colors.teal,
+        neutral_hue=colors.stone,
         font=["Avenir Next", "Segoe UI", "Helvetica Neue", "Arial", "sans-serif"],
         font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
         radius_size=gr.themes.sizes.radius_lg,
+    )
+    return soft.set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
+        checkbox_label_background_fill_selected="*primary_700",
+        checkbox_label_background_fill_selected_dark="*primary_700",
+        checkbox_background_color_selected="*primary_800",
+        checkbox_background_color_selected_dark="*primary_800",
+        color_accent="*primary_700",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+        block_title_background_fill="none",
+        block_title_padding="0",
+        block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+        slider_color="*primary_700",
+        link_text_color="*secondary_700",
+        link_text_color_active="*secondary_700",
+        link_text_color_hover="*secondary_800",
+        link_text_color_visited="*secondary_700",
     )

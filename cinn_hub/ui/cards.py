@@ -11,8 +11,14 @@ RENDERER.disable("image")
 
 
 def safe_html(markdown: str) -> str:
-    """A card's Markdown as HTML that loads nothing by itself: text, tables, code and links."""
-    return RENDERER.render(markdown)
+    """A card's Markdown as HTML that loads nothing by itself: text, tables, code and links.
+
+    Keys reach what may be wider than the page, to scroll it.
+    """
+    html = RENDERER.render(markdown)
+    for tag in ("pre", "table"):
+        html = html.replace(f"<{tag}>", f'<{tag} tabindex="0">')
+    return html
 
 
 def without_metadata(card: str) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cinn_hub.latent import fresh_seed
 from cinn_hub.ui.errors import error_notes
-from cinn_hub.ui.viewer import code_block
+from cinn_hub.ui.table import code_block
 from cinn_hub.ui.waiting import DIGITS
 from cinn_hub.ui.wiring import PRIVATE, Wiring
 from cinn_hub.writing import SIDE, DigitModel, from_sketch
@@ -28,13 +28,14 @@ slanted = digits.write(digits.moved(digits.draw(1, 0.4, seed=0), [2.0]), range(1
 """
 
 ALL = "all ten"
+SAME = "the digit of hand A"
 PAD = 280  # pixels of the drawing pad
 ZOOM = 4  # of the digits on the page
 RANGE = 4.0  # standard deviations that a slider reaches
 STEPS = 9
 ABOUT_DIRECTIONS = (
-    "The directions in the space of hands along which digits change most, in standard deviations "
-    "of real hands, named after what they do."
+    "Each slider changes the hand in one way, named after what it does: the ways in which real "
+    "hands differ most. 1 is as far as hands usually differ (a standard deviation)."
 )
 
 
@@ -42,7 +43,7 @@ def build(model: DigitModel) -> None:
     """Adds the tab's components and handlers to the Blocks that are open."""
     gr.Markdown(
         "The same idea, small: here the condition is *which digit*, and the latent is *the hand "
-        "that writes it*. Change one, and the other stays."
+        "that writes it*. You can change one and keep the other."
     )
     with gr.Tab("Write"):
         build_writing(model)
@@ -68,7 +69,12 @@ def build_writing(model: DigitModel) -> None:
             digit = gr.Radio([ALL, *map(str, range(10))], value=ALL, label="Digit")
             n = gr.Slider(1, 16, 10, step=1, label="How many hands")
             temperature = gr.Slider(
-                0, 1.2, 0.8, step=0.05, label="Temperature", info="0 is the model's neatest hand."
+                0,
+                1.2,
+                0.8,
+                step=0.05,
+                label="Boldness",
+                info="0 gives the neatest hand, 1.2 the wildest.",
             )
             seed = gr.Number(0, precision=0, minimum=0, label="Seed")
             write = gr.Button("Write", variant="primary", elem_id="write")
@@ -85,7 +91,7 @@ def build_transfer(model: DigitModel) -> None:
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             pad = drawing_pad("Draw one digit", "pad")
-            sample = gr.Button("Take one that the model wrote")
+            sample = gr.Button("Use a sample")
             go = gr.Button("Write all ten in this hand", variant="primary", elem_id="transfer")
         with gr.Column(scale=5, min_width=300):
             page = picture("The same hand, all ten digits", "transferred")
@@ -108,10 +114,8 @@ def build_interpolation(model: DigitModel) -> None:
     with gr.Row():
         pads = [drawing_pad(f"Hand {name}", f"pad-{name}") for name in "AB"]
     with gr.Row():
-        samples = [gr.Button(f"Hand {name}: one that the model wrote") for name in "AB"]
-    digit = gr.Radio(
-        ["as hand A", *map(str, range(10))], value="as hand A", label="Digit written on the way"
-    )
+        samples = [gr.Button(f"Hand {name}: use a sample") for name in "AB"]
+    digit = gr.Radio([SAME, *map(str, range(10))], value=SAME, label="Digit written on the way")
     go = gr.Button("Walk from A to B", variant="primary", elem_id="walk")
     page = picture("From hand A to hand B", "walked")
 
@@ -138,8 +142,8 @@ def build_sliders(model: DigitModel) -> None:
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             sliders = direction_sliders(model.config.directions)
-            info = "of the hand that is moved"
-            temperature = gr.Slider(0, 1.2, 0.4, step=0.05, label="Temperature", info=info)
+            info = "How unusual the hand is before the sliders change it."
+            temperature = gr.Slider(0, 1.2, 0.4, step=0.05, label="Boldness", info=info)
             seed = gr.Number(0, precision=0, minimum=0, label="Seed")
         with gr.Column(scale=5, min_width=300):
             page = picture("All ten digits", "styled", run(0.4, 0, **dict.fromkeys(sliders, 0.0)))

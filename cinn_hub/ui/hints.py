@@ -1,11 +1,10 @@
-"""The Hints tab: click a spot, choose its colour, and all answers respect it."""
+"""The tool Hints: click a spot, choose its colour, and all answers respect it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,16 +12,16 @@ import gradio as gr
 import numpy as np
 from gradio.components import Component
 
-from cinn_hub.errors import CinnHubError, PhotoError
+from cinn_hub.errors import CinnHubError
 from cinn_hub.guidance import REACH, read_hint
 from cinn_hub.photos import render_grey_preview
-from cinn_hub.ui.colorize import bits
+from cinn_hub.ui.colorize import added, words
 from cinn_hub.ui.errors import error_notes
-from cinn_hub.ui.folder import KEPT_SECONDS
+from cinn_hub.ui.intake import open_sheet
+from cinn_hub.ui.lightbox import Lightbox
 from cinn_hub.ui.models import Shelf
-from cinn_hub.ui.photo_input import example_photos, photo_input
-from cinn_hub.ui.session import COMPARE_SIZE, Session, code_to_colorize
-from cinn_hub.ui.viewer import Viewer
+from cinn_hub.ui.session import COMPARE_SIZE, Session
+from cinn_hub.ui.table import Table
 from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
 PALETTE = {
@@ -41,28 +40,31 @@ REACHES = (5, 100)  # ab units
 Spots = list[tuple[float, float, str]]
 
 
-def build(shelf: Shelf, model_name: gr.State, examples: Path | None = None) -> None:
-    """Adds the tab's components and handlers to the Blocks that are open."""
-    with gr.Row():
-        with gr.Column(scale=2, min_width=300):
-            controls = Controls(examples)
-        with gr.Column(scale=5, min_width=320):
-            gr.Markdown("Choose a colour, then click where it belongs; click a hint to remove it.")
-            canvas = hint_canvas()
-            viewer = Viewer("hints", hint="The answers appear here.")
-    hinter = Hinter(shelf, viewer)
-    connect_photo(controls, canvas, hinter, model_name)
-    connect_clicks(controls, canvas, hinter)
-    connect_button(controls, canvas, hinter, model_name)
+def build(shelf: Shelf, model_name: gr.State, table: Table) -> None:
+    """Adds the tool's components and handlers to the Blocks that are open."""
+    controls = Controls()
+    with table.canvas_place:
+        canvas = hint_canvas()
+    hinter = Hinter(shelf, table)
+    connect_photo(canvas, table)
+    connect_clicks(controls, canvas, hinter, model_name)
+    run = Wiring(
+        hinter.run,
+        [controls.photo, table.box, controls.text, *controls.settings, model_name],
+        table.outputs,
+        progress_on=table.answers,
+        after=[table.follow],
+    )
+    run.on(controls.go.click, api_name="hints")
+    table.need_photo += [controls.undo, controls.clear, controls.go]
 
 
 class Controls:
-    """What a visitor sets: the left column; and the photo and the hints so far."""
+    """What a visitor sets."""
 
-    def __init__(self, examples: Path | None) -> None:
-        self.opened = gr.State(None, time_to_live=KEPT_SECONDS)  # a Session without answers
-        self.spots = gr.State([])
-        self.photo = photo_input(label="Your photo", height=220, elem_id="hints-photo")
+    def __init__(self) -> None:
+        self.photo = gr.File(label="Photo", visible=False)  # for clients of the API
+        gr.Markdown("Choose a colour, then click where it belongs; click a hint to remove it.")
         self.color = gr.ColorPicker(PALETTE["brick"], label="Colour", elem_id="hint-color")
         with gr.Row(elem_classes="palette"):
             for name, color in PALETTE.items():
@@ -70,23 +72,21 @@ class Controls:
                 pick = partial(str, color)
                 swatch.click(pick, None, self.color, queue=False, **PRIVATE)
         with gr.Row():
-            self.undo = gr.Button("Undo", min_width=90, elem_id="undo")
-            self.clear = gr.Button("Remove all", min_width=90, elem_id="clear")
+            self.undo = gr.Button("Undo", min_width=90, elem_id="undo", interactive=False)
+            self.clear = gr.Button("Remove all", min_width=90, elem_id="clear", interactive=False)
         with gr.Accordion("Settings", open=False, elem_id="hints-settings"):
             self.add_settings()
-        if examples:
-            example_photos(examples, self.photo, "Or try one of these", "hints-examples")
 
     def add_settings(self) -> None:
         self.n = gr.Slider(1, 8, 4, step=1, label="How many answers")
         self.seed = gr.Number(0, precision=0, minimum=0, label="Seed")
-        info = "How far the rest of the photo may follow the hints, in units of colour (ab)."
+        info = "How much the rest of the photo may change colour (in ab units)."
         self.reach = gr.Slider(
             *REACHES, REACH, step=1, label="Reach", info=info, elem_id="hints-reach"
         )
-        info = "x y #colour, one a line, in pixels of the photo."
+        info = "x y #colour, one per line, in pixels of the photo."
         self.text = gr.Textbox("", label="Hints", info=info, lines=3, elem_id="hints-text")
-        self.go = gr.Button("Colour it", elem_id="hints-go")
+        self.go = gr.Button("Apply these hints", elem_id="hints-go", interactive=False)
 
     @property
     def settings(self) -> list[Component]:
@@ -106,22 +106,18 @@ def hint_canvas() -> gr.Image:
     )
 
 
-def connect_photo(
+def connect_photo(canvas: gr.Image, table: Table) -> None:
+    """The canvas shows the answer in view."""
+    table.answers.change(
+        lambda box: marked(box), table.box, canvas, show_progress="hidden", **PRIVATE
+    )
+
+
+def connect_clicks(
     controls: Controls, canvas: gr.Image, hinter: Hinter, model_name: gr.State
 ) -> None:
-    """A new photo, uploaded or an example, and another model start without hints."""
-    start = Wiring(
-        hinter.start,
-        [controls.photo, model_name],
-        [controls.opened, controls.spots, canvas, controls.text],
-        progress_on=canvas,
-    )
-    start.on(controls.photo.change, model_name.change, **PRIVATE)
-
-
-def connect_clicks(controls: Controls, canvas: gr.Image, hinter: Hinter) -> None:
-    viewer = hinter.viewer
-    inputs = [controls.opened, controls.spots, *controls.settings]
+    table = hinter.table
+    inputs = [table.box, *controls.settings, model_name]
     for event, handler, more in (
         (canvas.select, hinter.click, [controls.color]),
         (controls.undo.click, hinter.take_last, []),
@@ -130,103 +126,67 @@ def connect_clicks(controls: Controls, canvas: gr.Image, hinter: Hinter) -> None
         clicked = Wiring(
             handler,
             inputs + more,
-            [controls.spots, canvas, controls.text, *viewer.outputs],
-            progress_on=viewer.gallery,
-            after=[viewer.follow],
+            [controls.text, canvas, *table.outputs],
+            progress_on=table.answers,
+            after=[table.follow],
         )
         # people click faster than answers come
         clicked.on(event, trigger_mode="multiple", **PRIVATE)
 
 
-def connect_button(
-    controls: Controls, canvas: gr.Image, hinter: Hinter, model_name: gr.State
-) -> None:
-    viewer = hinter.viewer
-    run = Wiring(
-        hinter.run,
-        [controls.photo, controls.text, *controls.settings, model_name],
-        [controls.opened, controls.spots, canvas, *viewer.outputs],
-        progress_on=viewer.gallery,
-        after=[viewer.follow],
-    )
-    run.on(controls.go.click, api_name="hints")
-
-
 @dataclass(frozen=True)
 class Hinter:
-    """The tab's handlers. Those with `spots` are handed a photo that is open already."""
+    """The tool's handlers."""
 
     shelf: Shelf
-    viewer: Viewer
-
-    @error_notes
-    def start(self, photo: str | None, name: str, progress=PROGRESS):
-        if not photo:
-            return None, [], None, ""
-        progress(0.2, desc="Looking at the photo")
-        session = Session.open(photo, self.shelf.get(name))
-        return session, [], marked(session, []), ""
+    table: Table
 
     @error_notes
     def click(
         self,
-        session: Session | None,
-        spots: Spots,
+        box: Lightbox,
         n: int,
         seed: int,
         reach: float,
+        name: str,
         color: str,
         event: gr.SelectData,
         progress=PROGRESS,
     ):
-        place = photo_pixels(opened_photo(session), event.index)
+        sheet = box.photo()
+        session = open_sheet(sheet, self.shelf.get(name))
+        place = photo_pixels(session, event.index)
         new = read_hint((*place, color), session.size)
-        spots = toggled(spots, new.x, new.y, new.color, session)
-        yield from self.follow(session, spots, n, seed, reach, progress)
+        sheet.spots = toggled(sheet.spots, new.x, new.y, new.color, session)
+        yield from self.follow(box, n, seed, reach, name, progress)
 
     @error_notes
-    def take_last(
-        self,
-        session: Session | None,
-        spots: Spots,
-        n: int,
-        seed: int,
-        reach: float,
-        progress=PROGRESS,
-    ):
-        yield from self.follow(session, spots[:-1], n, seed, reach, progress)
+    def take_last(self, box: Lightbox, n, seed, reach, name, progress=PROGRESS):
+        box.photo().spots = box.photo().spots[:-1]
+        yield from self.follow(box, n, seed, reach, name, progress)
 
     @error_notes
-    def take_all(
-        self,
-        session: Session | None,
-        spots: Spots,
-        n: int,
-        seed: int,
-        reach: float,
-        progress=PROGRESS,
-    ):
-        yield from self.follow(session, [], n, seed, reach, progress)
+    def take_all(self, box: Lightbox, n, seed, reach, name, progress=PROGRESS):
+        box.photo().spots = []
+        yield from self.follow(box, n, seed, reach, name, progress)
 
     def follow(
-        self,
-        session: Session | None,
-        spots: Spots,
-        n: int,
-        seed: int,
-        reach: float,
-        progress: gr.Progress,
+        self, box: Lightbox, n: int, seed: int, reach: float, name: str, progress: gr.Progress
     ) -> Iterator[tuple[Any, ...]]:
         """The marks at once, then the answers."""
-        unchanged = [gr.skip()] * len(self.viewer.outputs)
-        yield spots, marked(opened_photo(session), spots), as_text(spots), *unchanged
+        sheet = box.photo()
+        open_sheet(sheet, self.shelf.get(name))
+        unchanged = [gr.skip()] * len(self.table.outputs)
+        yield as_text(sheet.spots), marked(box), *unchanged
         progress(0.3, desc="Following the hints")
-        yield spots, gr.skip(), gr.skip(), *self.colorings(session, spots, n, seed, reach)
+        self.color(box, n, seed, reach, name)
+        yield gr.skip(), marked(box), *self.table.values(box)
 
     @error_notes
     def run(
         self,
         photo: str | None,
+        box: Lightbox,
         hints: str,
         n: int,
         seed: int,
@@ -241,28 +201,22 @@ class Hinter:
         """
         spots = from_text(hints)
         progress(0.1, desc="Looking at the photo")
-        session = Session.open(photo, self.shelf.get(name))
+        sheet = added(box, photo)
+        open_sheet(sheet, self.shelf.get(name))
+        sheet.spots = spots
         progress(0.4, desc="Following the hints")
-        answers = self.colorings(session, spots, n, seed, reach)
-        return session, spots, marked(session, spots), *answers
+        self.color(box, n, seed, reach, name)
+        return self.table.values(box)
 
-    def colorings(
-        self, session: Session, spots: Spots, n: int, seed: int, reach: float
-    ) -> list[Any]:
-        n, seed = int(n), int(seed or 0)
-        model = self.shelf.get(session.model)
-        results = model.colorize(session.prepared, n, seed=seed, hints=spots, reach=reach)
-        listed = ", ".join(f"({x:g}, {y:g}, {color!r})" for x, y, color in spots)
+    def color(self, box: Lightbox, n: int, seed: int, reach: float, name: str) -> None:
+        n, seed, sheet = int(n), int(seed or 0), box.photo()
+        model = self.shelf.get(name)
+        prepared = sheet.opened.prepared
+        results = model.colorize(prepared, n, seed=seed, hints=sheet.spots, reach=reach)
+        listed = ", ".join(f"({x:g}, {y:g}, {color!r})" for x, y, color in sheet.spots)
         options = f"n={n}, seed={seed}, hints=[{listed}], reach={reach:g}"
-        code = code_to_colorize(session, f"model.colorize({session.name!r}, {options})")
-        return self.viewer.values(session.holding(results, code, bits(results)))
-
-
-def opened_photo(session: Session | None) -> Session:
-    """The session, or one sentence if there is none."""
-    if session is None:
-        raise PhotoError("There is no photo yet; upload one or pick an example.")
-    return session
+        call = f"model.colorize({sheet.name!r}, {options})"
+        self.table.lay(box, sheet, "Hints", results, call, words(results))
 
 
 def toggled(hints: Spots, x: float, y: float, color: str, session: Session) -> Spots:
@@ -280,13 +234,19 @@ def photo_pixels(session: Session, place: tuple[int, int]) -> tuple[float, float
     return x, y
 
 
-def marked(session: Session, hints: Spots) -> np.ndarray:
-    """The grey photo with a ring of its colour at each hint."""
+def marked(box: Lightbox) -> np.ndarray | None:
+    """The picked answer with a ring of its colour at each hint."""
+    if box.at is None or box.at.opened is None:
+        return None
+    session, row = box.at.opened, box.row
     photo = session.prepared.photo
-    picture = np.array(render_grey_preview(photo, COMPARE_SIZE).convert("RGB"))
+    shown = render_grey_preview(photo, COMPARE_SIZE)
+    if row is not None:
+        shown = row.session.result(row.picked).preview(COMPARE_SIZE)
+    picture = np.array(shown.convert("RGB"))
     scale = photo.size[0] / session.size[0]
     radius = max(6, round(0.012 * max(picture.shape)))
-    for x, y, color in hints:
+    for x, y, color in box.at.spots:
         place = round(x * scale), round(y * scale)
         rgb = tuple(bytes.fromhex(color[1:]))
         cv2.circle(picture, place, radius, (255, 255, 255), -1, cv2.LINE_AA)

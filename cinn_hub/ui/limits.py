@@ -19,7 +19,7 @@ MOST_LETTERS = 4000  # of a text
 MOST_PARTS = 2000  # of one value, counting all that lies in it
 MOST_DEPTH = 8
 LARGEST_NUMBER = 2**64
-MOST_REFERENCES = 8
+MOST_FILES = 200  # of one value
 MOST_LAYERS = 4
 SKETCH_PIXELS = 4_000_000
 
@@ -62,8 +62,8 @@ def check_value(component: Component, value: Any) -> None:
             raise RequestError(f"{name} is {value!r:.80}; expected a file that was uploaded.")
         if isinstance(component, gr.ImageEditor):
             check_sketch(name, value)
-    elif isinstance(component, gr.Gallery):
-        check_gallery(name, value)
+    elif isinstance(component, gr.File | gr.UploadButton):
+        check_files(name, value)
 
 
 def check_parts(name: str, value: Any) -> None:
@@ -122,11 +122,15 @@ def uploaded_path(name: str, file: dict) -> Path:
     return Path(path)
 
 
-def check_gallery(name: str, value: Any) -> None:
-    if not isinstance(value, list):
-        raise RequestError(f"{name} is {value!r:.80}; expected a list of files.")
-    if len(value) > MOST_REFERENCES:
-        raise RequestError(f"{name} has {len(value)} photos; at most {MOST_REFERENCES} are taken.")
+def check_files(name: str, value: Any) -> None:
+    if not isinstance(value, dict | list):
+        raise RequestError(f"{name} is {value!r:.80}; expected files that were uploaded.")
+    if isinstance(value, list) and len(value) > MOST_FILES:
+        raise RequestError(f"{name} has {len(value)} files; at most {MOST_FILES} are taken.")
+    for file in value if isinstance(value, list) else [value]:
+        if not isinstance(file, dict):
+            raise RequestError(f"{name} holds {file!r:.80}; expected a file that was uploaded.")
+        uploaded_path(name, file)
 
 
 def check_sketch(name: str, value: dict) -> None:

@@ -1,127 +1,205 @@
-"""The files of a picked colouring: formats, download buttons, and what makes each file."""
+"""The files of answers: formats, download buttons, and what makes each file."""
 
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
+from cinn_hub.colorization import Colorization
+from cinn_hub.errors import PhotoError
 from cinn_hub.ui.downloads import download_after, stop_on
 from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.folder import download_folder
-from cinn_hub.ui.session import Session, checked
-from cinn_hub.ui.waiting import ARCHIVES, SAVES
-from cinn_hub.ui.wiring import PRIVATE, PROGRESS
+from cinn_hub.ui.lightbox import Lightbox, Row, Sheet
+from cinn_hub.ui.session import code_to_save
+from cinn_hub.ui.waiting import ARCHIVES, SAVES, Kind
+from cinn_hub.ui.wiring import PROGRESS
 
 SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "WebP": ".webp"}
 LOSSY = ("JPEG", "WebP")
+PICKED, AS_SHOWN = -1, -1  # an index and an intensity
+RECIPES = "recipes.txt"  # the Python that makes each picture of an archive
 
 
 class Files:
-    """The components, and their handlers once `connect` is called.
+    """The components, and their handlers once `connect` is called."""
 
-    Arguments:
-        key: prefix of element ids and API names: "colorize" gives /colorize_save and so on.
-    """
-
-    def __init__(self, key: str) -> None:
-        self.key = key
+    def __init__(self) -> None:
         with gr.Group(elem_classes="files"):
             with gr.Row():
                 self.format = gr.Radio(
-                    list(SUFFIXES), value="PNG", label="Format", min_width=260, scale=2
+                    list(SUFFIXES), value="PNG", label="Format of the files", min_width=260
                 )
                 self.quality = gr.Slider(
                     50, 100, 95, step=1, label="Quality", min_width=160, visible=False
                 )
             with gr.Row():
-                self.save = self.button("Download full size", "save", "primary")
-                self.save_all = self.button("All as ZIP", "save-all")
+                self.save = self.button("Download", "save", "primary")
+                self.save_all = self.button("Row as ZIP", "save-all")
                 self.save_layer = self.button("Colour layer", "save-layer")
-                self.save_latent = self.button("Latent", "save-latent")
-                self.stop = gr.Button("Stop", visible=False, elem_id=f"{key}-stop")
+                self.save_latent = self.button("Noise file", "save-latent")
+                self.save_favourites = self.button("Favourites", "save-favourites")
+                self.stop = gr.Button("Stop", visible=False, elem_id="save-stop")
+        # for clients of the API; the page saves the picked answer as it is shown
+        self.index = gr.Number(PICKED, label="Index", precision=0, visible=False)
+        self.strength = gr.Number(AS_SHOWN, label="Intensity", visible=False)
 
     def button(self, text: str, name: str, variant: str = "secondary") -> gr.Button:
-        return gr.Button(text, variant=variant, min_width=120, elem_id=f"{self.key}-{name}")
+        look = {"variant": variant, "size": "sm", "min_width": 100, "interactive": False}
+        return gr.Button(text, elem_id=name, **look)
 
-    def connect(
-        self,
-        session: gr.State,
-        picked: gr.Number,
-        intensity: gr.Slider,
-        file: gr.DownloadButton,
-    ) -> None:
+    @property
+    def buttons(self) -> list[gr.Button]:
+        """All that need answers; the last one needs favourites."""
+        return [self.save, self.save_all, self.save_layer, self.save_latent, self.save_favourites]
+
+    def connect(self, box: gr.State, file: gr.DownloadButton) -> None:
         """Each button makes its file, which the browser then downloads by way of `file`."""
         self.format.input(
             lambda kind: gr.Slider(visible=kind in LOSSY),
             self.format,
             self.quality,
             queue=False,
-            **PRIVATE,
+            api_visibility="private",
         )
-        look = [intensity, self.format, self.quality]
-        for button, handler, inputs, outputs, kind in (
-            (self.save, save, [session, picked, *look], file, SAVES),
-            (self.save_layer, save_layer, [session, picked, intensity], file, SAVES),
-            (self.save_latent, save_latent, [session, picked], file, SAVES),
-            (self.save_all, save_all, [session, *look], [file, self.stop], ARCHIVES),
+        kind, one = [self.format, self.quality], [self.index, self.strength]
+        for button, handler, inputs in (
+            (self.save, save, [box, *one, *kind]),
+            (self.save_layer, save_layer, [box, *one]),
+            (self.save_latent, save_latent, [box, self.index]),
         ):
-            name = f"{self.key}_{handler.__name__}"
-            making = button.click(
-                handler, inputs, outputs, api_name=name, show_progress_on=button, **kind.event
+            self.make(button, handler, inputs, file, SAVES)
+        for button, handler in ((self.save_all, save_all), (self.save_favourites, save_favourites)):
+            stop_on(
+                self.stop, self.make(button, handler, [box, *kind], [file, self.stop], ARCHIVES)
             )
-            download_after(making, file)
-        stop_on(self.stop, making)  # only the archive takes long
+
+    def make(
+        self, button: gr.Button, handler: Any, inputs: list, outputs: Any, kind: Kind
+    ) -> Dependency:
+        """The button makes a file, which the browser then downloads."""
+        making = button.click(
+            handler,
+            inputs,
+            outputs,
+            api_name=handler.__name__,
+            show_progress_on=button,
+            **kind.event,
+        )
+        download_after(making, outputs[0] if isinstance(outputs, list) else outputs)
+        return making
 
 
 @error_notes
-def save(session: Session | None, index: int, intensity: float, kind: str, quality: float) -> str:
-    """One colouring at the photo's own size, as the path of a file."""
-    result = checked(session).full_size(int(index), intensity / 100)
-    path = download_folder() / file_name(session, index, "color", SUFFIXES[kind])
+def save(box: Lightbox, index: int, intensity: float, kind: str, quality: float) -> str:
+    """One answer at the photo's own size, as the path of a file.
+
+    The index counts from 0, -1 is the picked answer. The intensity is in percent, -1 as shown.
+    """
+    result, stem = full_size(box, index, intensity)
+    path = download_folder() / f"{stem}{SUFFIXES[kind]}"
     result.save(path, quality=int(quality))
     return str(path)
 
 
 @error_notes
-def save_layer(session: Session | None, index: int, intensity: float) -> str:
-    """The colours of one colouring alone, as a PNG to lay over the grey photo."""
-    result = checked(session).full_size(int(index), intensity / 100)
-    path = download_folder() / file_name(session, index, "layer", ".png")
+def save_layer(box: Lightbox, index: int, intensity: float) -> str:
+    """The colours of one answer alone, as a PNG to lay over the grey photo."""
+    result, stem = full_size(box, index, intensity, "layer")
+    path = download_folder() / f"{stem}.png"
     result.layer.save(path, compress_level=1)
     return str(path)
 
 
 @error_notes
-def save_latent(session: Session | None, index: int) -> str:
-    """The latent of one colouring as safetensors; see cinn_hub.latent.Latent.load."""
-    result = checked(session).bare_result(int(index))
-    path = download_folder() / file_name(session, index, "latent", ".safetensors")
-    result.latent.save(path)
+def save_latent(box: Lightbox, index: int) -> str:
+    """The noise that gives one answer, as safetensors; see cinn_hub.latent.Latent.load."""
+    row = box.answers()
+    index = chosen_index(row, index)
+    path = download_folder() / f"{stem_of(row, index, 'latent')}.safetensors"
+    row.session.bare_result(index).latent.save(path)
     return str(path)
 
 
 @error_notes
 def save_all(
-    session: Session | None, intensity: float, kind: str, quality: float, progress=PROGRESS
+    box: Lightbox, kind: str, quality: float, progress=PROGRESS
 ) -> Iterator[tuple[str | None, Any]]:
-    """All colourings at the photo's own size, as a ZIP archive."""
-    checked(session).check_upload()
+    """All answers in view at the photo's own size, as a ZIP archive."""
+    row = box.answers()
+    chosen = [(box.photo(), row, i) for i in range(len(row.pictures))]
+    names = [stem_of(row, i) for _, row, i in chosen]
+    archive = f"{Path(row.session.path).stem}_colors.zip"
+    yield from archived(archive, chosen, names, kind, quality, progress)
+
+
+@error_notes
+def save_favourites(
+    box: Lightbox, kind: str, quality: float, progress=PROGRESS
+) -> Iterator[tuple[str | None, Any]]:
+    """All favourites at their photos' own sizes, as a ZIP archive with the photos' names."""
+    chosen = box.favourites()
+    if not chosen:
+        raise PhotoError("There are no favourites yet; click the star on an answer.")
+    names = favourite_names(chosen)
+    yield from archived("favourites.zip", chosen, names, kind, quality, progress)
+
+
+def favourite_names(chosen: list[tuple[Sheet, Row, int]]) -> list[str]:
+    """Stems for files: the photo's own, with a number where others would have the same."""
+    stems = [Path(sheet.path).stem for sheet, _, _ in chosen]
+    several, seen = Counter(stems), Counter()
+    names = []
+    for stem in stems:
+        seen[stem] += 1
+        names.append(f"{stem}_{seen[stem]}" if several[stem] > 1 else stem)
+    return names
+
+
+def archived(
+    name: str,
+    chosen: list[tuple[Sheet, Row, int]],
+    stems: list[str],
+    kind: str,
+    quality: float,
+    progress: gr.Progress,
+) -> Iterator[tuple[str | None, Any]]:
+    """Writes the answers into an archive, with their recipes; yields for `[file, stop]`."""
     folder = download_folder()
-    archive = folder / f"{Path(session.path).stem}_colors.zip"
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as opened:
-        for i in range(len(session.captions)):
-            progress((i, len(session.captions)), desc="Painting at full size")
+    recipes = []
+    with zipfile.ZipFile(folder / name, "w", zipfile.ZIP_STORED) as archive:
+        for i, ((_, row, index), stem) in enumerate(zip(chosen, stems, strict=True)):
+            progress((i, len(chosen)), desc=f"Painting {stem} at full size")
             yield None, gr.Button(visible=True)
-            name = file_name(session, i, "color", SUFFIXES[kind])
-            session.full_size(i, intensity / 100).save(folder / name, int(quality))
-            opened.write(folder / name, name)
-            (folder / name).unlink()
-    yield str(archive), gr.Button(visible=False)
+            path = folder / f"{stem}{SUFFIXES[kind]}"
+            intensity = row.intensity(index) / 100
+            row.session.full_size(index, intensity).save(path, int(quality))
+            archive.write(path, path.name)
+            path.unlink()
+            recipes.append(f"# {path.name}\n{code_to_save(row.session, index, intensity)}")
+        archive.writestr(RECIPES, "\n".join(recipes))
+    yield str(folder / name), gr.Button(visible=False)
 
 
-def file_name(session: Session, index: int, kind: str, suffix: str) -> str:
-    return f"{Path(session.path).stem}_{kind}{index + 1}{suffix}"
+def full_size(
+    box: Lightbox, index: int, intensity: float, what: str = "color"
+) -> tuple[Colorization, str]:
+    """An answer in view at the photo's own size, and the stem of a file for it."""
+    row = box.answers()
+    index = chosen_index(row, index)
+    percent = row.intensity(index) if intensity == AS_SHOWN else intensity
+    return row.session.full_size(index, percent / 100), stem_of(row, index, what)
+
+
+def chosen_index(row: Row, index: int) -> int:
+    return row.picked if index == PICKED else row.check(int(index))
+
+
+def stem_of(row: Row, index: int, what: str = "color") -> str:
+    return f"{Path(row.session.path).stem}_{what}{index + 1}"

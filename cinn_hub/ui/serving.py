@@ -17,7 +17,7 @@ from cinn_hub.ui.limits import check_request
 
 REQUEST_BYTES = 1_000_000  # of values; files are uploaded
 UPLOAD_BYTES = 600_000_000  # of all files of one upload
-FILE_SIZE = "60mb"  # of one of them
+FILE_SIZE = "300mb"  # of one of them, which may be an archive
 UNREADABLE = "The request cannot be read; see the page about the API for what it must have."
 
 

@@ -111,7 +111,7 @@ class Session:
     ) -> Session:
         """The same photo with these answers."""
         bare = tuple(result.on(NO_PHOTO) for result in results)
-        answers = Kept(memory, bare, sum(map(bytes_of_answer, bare)))
+        answers = Kept(memory, bare, sum(map(bytes_of_answer, bare)), lasting=True)
         return replace(self, answers=answers, captions=tuple(captions), code=code)
 
     def result(self, index: int) -> Colorization:
@@ -170,13 +170,6 @@ def bytes_of_photo(prepared: PreparedPhoto) -> int:
 
 def bytes_of_answer(result: Colorization) -> int:
     return result.ab.nbytes + sum(z.nbytes for z in result.latent.levels.values())
-
-
-def checked(session: Session | None) -> Session:
-    """The session, or one sentence if there are no answers, or none any more."""
-    if session is None or not session.bare_results:
-        raise PhotoError("There are no colourings yet, or their hour is over; colour the photo.")
-    return session
 
 
 def code_to_colorize(session: Session, call: str) -> str:

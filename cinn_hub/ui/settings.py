@@ -33,6 +33,7 @@ class Settings:
         waiting: how many may wait for colours.
         loading: which models visitors may load; folders of this machine only where all visitors
             are its users.
+        open: whether a browser is opened, where there is one.
     """
 
     model: str = "imagenet"
@@ -40,11 +41,12 @@ class Settings:
     disk: int = folder.MEGABYTES
     waiting: int = waiting.COLORS.most_waiting
     loading: Loading = Loading.ANYTHING
+    open: bool = False
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """The settings in environment variables: CINN_HUB_MODEL, _MEMORY, _DISK, _WAITING and
-        _LOADING; Gradio's own say where the app listens.
+        """The settings in environment variables: CINN_HUB_MODEL, _MEMORY, _DISK, _WAITING,
+        _LOADING and _OPEN; Gradio's own say where the app listens.
 
         Raises:
             CinnHubError: one of them has a value that is not understood.
@@ -55,6 +57,7 @@ class Settings:
             disk=megabytes(environment, "CINN_HUB_DISK", cls.disk),
             waiting=whole_number(environment, "CINN_HUB_WAITING", cls.waiting, least=1),
             loading=loading_of(environment),
+            open=environment.get("CINN_HUB_OPEN", "").lower() not in NO,
         )
 
 

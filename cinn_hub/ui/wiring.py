@@ -1,4 +1,4 @@
-"""How a tab's events reach its handlers: a button, an upload, another seed, an example."""
+"""How a tab's events reach its handlers: a button, an upload, another seed."""
 
 from __future__ import annotations
 
@@ -36,19 +36,16 @@ class Wiring:
     after: Sequence[Callable[[Dependency], None]] = ()
     kind: Kind = COLORS
 
-    def on(self, *triggers: Callable[..., Dependency], **options: Any) -> None:
+    def on(self, *triggers: Callable[..., Dependency], **options: Any) -> Dependency:
         """Runs the handler on these events; `options` go to Gradio, such as `api_name`."""
-        self.follow(gr.on(list(triggers), **self.call, **options))
+        event = gr.on(list(triggers), **self.call, **options)
+        self.follow(event)
+        return event
 
     def on_fresh_seed(self, button: gr.Button, seed: gr.Number) -> None:
         """The button runs the handler with another seed, which stays in its field."""
         event = button.click(fresh_seed, None, seed, **PRIVATE)
         self.follow(event.then(**self.call, **PRIVATE))
-
-    def on_example(self, examples: gr.Examples | None) -> None:
-        """A click on an example, if there are any, runs the handler with it."""
-        if examples is not None:
-            self.follow(examples.load_input_event.then(**self.call, **PRIVATE))
 
     @property
     def call(self) -> dict[str, Any]:

@@ -1,15 +1,77 @@
 """What people do on the page, for the tests in a browser."""
 
+import io
 import os
+import re
 import subprocess
 import sys
+import urllib.request
 
+import numpy as np
 from helpers import ROOT, WAIT
+from PIL import Image
 from playwright.sync_api import expect
 
+EXAMPLES = ROOT / "examples"
 
-def upload(page, field, path):
-    page.set_input_files(f"#{field} input[type=file]", path)
+
+def add(page, *paths):
+    """Drops files, and waits until all photos on the table are done."""
+    before = page.locator("#photos .cell").count()
+    page.set_input_files("#drop input[type=file]", list(paths))
+    expect(page.locator("#photos .cell")).to_have_count(before + len(paths), timeout=WAIT)
+    wait_until_done(page)
+
+
+def wait_until_done(page):
+    expect(page.locator("#status")).to_have_text(re.compile(r"^\s*\d+ photos?[.,]"), timeout=WAIT)
+
+
+def show_photo(page, index):
+    """Clicks a photo on the table, and waits until it is in view."""
+    tile = page.locator("#photos .pick").nth(index)
+    tile.click()
+    expect(tile).to_have_attribute("aria-pressed", "true", timeout=WAIT)
+
+
+def answers(page):
+    """The buttons of the answers in view."""
+    return page.locator("#answers .pick")
+
+
+def expect_answers(page, count):
+    """Waits for as many pictures that were made for this visitor."""
+    made = page.locator("#answers .pick img[src*='file=']")
+    expect(made).to_have_count(count, timeout=WAIT)
+
+
+def pick(page, number):
+    """Clicks an answer, by the number that it has on the page, and waits for it."""
+    answers(page).get_by_text(re.compile(rf"^{number}( |$)")).click()
+    expect(page.locator("#facts")).to_contain_text(f"Number {number}", timeout=WAIT)
+
+
+def star(page, number):
+    button = page.locator("#answers").get_by_label(f"Favourite: number {number}", exact=True)
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true", timeout=WAIT)
+
+
+def open_tab(page, name):
+    tab = page.get_by_role("tab", name=name, exact=True)
+    tab.click()
+    expect(tab).to_have_attribute("aria-selected", "true")
+
+
+def sources(page):
+    pictures = page.locator("#answers .pick img")
+    return [pictures.nth(i).get_attribute("src") for i in range(pictures.count())]
+
+
+def expect_new_answers(page, before):
+    """Waits until the first picture is another one."""
+    first = page.locator("#answers .pick img").first
+    expect(first).not_to_have_attribute("src", before[0], timeout=WAIT)
 
 
 def drag(page, slider, value):
@@ -26,12 +88,14 @@ def save_download(page, button, path):
     return download.value.suggested_filename
 
 
-def code_on(page, key, wanted="results"):
+def code_on(page, wanted="results", key="", has_not=None):
     """What "Show me the code" shows once it has the wanted text, opened if need be."""
-    code = page.locator(f"#{key}-code .cm-content")
+    code = page.locator(f"#{key}code .cm-content")
     if not code.is_visible():
-        page.locator(f"#{key}-recipe button").first.click()
+        page.locator(f"#{key}recipe button").first.click()
     expect(code).to_contain_text(wanted, timeout=WAIT)
+    if has_not:
+        expect(code).not_to_contain_text(has_not, timeout=WAIT)
     return code.inner_text()
 
 
@@ -40,3 +104,9 @@ def run_code(code, photo):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-c", code]
     subprocess.run(command, cwd=photo.parent, env=environment, check=True, timeout=300)
+
+
+def picture_at(locator):
+    """The picture of an <img>, as pixels."""
+    data = urllib.request.urlopen(locator.get_attribute("src")).read()
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)

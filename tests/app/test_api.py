@@ -30,13 +30,20 @@ def model():
     return cinn_hub.load("imagenet")
 
 
+def answers_of(value):
+    """The answers of what a call on photos gives."""
+    return value[0]["rows"][0]["items"]
+
+
+def like(path, expected):
+    """Whether the picture, packed with losses, is the expected one."""
+    shown = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    return np.abs(shown - np.asarray(expected)).mean() < 3
+
+
 def test_every_endpoint_has_a_name_and_a_description(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    saved = {
-        f"/{tab}_{what}"
-        for tab in ("colorize", "explore", "transfer", "hints")
-        for what in ("save", "save_all", "save_layer", "save_latent")
-    }
+    saved = {"/save", "/save_all", "/save_layer", "/save_latent", "/save_favourites"}
     moves = {"/colorize", "/colorize_similar", "/explore", "/interpolate", "/transfer", "/hints"}
     digits = {f"/digits_{name}" for name in ("sample", "transfer", "interpolate", "style")}
     assert endpoints.keys() == saved | moves | digits | {"/load_model"}
@@ -46,44 +53,49 @@ def test_every_endpoint_has_a_name_and_a_description(client):
 
 
 def test_colorize_and_its_files(client, model):
-    index, answers, note, (grey, colored), code, *_ = client.predict(
-        CAT, n=3, seed=4, api_name="/colorize"
-    )
+    value = client.predict(CAT, n=3, seed=4, api_name="/colorize")
+    answers, stage, facts, code = value
+    items = answers_of(value)
     results = model.colorize(EXAMPLES / "cat.jpg", n=3, seed=4)
-    assert index == 0 and len(answers) == 3 and "seed=4" in code
-    assert f"{results[0].bits_per_dim:.3f} bits" in note
-    assert same(answers[2]["image"], results[2].preview(640))
-    assert same(colored, results[0].preview(1280))
-    assert np.ptp(np.asarray(Image.open(grey)).astype(int), axis=2).max() <= 1
-    path = client.predict(index=1, intensity=50, kind="TIFF", api_name="/colorize_save")
+    assert len(items) == 3 and "seed=4" in code and "**Number 1**" in facts
+    assert like(items[2]["image"], results[2].preview(480))
+    assert like(stage["picture"], results[0].preview(1280))
+    assert np.ptp(np.asarray(Image.open(stage["grey"])).astype(int), axis=2).mean() <= 2
+    path = client.predict(index=1, intensity=50, kind="TIFF", api_name="/save")
     assert Image.open(path).format == "TIFF"
     assert same(path, results[1].with_intensity(0.5).image)
-    archive = client.predict(kind="PNG", api_name="/colorize_save_all")
+    archive = client.predict(kind="PNG", api_name="/save_all")
     with zipfile.ZipFile(archive) as opened:
         names = opened.namelist()
-        assert names == [f"cat_color{i}.png" for i in (1, 2, 3)]
+        assert names == [*(f"cat_color{i}.png" for i in (1, 2, 3)), "recipes.txt"]
         assert same(io.BytesIO(opened.read(names[1])), results[1].image)
-    assert same(client.predict(index=1, api_name="/colorize_save_layer"), results[1].layer)
-    z = Latent.load(client.predict(index=1, api_name="/colorize_save_latent"))
-    assert same(answers[1]["image"], model.colorize(EXAMPLES / "cat.jpg", latent=z)[0].preview(640))
-    with pytest.raises(AppError, match="There is no answer 7; there are 3"):
-        client.predict(index=7, api_name="/colorize_save")
+        assert "results[1].save('cat_color2.png')" in opened.read("recipes.txt").decode()
+    layer = client.predict(index=1, api_name="/save_layer")
+    assert same(layer, results[1].layer)
+    z = Latent.load(client.predict(index=1, api_name="/save_latent"))
+    again = model.colorize(EXAMPLES / "cat.jpg", latent=z)[0]
+    assert like(items[1]["image"], again.preview(480))
+    with pytest.raises(AppError, match="The index is 7; it must be from 0 to 2"):
+        client.predict(index=7, api_name="/save")
+    with pytest.raises(AppError, match="There are no favourites yet"):
+        client.predict(api_name="/save_favourites")
     near = client.predict(index=1, n=2, api_name="/colorize_similar")
-    assert len(near[1]) == 2 and "model.similar" in near[4]
+    assert len(answers_of(near)) == 2 and "model.similar" in near[3]
 
 
 def test_a_temperature_for_each_level(client, model):
     mood = {f"temperature_{level}": 0 for level in model.latent_shapes} | {"temperature_mood": 1}
-    answers = client.predict(CAT, n=1, seed=4, **mood, api_name="/colorize")[1]
+    value = client.predict(CAT, n=1, seed=4, **mood, api_name="/colorize")
     levels = dict.fromkeys(model.latent_shapes, 0.0) | {"mood": 1.0}
     expected = model.colorize(EXAMPLES / "cat.jpg", n=1, seed=4, temperature=levels)
-    assert same(answers[0]["image"], expected[0].preview(640))
+    assert like(answers_of(value)[0]["image"], expected[0].preview(480))
 
 
 def test_explore_and_interpolate(client, model):
-    answers = client.predict(CAT, temperature=1, seed=2, api_name="/explore")[1]
+    items = answers_of(client.predict(CAT, temperature=1, seed=2, api_name="/explore"))
     results = model.explore(EXAMPLES / "cat.jpg", 5, model.temperature(), seed=2)
-    assert len(answers) == 25 and same(answers[3]["image"], results[3].preview(280))
+    assert len(items) == 25 and like(items[3]["image"], results[3].preview(280))
+    assert items[12]["picked"]
     fresh = Client(client.src, verbose=False)  # has drawn no map
     film = fresh.predict(
         CAT, temperature=1, seed=2, a=1, b=4, frames=5, kind="GIF", api_name="/interpolate"
@@ -99,29 +111,24 @@ def test_explore_and_interpolate(client, model):
 
 def test_transfer(client, model):
     reference = EXAMPLES / "moods" / "coffee.jpg"
-    references = [{"image": handle_file(str(reference)), "caption": None}]
-    answers = client.predict(CAT, references, keep_things=0, api_name="/transfer")[1]
+    value = client.predict(CAT, [handle_file(str(reference))], keep_things=0, api_name="/transfer")
     keep = model.default_keep() | {"things": 0}
     expected = model.transfer(reference, onto=EXAMPLES / "cat.jpg", keep=keep, seed=0)
-    assert same(answers[0]["image"], expected.preview(640))
-    with pytest.raises(AppError, match="There is no mood yet"):
+    assert like(answers_of(value)[0]["image"], expected.preview(480))
+    with pytest.raises(AppError, match="There is no photo whose colours to take"):
         client.predict(CAT, [], api_name="/transfer")
 
 
 def test_hints(client, model):
-    canvas, _, answers, *_ = client.predict(
-        CAT, hints="100 120 #4a7fc1\n300 200 #5a8f3c", n=2, seed=1, api_name="/hints"
-    )
+    lines = "100 120 #4a7fc1\n300 200 #5a8f3c"
+    value = client.predict(CAT, hints=lines, n=2, seed=1, api_name="/hints")
     hints = [(100, 120, "#4a7fc1"), (300, 200, "#5a8f3c")]
     expected = model.colorize(EXAMPLES / "cat.jpg", n=2, seed=1, hints=hints)
-    assert same(answers[1]["image"], expected[1].preview(640), limit=3)
-    assert tuple(np.asarray(Image.open(canvas))[120, 100]) == (0x4A, 0x7F, 0xC1)
-    answers, *_, code = client.predict(
-        CAT, hints="100 120 #4a7fc1", n=1, seed=1, reach=90, api_name="/hints"
-    )[2:6]
+    assert like(answers_of(value)[1]["image"], expected[1].preview(480))
+    value = client.predict(CAT, hints="100 120 #4a7fc1", n=1, seed=1, reach=90, api_name="/hints")
     expected = model.colorize(EXAMPLES / "cat.jpg", n=1, seed=1, hints=hints[:1], reach=90)
-    assert same(answers[0]["image"], expected[0].preview(640), limit=3)
-    assert "reach=90" in code
+    assert like(answers_of(value)[0]["image"], expected[0].preview(480))
+    assert "reach=90" in value[3]
     with pytest.raises(AppError, match="The line 'red' is not a hint; expected"):
         client.predict(CAT, hints="red", api_name="/hints")
 
@@ -132,7 +139,7 @@ def test_digits_and_models(client, tmp_path, small_model):
     assert Image.open(client.predict(0.4, 0, api_name="/digits_style")).size[0] == 560
     small_model.save(tmp_path / "tiny")
     assert "In use: **" in client.predict(str(tmp_path / "tiny"), api_name="/load_model")[0]
-    code = client.predict(CAT, n=1, api_name="/colorize")[4]
+    code = client.predict(CAT, n=1, api_name="/colorize")[3]
     assert "tiny" in code
     with pytest.raises(AppError, match="does not colour photos"):
         client.predict("mnist", api_name="/load_model")
@@ -160,7 +167,7 @@ def strange_photos(folder):
 def test_strange_photos_come_back_at_their_size_with_their_lightness(client, tmp_path):
     for path, size in strange_photos(tmp_path).items():
         client.predict(handle_file(str(path)), n=1, api_name="/colorize")
-        result = Image.open(client.predict(index=0, api_name="/colorize_save"))
+        result = Image.open(client.predict(index=0, api_name="/save"))
         assert result.size == size, path.name
         wanted = photos.read(path).lightness
         lightness = to_lab(np.asarray(result.convert("RGB")))[..., 0]
@@ -172,7 +179,7 @@ def test_a_photo_of_48_megapixels(client, tmp_path):
     large = tmp_path / "large.jpg"
     color_picture(800, 600).resize((8000, 6000)).convert("L").save(large, quality=90)
     client.predict(handle_file(str(large)), n=1, api_name="/colorize")
-    path = client.predict(index=0, kind="JPEG", quality=98, api_name="/colorize_save")
+    path = client.predict(index=0, kind="JPEG", quality=98, api_name="/save")
     result = Image.open(path)
     assert result.size == (8000, 6000)
     part = (3000, 2000, 3400, 2300)
@@ -197,9 +204,9 @@ def test_what_is_no_photo_gets_a_sentence_and_the_app_goes_on(client, tmp_path):
     ):
         with pytest.raises(AppError, match=sentence):
             client.predict(handle_file(str(path)), api_name="/colorize")
-    with pytest.raises(AppError, match="There are no colourings yet"):
-        client.predict(index=0, api_name="/colorize_save")
-    assert len(client.predict(CAT, n=1, api_name="/colorize")[1]) == 1
+    with pytest.raises(AppError, match="There are no answers, or they were deleted"):
+        client.predict(index=0, api_name="/save")
+    assert len(answers_of(client.predict(CAT, n=1, api_name="/colorize"))) == 1
 
 
 def test_ten_people_at_once_are_queued_and_each_gets_their_own_photo(address, tmp_path):
@@ -208,7 +215,7 @@ def test_ten_people_at_once_are_queued_and_each_gets_their_own_photo(address, tm
         color_picture(90 + i, 60, seed=i).convert("L").save(path)
         client = Client(address, verbose=False)
         client.predict(handle_file(str(path)), n=1, seed=i, api_name="/colorize")
-        result = Image.open(client.predict(index=0, api_name="/colorize_save"))
+        result = Image.open(client.predict(index=0, api_name="/save"))
         lightness = to_lab(np.asarray(result))[..., 0]
         return (
             result.size == (90 + i, 60)

@@ -1,0 +1,111 @@
+"""ZIP archives of photos: unpacked within bounds, whatever they claim to be."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from cinn_hub.errors import PhotoError
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
+PHOTO_SUFFIXES += (".avif", ".jp2", ".heic", ".heif")
+ARCHIVE_SUFFIXES = (".zip", ".rar", ".7z", ".tar", ".gz")
+HIDDEN = (".", "@eaDir", "__MACOSX")  # what systems keep for themselves begins so
+
+MOST_PHOTOS = 1000
+MOST_MEGABYTES = 4000  # unpacked, together
+MOST_ENTRIES = 20_000  # of any kind
+LONGEST_STEM = 80
+PIECE = 1 << 20  # bytes
+
+
+def is_zip(path: Path) -> bool:
+    return path.suffix.lower() == ".zip"
+
+
+def is_visible(path: Path | PurePosixPath) -> bool:
+    """Whether no part of this relative path is a hidden file or folder."""
+    return not any(part.startswith(HIDDEN) and part != ".." for part in path.parts)
+
+
+def unpack(
+    archive: Path,
+    folder: Path,
+    most_photos: int = MOST_PHOTOS,
+    most_megabytes: float = MOST_MEGABYTES,
+) -> list[Path]:
+    """Writes the photos of a ZIP archive into a folder, all into one.
+
+    Names keep their stem and suffix alone, without what could lead out of the folder; of several
+    photos with one name, all but the first get a number. Archives inside are not opened.
+
+    Arguments:
+        most_megabytes: of the photos unpacked; counted while they are, whatever the archive says.
+
+    Raises:
+        PhotoError: it cannot be read, needs a password, holds no photos, or too much.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            entries = photos_of(opened, archive.name, most_photos)
+            left = int(most_megabytes * 1e6)
+            paths: list[Path] = []
+            for entry in entries:
+                target = free_name(folder, PurePosixPath(entry.filename.replace("\\", "/")).name)
+                for piece in pieces(opened, entry):
+                    left -= len(piece)
+                    if left < 0:
+                        raise PhotoError(
+                            f"{archive.name} holds more than {most_megabytes:g} MB of photos; "
+                            "divide it."
+                        )
+                    with target.open("ab") as file:
+                        file.write(piece)
+                paths.append(target)
+            return paths
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise PhotoError(f"{archive.name} is a damaged ZIP archive; make it again.") from error
+    except RuntimeError as error:  # what zipfile raises for encrypted entries
+        raise PhotoError(f"{archive.name} needs a password; make it without one.") from error
+
+
+def photos_of(opened: zipfile.ZipFile, name: str, most: int) -> list[zipfile.ZipInfo]:
+    """The entries that are photos by their names."""
+    entries = opened.infolist()
+    if len(entries) > MOST_ENTRIES:
+        raise PhotoError(f"{name} has {len(entries)} entries; divide it.")
+    found = [
+        entry
+        for entry in entries
+        if not entry.is_dir()
+        and is_visible(PurePosixPath(entry.filename))
+        and entry.filename.lower().endswith(PHOTO_SUFFIXES)
+    ]
+    if not found:
+        inner = any(entry.filename.lower().endswith(ARCHIVE_SUFFIXES) for entry in entries)
+        text = "archives, but no photos; unpack it first" if inner else "no photos"
+        raise PhotoError(f"{name} holds {text}.")
+    if len(found) > most:
+        raise PhotoError(f"{name} holds {len(found)} photos; at most {most} are taken.")
+    return found
+
+
+def pieces(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    with opened.open(entry) as source:
+        yield b""  # so that an empty file is written, and said to be unreadable
+        while piece := source.read(PIECE):
+            yield piece
+
+
+def free_name(folder: Path, name: str) -> Path:
+    """A path in the folder that is not taken yet."""
+    printable = "".join(c for c in name if c.isprintable() and c not in '<>:"/\\|?*')
+    path = PurePosixPath(printable)
+    stem, suffix = path.stem.strip(" .")[:LONGEST_STEM] or "photo", path.suffix
+    target, number = folder / f"{stem}{suffix}", 1
+    while target.exists():
+        number += 1
+        target = folder / f"{stem}_{number}{suffix}"
+    return target

@@ -1,0 +1,207 @@
+"""A box of old photos goes in, favourites come out: the whole way, with mouse, touch and keys."""
+
+import io
+import re
+import zipfile
+
+import numpy as np
+import pillow_heif
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browsing import (
+    EXAMPLES,
+    add,
+    answers,
+    expect_answers,
+    open_tab,
+    run_code,
+    save_download,
+    show_photo,
+    star,
+    wait_until_done,
+)
+from helpers import WAIT
+from PIL import Image
+from playwright.sync_api import expect
+
+TABS = ("Digits", "Models", "Photos")
+TOOLS = ("Explore", "Transfer", "Hints", "Colour")
+
+
+@pytest.fixture(scope="module")
+def old_photos(tmp_path_factory):
+    """Twelve files of mixed kinds; broken.jpg cannot be read."""
+    folder = tmp_path_factory.mktemp("box")
+    grey = {
+        path.stem: Image.open(path).convert("L").resize((240, 160))
+        for path in EXAMPLES.glob("*.jpg")
+    }
+    grey["cat"].save(folder / "cat.tif")
+    heif = pillow_heif.from_pillow(grey["coffee"].convert("RGB"))
+    heif.save(folder / "coffee.heic", quality=95)
+    grey["admiral"].resize((160, 280)).save(folder / "portrait.png")
+    (folder / "broken.jpg").write_bytes(b"<!doctype html>")
+    Image.open(EXAMPLES / "moods" / "coffee.jpg").resize((240, 160)).save(folder / "colour.jpg")
+    for i, suffix in enumerate(("jpg", "png", "webp", "bmp", "gif", "jp2", "avif")):
+        grey["rocket" if i % 2 else "astronaut"].rotate(i).save(folder / f"old{i}.{suffix}")
+    files = sorted(folder.iterdir())
+    assert len(files) == 12
+    return files
+
+
+def recipes_in(archive):
+    """{name of the picture: its Python} from the archive's recipes."""
+    text = archive.read("recipes.txt").decode()
+    parts = re.split(r"^# (.+)\n", text, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def check_favourites(path, photos, folder):
+    """The pictures in the archive are what their recipes make; returns their names."""
+    for photo in photos:
+        (folder / photo.name).write_bytes(photo.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        for name, code in recipes_in(archive).items():
+            made = re.search(r"\.save\('(.+)'\)", code)[1]
+            run_code(code, folder / name)
+            expected = Image.open(folder / made)
+            shown = np.asarray(Image.open(io.BytesIO(archive.read(name)))).astype(int)
+            assert np.abs(shown - np.asarray(expected)).max() <= 2, name
+            (folder / made).unlink()
+        return archive.namelist()
+
+
+def test_a_box_of_photos_goes_in_and_favourites_come_out(page, old_photos, tmp_path):
+    add(page, *old_photos)
+    expect(page.locator("#status")).to_contain_text("12 photos, 1 of which cannot be used")
+    expect(page.locator("#photos .pick img")).to_have_count(11)  # TIFF and HEIC among them
+    readable = [i for i, photo in enumerate(old_photos) if photo.name != "broken.jpg"]
+    for i in readable:
+        show_photo(page, i)
+        expect_answers(page, 8)
+        star(page, i % 8 + 1)
+    names = [photo.name for photo in old_photos]
+    show_photo(page, names.index("broken.jpg"))
+    expect(page.locator("#answers")).to_contain_text("is not a picture", timeout=WAIT)
+
+    show_photo(page, names.index("colour.jpg"))
+    expect(page.locator("#as-mood")).to_be_enabled(timeout=WAIT)
+    page.click("#as-mood")
+    show_photo(page, 0)
+    open_tab(page, "Transfer")
+    expect(page.locator("#moods .cell")).to_have_count(1, timeout=WAIT)
+    page.click("#transfer-go")
+    expect(page.locator("#facts")).to_contain_text("The colours of colour", timeout=WAIT)
+    star(page, 1)
+    expect(page.locator("#earlier .title")).to_have_count(2, timeout=WAIT)
+
+    page.get_by_label("Favourites", exact=True).check()
+    expect(page.locator("#earlier .cell")).to_have_count(12, timeout=WAIT)
+    expect(page.locator("#save-favourites")).to_have_text("Favourites (12)", timeout=WAIT)
+    name = save_download(page, "#save-favourites", tmp_path / "favourites.zip")
+    assert name == "favourites.zip"
+    names = check_favourites(tmp_path / "favourites.zip", old_photos, tmp_path)
+    assert {"portrait.png", "coffee.png", "cat_1.png", "cat_2.png"} <= set(names)
+    assert len(names) == 13
+
+
+def test_the_same_on_a_phone_by_touch(browser, address, old_photos, tmp_path):
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(address)
+    page.wait_for_selector("#go")
+    photos = [photo for photo in old_photos if photo.name in ("cat.tif", "portrait.png")]
+    add(page, *photos)
+    expect(page.locator("#answers .pick").first).to_be_in_viewport(timeout=WAIT)
+    tile = page.locator("#photos .pick").nth(1)
+    tile.tap()
+    expect(tile).to_have_attribute("aria-pressed", "true", timeout=WAIT)
+    expect_answers(page, 8)
+    answers(page).nth(2).tap()
+    expect(page.locator("#facts")).to_contain_text("Number 3", timeout=WAIT)
+    page.get_by_label("Favourite: number 3", exact=True).tap()
+    expect(page.locator("#save-favourites")).to_be_enabled(timeout=WAIT)
+    with page.expect_download() as download:
+        page.locator("#save-favourites").tap()
+    download.value.save_as(tmp_path / "favourites.zip")
+    assert "portrait.png" in check_favourites(tmp_path / "favourites.zip", photos, tmp_path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+
+
+def tab_to(page, locator):
+    """Presses Tab until the element has the focus."""
+    for _ in range(120):
+        if locator.evaluate("(node) => node === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError("Tab does not reach it.")
+
+
+def test_keys_alone_do_it_all(page, tmp_path):
+    page.locator("body").focus()
+    example = page.locator("#examples .pick").nth(2)
+    tab_to(page, example)
+    page.keyboard.press("Enter")
+    expect_answers(page, 8)
+    wait_until_done(page)
+    tab_to(page, answers(page).nth(1))
+    page.keyboard.press("Enter")
+    expect(page.locator("#facts")).to_contain_text("Number 2", timeout=WAIT)
+    tab_to(page, page.get_by_label("Favourite: number 2", exact=True))
+    page.keyboard.press("Space")
+    expect(page.locator("#save-favourites")).to_be_enabled(timeout=WAIT)
+    tab_to(page, page.locator("#stage input"))
+    page.keyboard.press("End")
+    expect(page.locator("#stage input")).to_have_value("100")
+    tab_to(page, page.locator("#save"))
+    with page.expect_download(timeout=WAIT) as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "cat_color2.png"
+
+
+def serious(page):
+    """What axe-core finds serious or critical, as text."""
+    violations = Axe().run(page).response["violations"]
+    return [
+        f"{found['id']}: {[node['html'][:120] for node in found['nodes']]}"
+        for found in violations
+        if found["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_all_tabs_can_be_read_and_used_by_all(page, width, theme):
+    page.goto(f"{page.url.split('?')[0]}?__theme={theme}")
+    page.set_viewport_size({"width": width, "height": 844})
+    page.wait_for_selector("#go")
+    page.locator("#examples .pick").first.click()
+    expect_answers(page, 8)
+    wait_until_done(page)
+    problems = {}
+    for name in (*TOOLS, *TABS):
+        open_tab(page, name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        expect(page.locator("img:visible:not([alt]), img:visible[alt='']")).to_have_count(0)
+        problems |= {f"{name} {line}": 1 for line in serious(page)}
+    assert list(problems) == []
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_the_first_screen_shows_whole_pictures(page, size):
+    width, height = size
+    page.set_viewport_size({"width": width, "height": height})
+    page.locator("#examples .pick").first.click()  # a portrait
+    expect_answers(page, 8)
+    wait_until_done(page)
+    expect(answers(page).first).to_be_in_viewport()
+    if width == 1440:
+        box = page.locator("#stage img.colour").bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= height
+    for image in answers(page).locator("img").all():
+        shown = image.evaluate("(img) => getComputedStyle(img).objectFit")
+        assert shown == "contain"
