@@ -158,6 +158,12 @@ def add_looks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--intensity", type=float, default=1.0, help="below 1 paler, above 1 stronger, up to 3"
     )
+    parser.add_argument(
+        "--enlargement",
+        choices=("guided", "joint-bilateral"),
+        default="guided",
+        help="of colours: ours (default), or that of Ardizzone et al. 2019, which is slow",
+    )
     parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP (default 95)")
 
 
@@ -347,7 +353,7 @@ def written(result: Colorization, target: Path, options: argparse.Namespace) -> 
     """Writes the picture; returns the line that says so."""
     if options.intensity != 1:
         result = result.with_intensity(options.intensity)
-    result.save(target, options.quality)
+    result.save(target, options.quality, options.enlargement)
     seed = f"  seed {result.settings['seed']}" if "seed" in result.settings else ""
     return f"{target}  {result.bits_per_dim:.3f} bits/dim{seed}"
 

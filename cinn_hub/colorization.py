@@ -128,13 +128,15 @@ class Colorization:
         """The same colours on the same photo in another size."""
         return replace(self, photo=photo)
 
-    def save(self, path: str | Path, quality: int = 95) -> None:
+    def save(self, path: str | Path, quality: int = 95, enlargement: str = "guided") -> None:
         """Writes the full-size picture with the photo's EXIF and the settings; see `photos.save`.
+
+        enlargement: "guided", or "joint-bilateral" as in Ardizzone et al. 2019, which is slow.
 
         Raises:
             PhotoError: the suffix is unknown, or the file cannot be written.
         """
-        image = vars(self).get("image") or photos.render(
-            self.photo, self.ab
-        )  # the rendered one is not kept
+        image = vars(self).get("image") if enlargement == "guided" else None
+        if image is None:  # the rendered one is not kept
+            image = photos.render(self.photo, self.ab, enlargement)
         photos.save(image, path, settings=self.settings, quality=quality)

@@ -7,21 +7,33 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from cinn_hub import color
+from cinn_hub.errors import CinnHubError
+from cinn_hub.photos.bilateral import JointBilateralEnlargement
 from cinn_hub.photos.enlarging import GuidedEnlargement
 from cinn_hub.photos.photo import Photo, fit_within, shrunk, squeeze
 
 DETAIL_SIDE = 64
+ENLARGEMENTS = {"guided": GuidedEnlargement, "joint-bilateral": JointBilateralEnlargement}
 # Deviations of L, squeezed so far that grain averages out: an empty picture has less than the
 # first; of 600 photos of generic-val, none has less than 5.4.
 EMPTY_SPREAD, PHOTO_SPREAD = 1.0, 4.0
 
 
-def paint(lightness: np.ndarray, ab: np.ndarray, flat: float | None = None) -> np.ndarray:
+def paint(
+    lightness: np.ndarray, ab: np.ndarray, flat: float | None = None, way: str = "guided"
+) -> np.ndarray:
     """sRGB (H, W, 3) uint8 of this L with the small ab enlarged on it; L stays as it is.
 
-    flat: one L for all pixels of the result; the given one is then only what ab is enlarged on.
+    Arguments:
+        flat: one L for all pixels of the result; the given one is then only what ab is enlarged on.
+        way: of enlarging, one of `ENLARGEMENTS`.
+
+    Raises:
+        CinnHubError: the way is none of them.
     """
-    enlargement = GuidedEnlargement.of(ab * detail(lightness), lightness)
+    if way not in ENLARGEMENTS:
+        raise CinnHubError(f"The enlargement is {way!r}; it must be {' or '.join(ENLARGEMENTS)}.")
+    enlargement = ENLARGEMENTS[way].of(ab * detail(lightness), lightness)
     rgb = np.empty((*lightness.shape, 3), np.uint8)
     for rows in color.strips(lightness.shape):
         colors = enlargement.rows(lightness, rows)
@@ -39,12 +51,12 @@ def detail(lightness: np.ndarray) -> float:
     return min(1.0, max(0.0, (spread - EMPTY_SPREAD) / (PHOTO_SPREAD - EMPTY_SPREAD)))
 
 
-def render(photo: Photo, ab: np.ndarray) -> Image.Image:
+def render(photo: Photo, ab: np.ndarray, way: str = "guided") -> Image.Image:
     """The photo with these colours at its own size, with its alpha; `info` has its metadata.
 
-    ab: (h, w, 2) float32, of the photo squeezed to a square.
+    ab: (h, w, 2) float32, of the photo squeezed to a square; way: of enlarging it, see `paint`.
     """
-    image = with_alpha(paint(photo.lightness, ab), photo.alpha)
+    image = with_alpha(paint(photo.lightness, ab, way=way), photo.alpha)
     image.info |= {key: value for key, value in vars(photo.metadata).items() if value}
     if photo.has_profile:
         image.info["icc_profile"] = srgb_profile()
