@@ -260,7 +260,7 @@ def from_text(text: str) -> list[tuple[Any, ...]]:
     hints = []
     for line in filter(None, map(str.strip, text.splitlines())):
         try:
-            x, y, color, *reach = line.split()
+            x, y, color, *reach = line.split(maxsplit=3)
             hints.append((float(x), float(y), color, *map(float, reach)))
         except ValueError as error:
             raise CinnHubError(
