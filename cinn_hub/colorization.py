@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +35,7 @@ class PreparedPhoto:
             grey photo.
         colored: whether the photo has colours, not only the toning of a sepia print.
         weights: fingerprint of the model that it was prepared for.
-        kept: what was computed when it was first needed, to be used again.
+        kept: what was computed when it was first needed, to be used again; behind a lock.
     """
 
     photo: photos.Photo
@@ -45,6 +46,7 @@ class PreparedPhoto:
     colored: bool
     weights: str
     kept: dict[str, Tensor] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __repr__(self) -> str:
         colors = "coloured" if self.colored else "grey or toned"

@@ -36,6 +36,7 @@ from cinn_hub.latent import (
 from cinn_hub.model import describe_by_level
 from cinn_hub.seeing import AnyPhoto, SeeingModel
 
+KEPT = "coarse derivative"
 MAP_SIDES = (2, 15)  # cells along each side of a map
 
 
@@ -158,17 +159,22 @@ class ColorModel(SeeingModel):
     def coarse_derivative(self, prepared: PreparedPhoto) -> Tensor:
         """The derivative at z = 0 of `coarse_ab` by the values of z that it depends on, the first
         ones. Computed once for a photo: it takes as long as dozens of colourings."""
-        if (found := prepared.kept.get("coarse derivative")) is None:
+        with prepared.lock:
+            if KEPT not in prepared.kept:
+                prepared.kept[KEPT] = self.computed_coarse_derivative(prepared.condition)
+            return prepared.kept[KEPT]
+
+    def computed_coarse_derivative(self, condition: Condition) -> Tensor:
+        with torch.inference_mode(False), torch.no_grad():
             zero = Latent.standard(self.latent_shapes, [0], 0.0, self.device).to(self.dtype)
-            condition = prepared.condition.map(torch.clone)
+            condition = condition.map(torch.clone)
 
             def coarse(z: Tensor) -> Tensor:
                 return self.coarse_ab(zero.unflattened(z), condition).flatten(1)
 
             whole = derivative(coarse, zero.flatten())
             last = int(whole.any(0).nonzero().max())
-            found = prepared.kept["coarse derivative"] = whole[:, : last + 1].clone()
-        return found
+            return whole[:, : last + 1].clone()
 
     @torch.no_grad()
     def similar(

@@ -30,8 +30,8 @@ class DigitModel(ConditionalINN):
     """Handwritten digits given their label.
 
     x is (B, 1, 28, 28) in [0, 1], where the 8-bit value v takes the range [v, v + 1) / 256;
-    `dequantized` and `quantized` convert pictures to x and back. A subclass says how labels become a condition, and names in
-    `config.directions` what the principal directions change.
+    `dequantized` and `quantized` convert pictures to x and back. A subclass says how labels become
+    a condition, and names in `config.directions` what the principal directions change.
 
     Attributes:
         directions: (K, 784) orthonormal, the directions along which pictures change most, strongest

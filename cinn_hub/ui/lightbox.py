@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cinn_hub.errors import CinnHubError, PhotoError
+from cinn_hub.guidance import Hint
 from cinn_hub.ui.session import Session
 
 MOST_PHOTOS = 60
@@ -34,6 +35,10 @@ class Row:
         side: columns of a map; 0 where neighbours mean nothing.
         made: when, in seconds.
         larges: the large pictures that were looked at, by index and intensity.
+        base: the row whose answers these are with hints; None for answers without.
+        indices: which of the answers of the base; all if empty.
+        hints: on all of these answers.
+        edit: the number of the change on the page that made these hints.
     """
 
     id: int
@@ -48,6 +53,10 @@ class Row:
     side: int = 0
     made: float = field(default_factory=time.monotonic)
     larges: dict[Any, Any] = field(default_factory=dict)
+    base: Row | None = None
+    indices: Sequence[int] = ()
+    hints: list[Hint] = field(default_factory=list)
+    edit: int = 0
 
     def intensity(self, index: int) -> float:
         """In percent."""
@@ -83,7 +92,7 @@ class Sheet:
         thumbnail: the photo, small.
         problem: why it could not be read or coloured, a sentence.
         at: the row in view.
-        spots: hints on it, (x, y, "#rrggbb").
+        hinting: hints that wait for their answers; edit: the number of the newest ones.
     """
 
     id: int
@@ -93,7 +102,8 @@ class Sheet:
     problem: str = ""
     rows: list[Row] = field(default_factory=list)
     at: Row | None = None
-    spots: list[tuple[float, float, str]] = field(default_factory=list)
+    hinting: Any = None
+    edit: int = 0
 
     @property
     def name(self) -> str:
