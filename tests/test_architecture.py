@@ -11,13 +11,14 @@ from helpers import ROOT
 FLOORS = (
     ("errors",),
     ("files", "color", "registry", "flow", "archives"),
-    ("config", "tensors", "pickles"),
+    ("config", "tensors", "pickles", "manifest", "processes"),
     ("photos", "latent", "guidance", "networks", "checkpoints", "cards", "hub"),
-    ("model", "colorization", "animation", "album"),
-    ("colorizing", "writing"),
+    ("model", "colorization", "animation", "album", "audit"),
+    ("colorizing", "writing", "running"),
     ("models",),
     ("loading", "conversion"),
     ("cinn_hub", "publishing"),
+    ("tasks",),
     ("cli", "ui"),
     ("__main__",),
 )
