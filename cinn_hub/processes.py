@@ -47,7 +47,7 @@ def free_memory() -> float:
 
 def best_workers(photos: int) -> int:
     """How many processes are fastest here for so many photos."""
-    fit = min(free_memory() // BYTES_PER_PROCESS, photos // PHOTOS_PER_PROCESS, cores())
+    fit = min(free_memory() / BYTES_PER_PROCESS, photos / PHOTOS_PER_PROCESS, cores())
     return max(1, int(fit))
 
 
