@@ -35,34 +35,30 @@ that matter, and their ideal.
 from __future__ import annotations
 
 import argparse
-import io
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from PIL import Image
 from tqdm import tqdm
 
 import cinn_hub
 from benchmarks import differences
 from benchmarks.features import ColorCritic, Seen, frechet_distance, top5_agreement
+from benchmarks.held_out import Held, middle_square
 from benchmarks.sheets import write_sheet
 from cinn_hub.color import colorfulness, to_lab, to_rgb
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.flow import Condition
 from cinn_hub.photos import paint
-from training.photos import Source, evenly, find_photos
+from training.photos import evenly, find_photos
 
-SIDE = 256
 SAMPLES = 8
 POOL = 32
 SHEET_PHOTOS = 24
-STORED_QUALITY = 82  # of WebP
 SMOOTH = 2.0  # L units between neighbours at 64x64
 MEAN_AB = (2.0, 7.8)  # of the training photos: python -m benchmarks.colours --mean-of PATH
 COLUMNS = (
@@ -79,68 +75,6 @@ IDEALS = {
     **{f"{part}: differences of answers / of real": "1" for part in differences.PARTS},
     "share of the mood in all differences": "",
 }
-
-
-@dataclass(frozen=True)
-class Held:
-    """The held-out photos, N of them: rgb (N, 256, 256, 3) uint8, L (N, 256, 256), ab small."""
-
-    rgb: np.ndarray
-    lightness: np.ndarray
-    ab: np.ndarray  # (N, 64, 64, 2)
-
-    @classmethod
-    def read(
-        cls,
-        places: list[str],
-        limit: int | None,
-        listed: Path | None = None,
-        stored: int | None = None,
-    ) -> Held:
-        sources = find_photos(places)
-        if listed:
-            sources = chosen_by(listed, sources)
-        pictures = [middle_square(source, stored) for source in sources[:limit]]
-        rgb = np.stack(pictures)
-        lab = np.stack([to_lab(picture) for picture in pictures])
-        return cls(rgb, lab[..., 0], np.stack([small_ab(x) for x in lab]))
-
-
-def chosen_by(listed: Path, sources: list[Source]) -> list[Source]:
-    """The photos whose file names are in the list, one per line, in its order."""
-    by_name = {Path(source.name).name: source for source in sources}
-    names = listed.read_text("utf-8").split()
-    found = [by_name[name] for name in names if name in by_name]
-    if not found:
-        raise SystemExit(f"None of the photos is named in {listed}; give the set that it lists.")
-    return found
-
-
-def middle_square(source: Source, stored: int | None = None) -> np.ndarray:
-    """sRGB (256, 256, 3) uint8 of the middle of a photo; see `stored_at` for `stored`."""
-    bgr = source.decode()
-    if stored:
-        bgr = stored_at(bgr, stored)
-    height, width = bgr.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = np.ascontiguousarray(bgr[top : top + side, left : left + side, ::-1])
-    method = cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC
-    return cv2.resize(square, (SIDE, SIDE), interpolation=method)
-
-
-def stored_at(bgr: np.ndarray, short_side: int) -> np.ndarray:
-    """The photo shrunk to this short side, stored as WebP and read again."""
-    image = Image.fromarray(bgr[..., ::-1])
-    scale = min(1.0, short_side / min(image.size))
-    size = (round(image.width * scale), round(image.height * scale))
-    buffer = io.BytesIO()
-    image.resize(size, Image.Resampling.LANCZOS).save(buffer, "WEBP", quality=STORED_QUALITY)
-    return np.asarray(Image.open(buffer).convert("RGB"))[..., ::-1]
-
-
-def small_ab(lab: np.ndarray) -> np.ndarray:
-    return cv2.resize(lab[..., 1:], (SIDE // 4,) * 2, interpolation=cv2.INTER_AREA)
 
 
 def with_ab(lightness: np.ndarray, ab: tuple[float, float]) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""`lsun-minimal` from FrEIA's layers (0.2, `pip install FrEIA==0.2`), with one of our model's weights.
+"""`lsun-minimal` from FrEIA's layers, with the weights of one of our models.
 
-Only `benchmarks.speed` needs it. The subnets and the condition network are those of the authors'
-published code, written anew; FrEIA 0.2 calls `s1` and `s2` of 2019 `subnet1` and `subnet2`.
+Needs FrEIA 0.2: pip install FrEIA==0.2 scipy. Only `benchmarks.speed` imports it.
+The subnets and the condition network are those of the authors' published code, written anew; what
+was `s1` and `s2` in 2019 is `subnet1` and `subnet2` in FrEIA 0.2.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 import cinn_hub
 from benchmarks import differences
-from benchmarks.colours import SIDE, middle_square, small_ab
+from benchmarks.held_out import SIDE, middle_square, small_ab
 from cinn_hub.color import to_lab
 from cinn_hub.colorization import Colorization, PreparedPhoto
 from cinn_hub.colorizing import ColorModel

@@ -7,8 +7,8 @@ from pathlib import Path
 from huggingface_hub import ModelCard, ModelCardData
 from yaml import YAMLError
 
-from cinn_hub.errors import CheckpointError, quoted
-from cinn_hub.files import MOST_CARD, read_plain, reason_of
+from cinn_hub.errors import CheckpointError, CinnHubError, quoted
+from cinn_hub.files import MOST_CARD, read_plain, reason_of, write_whole
 
 CARD_FILE = "README.md"
 UNREADABLE = (ValueError, TypeError, KeyError, RecursionError, YAMLError)  # of bad metadata
@@ -39,6 +39,20 @@ def card_text(folder: Path) -> str:
         ) from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read: {reason_of(error)}.") from error
+
+
+def write_card(card: ModelCard, folder: Path) -> None:
+    """Writes the card of a model folder that has none.
+
+    Raises:
+        CinnHubError: the folder cannot be written to.
+    """
+    path = folder / CARD_FILE
+    if not path.exists():
+        try:
+            write_whole(path, str(card))
+        except OSError as error:
+            raise CinnHubError(f"{path} cannot be written: {reason_of(error)}.") from error
 
 
 def check_card(text: str, source: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +35,7 @@ class PreparedPhoto:
             grey photo.
         colored: whether the photo has colours, not only the toning of a sepia print.
         weights: fingerprint of the model that it was prepared for.
-        kept: what was computed when it was first needed, to be used again.
+        kept: what was computed when it was first needed, to be used again; behind a lock.
     """
 
     photo: photos.Photo
@@ -45,6 +46,7 @@ class PreparedPhoto:
     colored: bool
     weights: str
     kept: dict[str, Tensor] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __repr__(self) -> str:
         colors = "coloured" if self.colored else "grey or toned"
@@ -64,7 +66,11 @@ class Colorization:
     Attributes:
         ab: (ab_size, ab_size, 2) float32, of the photo squeezed to a square.
         latent: one row; `colorize(photo, latent=latent)` gives the same colours again.
-        log_prob: log p(ab | L) in nats; bits_per_dim: the same per ab value; lower is likelier.
+        log_prob: log p(ab | L) in nats, an exact density of ab with the model's noise, in ab units;
+            bits_per_dim: the same per ab value; lower is likelier. Pale colourings are likelier
+            than real ones, so sort by plausibility.
+        plausibility: how believable the colours are, in nats a place; higher is better. See
+            `ColorModel.plausibility`.
         settings: what is needed to make it again, as text: model and weights, seed, temperature,
             number of the sample.
     """
@@ -74,6 +80,7 @@ class Colorization:
     latent: Latent
     log_prob: float
     bits_per_dim: float
+    plausibility: float
     settings: dict[str, str]
 
     def __repr__(self) -> str:
@@ -93,7 +100,7 @@ class Colorization:
     @cached_property
     def image(self) -> Image.Image:
         """The colouring at the photo's own size; its L is the photo's L. Made once and kept."""
-        return photos.render(self.photo, self.ab, self.hinted)
+        return photos.render(self.photo, self.ab, hinted=self.hinted)
 
     @cached_property
     def layer(self) -> Image.Image:
@@ -128,13 +135,15 @@ class Colorization:
         """The same colours on the same photo in another size."""
         return replace(self, photo=photo)
 
-    def save(self, path: str | Path, quality: int = 95) -> None:
+    def save(self, path: str | Path, quality: int = 95, enlargement: str = "guided") -> None:
         """Writes the full-size picture with the photo's EXIF and the settings; see `photos.save`.
+
+        enlargement: "guided", or "joint-bilateral" as in Ardizzone et al. 2019, which is slow.
 
         Raises:
             PhotoError: the suffix is unknown, or the file cannot be written.
         """
-        image = vars(self).get("image") or photos.render(
-            self.photo, self.ab, self.hinted
-        )  # the rendered one is not kept
+        image = vars(self).get("image") if enlargement == "guided" else None
+        if image is None:  # the rendered one is not kept
+            image = photos.render(self.photo, self.ab, enlargement, self.hinted)
         photos.save(image, path, settings=self.settings, quality=quality)

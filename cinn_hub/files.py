@@ -29,7 +29,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     behind, and what was at `path` stays. What killed processes left in the folder is removed.
     """
     path = Path(path)
-    sweep_once(path.parent)
+    sweep_once(os.path.abspath(path.parent))
     unfinished = path.with_name(UNFINISHED.format(secrets.token_hex(4), path.suffix.lower()))
     try:
         unfinished.touch(exist_ok=False)
@@ -43,10 +43,16 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
+def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
+    """Writes a file of this content; see `whole_file`."""
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
 @cache
-def sweep_once(folder: Path) -> None:
+def sweep_once(folder: str) -> None:
     """Sweeps a folder the first time that this process writes to it."""
-    sweep(folder)
+    sweep(Path(folder))
 
 
 def sweep(folder: Path) -> None:

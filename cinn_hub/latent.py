@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cinn_hub.errors import CheckpointError, CinnHubError
+from cinn_hub.errors import CheckpointError, CinnHubError, quoted
 from cinn_hub.files import reason_of, whole_file
+from cinn_hub.flow import Condition
 from cinn_hub.tensors import open_tensors
 
 HOTTEST = 10  # temperature; far lower ones give noise already
+MOST_ROWS = 10_000  # that can be asked for at once; results are held in memory
+AT_ONCE = 64  # rows decoded together, to bound memory; more are not faster
 FEW_DIMENSIONS = 32  # of a level; with fewer, norms of draws differ too much to be worth keeping
 
 Temperature = float | Mapping[str, float]
@@ -41,6 +45,15 @@ def check_temperature(temperature: Temperature, levels: Sequence[str]) -> dict[s
     return by_level
 
 
+def check_count(n: int, name: str = "n", least: int = 1) -> int:
+    """A number of samples or steps, refused where it is out of range."""
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not least <= n <= MOST_ROWS:
+        raise CinnHubError(
+            f"{name} is {quoted(n)}; it must be a whole number from {least} to {MOST_ROWS}."
+        )
+    return int(n)
+
+
 def sample_seed(seed: int, index: int) -> int:
     """The seed of sample `index`, whatever the number of samples: one for each (seed, index)."""
     return int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0])
@@ -55,12 +68,6 @@ def check_seed(seed: int) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise CinnHubError(f"The seed is {seed}; it must be a whole number, 0 or more.")
     return int(seed)
-
-
-def check_count(n: int) -> int:
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise CinnHubError(f"n is {n}; it must be a whole number of samples, 1 or more.")
-    return int(n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +111,10 @@ class Latent:
         """N, the number of samples."""
         return len(next(iter(self.levels.values())))
 
-    def __getitem__(self, index: int) -> Latent:
-        """One sample, still with its row dimension."""
+    def __getitem__(self, index: int | slice) -> Latent:
+        """One sample, still with its row dimension; or those of a slice."""
+        if isinstance(index, slice):
+            return self.map(lambda z: z[index])
         index = range(len(self))[index]
         return self.map(lambda z: z[index : index + 1])
 
@@ -139,7 +148,13 @@ class Latent:
 
     @classmethod
     def cat(cls, latents: Sequence[Latent]) -> Latent:
-        """Several latents as the rows of one."""
+        """Several latents as the rows of one.
+
+        Raises:
+            CinnHubError: there are none.
+        """
+        if not latents:
+            raise CinnHubError("There are no latents; give one or more.")
         return cls({k: torch.cat([x.levels[k] for x in latents]) for k in latents[0].levels})
 
     def scale(self, temperature: Temperature) -> Latent:
@@ -160,6 +175,8 @@ class Latent:
         improbable middle; the circle keeps the norm. Levels of few dimensions, and vectors of norm
         0, follow the straight line.
         """
+        if not 0 <= t <= 1:
+            raise CinnHubError(f"t is {t:g}; the way goes from 0 to 1.")
         between = {}
         for name, z in self.levels.items():
             few = z[0].numel() < FEW_DIMENSIONS
@@ -170,10 +187,9 @@ class Latent:
         """The way to the other, both ends included, as the rows of one latent; see `slerp`.
 
         Raises:
-            CinnHubError: fewer than 2 steps.
+            CinnHubError: fewer than 2 steps, or too many.
         """
-        if steps < 2:
-            raise CinnHubError(f"The number of steps is {steps}; a way needs 2 or more.")
+        check_count(steps, "The number of steps", least=2)
         return Latent.cat([self.slerp(other, i / (steps - 1)) for i in range(steps)])
 
     def renewed(self, other: Latent, share: float | Mapping[str, float]) -> Latent:
@@ -240,6 +256,25 @@ class Latent:
         return latent
 
 
+def batches(z: Latent, condition: Condition) -> Iterator[tuple[Latent, Condition]]:
+    """B * n latents and their B conditions in parts of up to `AT_ONCE` rows, in their order.
+
+    Row i of z is under row i // n of the condition, in every part as in the whole.
+    """
+    n = len(z) // condition.rows
+    if n * condition.rows != len(z) or n == 0:
+        raise CinnHubError(
+            f"There are {len(z)} latents for {condition.rows} conditions; give each as many."
+        )
+    together = max(1, AT_ONCE // n)  # conditions
+    for start in range(0, condition.rows, together):
+        rows = slice(start, start + together)
+        part = condition if together >= condition.rows else condition.map(itemgetter(rows))
+        of_part = z[rows.start * n : rows.stop * n]
+        for first in range(0, len(of_part), AT_ONCE):
+            yield of_part[first : first + AT_ONCE], part
+
+
 def check_values(latent: Latent, source: str) -> None:
     """Refuses a latent without rows, with levels of different lengths, or with NaN or infinity."""
     rows = {len(z) for z in latent.levels.values() if z.dim() > 1}
@@ -252,6 +287,17 @@ def check_values(latent: Latent, source: str) -> None:
             raise CheckpointError(
                 f"{source} has values at level {name} that are not finite numbers; make it again."
             )
+
+
+def numbered(name: str, n: int) -> list[dict[str, str]]:
+    """Settings that say which of n colourings each one is."""
+    return [{name: str(i)} for i in range(n)]
+
+
+def describe(settings: Mapping[str, str]) -> str:
+    """As text for metadata: "seed 7, sample 2"."""
+    own = ("model", "weights")
+    return ", ".join(f"{key} {value}" for key, value in settings.items() if key not in own)
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:

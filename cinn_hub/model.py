@@ -25,6 +25,7 @@ from cinn_hub.latent import (
     HOTTEST,
     Latent,
     Temperature,
+    batches,
     check_count,
     check_seed,
     check_temperature,
@@ -127,9 +128,13 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """x (B * n, C, H, W) -> its latent, and log|det dz/dx| (B * n,) in nats.
 
         Row i of x is seen under row i // n of the condition.
+
+        Raises:
+            CinnHubError: x, or what this model makes of it, is not finite.
         """
         with self.arithmetic():
             levels, log_det = self.flow(x.to(self.dtype) / self.unit, condition)
+        self.check_finite(*levels.values(), log_det)
         ordered = {name: levels[name] for name in self.latent_shapes}
         return Latent(ordered), log_det - self.log_volume_of_unit
 
@@ -137,7 +142,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """The exact inverse of `encode`: a latent of B * n rows -> x (B * n, C, H, W).
 
         Raises:
-            CinnHubError: the latent belongs to another model.
+            CinnHubError: the latent belongs to another model, or what comes out is not finite.
         """
         return self.decode_with_log_prob(z, condition)[0]
 
@@ -145,9 +150,20 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """As `decode`, with log p(x | c) in nats (B * n,), which costs nothing more."""
         z = self.fitted(z)
         with self.arithmetic():
-            x, log_det = self.flow.inverse(z.levels, condition)
+            parts = [self.flow.inverse(rows.levels, part) for rows, part in batches(z, condition)]
+        x, log_det = (torch.cat(values) for values in zip(*parts, strict=True))
+        x = x * self.unit
         log_prob = standard_normal_log_prob(z) - log_det - self.log_volume_of_unit
-        return x * self.unit, log_prob
+        self.check_finite(x, log_prob)
+        return x, log_prob
+
+    def check_finite(self, *values: Tensor) -> None:
+        """Refuses what would become a picture, or a likelihood, of NaN."""
+        if not all(x.isfinite().all() for x in values):
+            raise CinnHubError(
+                f"{self.name} gives values here that are not finite numbers; take another latent, "
+                "or a lower temperature."
+            )
 
     @property
     def log_volume_of_unit(self) -> float:
@@ -195,6 +211,9 @@ class ConditionalINN(nn.Module, ModelHubMixin):
             temperature: one number, or one per level; by default the model's own.
             seed: the same seed gives the same latents; row i depends on it and on i, not on n. By
                 default a fresh one.
+
+        Raises:
+            CinnHubError: n, temperature or seed is out of range.
         """
         n = check_count(n)
         seed = fresh_seed() if seed is None else check_seed(seed)
@@ -283,8 +302,26 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """Writes `config.json` and `model.safetensors`, floating-point weights in `dtype`."""
         write_checkpoint(self.config, self.state_dict(), folder, dtype)
 
-    def _save_pretrained(self, save_directory: Path) -> None:
-        self.save(save_directory)
+    def save_pretrained(
+        self,
+        save_directory: str | os.PathLike[str],
+        *,
+        push_to_hub: bool = False,
+        repo_id: str | None = None,
+        **options: Any,
+    ) -> str | None:
+        """Writes the model, and its card where there is none yet; perhaps publishes it, too.
+
+        In place of the `ModelHubMixin`'s own, which removes the config of the model that was there
+        before it has written another.
+
+        Raises:
+            CinnHubError: the folder cannot be written to.
+        """
+        folder = Path(save_directory)
+        self.save(folder)
+        cards.write_card(self.generate_model_card(), folder)
+        return self.push_to_hub(repo_id or folder.name, **options) if push_to_hub else None
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The card that the model was loaded with; a draft for its author if it had none, or if

@@ -10,15 +10,17 @@ from helpers import ROOT
 # import what lies on floors below its own. "cinn_hub" is the package's own face, __init__.py.
 FLOORS = (
     ("errors",),
-    ("files", "color", "registry", "flow", "archives"),
-    ("config", "tensors", "pickles"),
+    ("files", "color", "color_classes", "registry", "flow", "archives"),
+    ("config", "tensors", "pickles", "manifest", "processes"),
     ("photos", "latent", "guidance", "palette", "selection", "networks", "checkpoints"),
     ("cards", "hub"),
-    ("model", "colorization", "animation", "album"),
-    ("colorizing", "writing"),
+    ("model", "colorization", "animation", "album", "audit"),
+    ("seeing",),
+    ("colorizing", "writing", "running"),
     ("models",),
     ("loading", "conversion"),
     ("cinn_hub", "publishing"),
+    ("tasks",),
     ("cli", "ui"),
     ("__main__",),
 )

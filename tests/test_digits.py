@@ -86,7 +86,7 @@ def test_log_det_is_that_of_the_jacobian(small, images):
 
 def test_bits_are_those_of_eight_bit_pixels(small):
     nats = torch.tensor([0.0])  # density 1 on [0, 1]: 8 bits for each pixel
-    assert small.bits_per_dim(nats).item() == pytest.approx(8)
+    assert small.bits_per_pixel(nats).item() == pytest.approx(8)
 
 
 def test_samples(small):

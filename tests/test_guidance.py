@@ -101,6 +101,18 @@ def test_hints_with_a_reach_and_without_colour(small_model, photo):
     assert not np.allclose(wide.ab, result.ab, atol=0.5)
 
 
+def test_hints_on_answers_that_are_there(small_model, photo):
+    answers = small_model.colorize(photo, n=3, seed=1)
+    hints = [(20, 20, "#bb5544")]
+    latents = [answer.latent for answer in answers[1:]]
+    mended = small_model.colorize(photo, latent=latents, hints=hints)
+    for number, result in enumerate(mended, 1):
+        expected = small_model.colorize(photo, latent=answers[number].latent, hints=hints)[0]
+        np.testing.assert_allclose(result.ab, expected.ab, atol=0.05)
+        assert result.settings["sample"] == str(number) and "hints" in result.settings
+        assert result.settings.items() >= answers[number].settings.items()
+
+
 def test_the_derivative_is_computed_once_a_photo(small_model, photo, monkeypatch):
     prepared = small_model.prepare(photo)
     hints = [(20, 20, "#bb5544")]

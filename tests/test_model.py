@@ -147,7 +147,7 @@ def test_a_file_that_is_no_latent_is_refused(tmp_path):
     (tmp_path / "z.safetensors").write_bytes(b"nonsense")
     for name in ("z.safetensors", "missing.safetensors"):
         with pytest.raises(
-            CheckpointError, match=f"{name} cannot be read as a latent|{name} does not exist"
+            CheckpointError, match=f"{name} is damaged or not a safetensors|{name} does not exist"
         ):
             Latent.load(tmp_path / name)
 

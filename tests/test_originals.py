@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import color_picture
+from PIL import Image
 from rebuilding import FOLDER, NAMES, Golden, rebuilt
 
 import cinn_hub
@@ -16,8 +17,15 @@ from cinn_hub.flow import (
 )
 from cinn_hub.latent import Latent
 from cinn_hub.models.original_files import read_original
-from cinn_hub.models.originals import ORIGINALS, build_original, numpy_permutation
+from cinn_hub.models.originals import (
+    L_CENTER,
+    L_SPREAD,
+    ORIGINALS,
+    build_original,
+    numpy_permutation,
+)
 from cinn_hub.networks import StackSubnet
+from cinn_hub.photos import JointBilateralEnlargement
 
 TOLERANCE = 1e-4
 LAYERS = {key: torch.from_numpy(x) for key, x in np.load(FOLDER / "layers.golden.npz").items()}
@@ -233,3 +241,26 @@ def test_moves_of_digits(models, name):
     written = model.transfer(digits, label=4, source=4)
     torch.testing.assert_close(written.view(2, 28, 28), digits, atol=1 / 254, rtol=0)
     assert model.interpolate(digits[0], digits[1], label=2, steps=3).shape == (3, 1, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("key", "reach", "contrast"), [("6_sl0.1", 6, 2.56), ("4_sl0.05", 4, 1.28)]
+)
+def test_joint_bilateral_enlargement(key, reach, contrast):
+    golden = np.load(FOLDER / "joint-bilateral.golden.npz")
+    lightness = golden["L"] * np.float32(L_SPREAD) + np.float32(L_CENTER)
+    small = golden["ab"].transpose(1, 2, 0)
+    enlargement = JointBilateralEnlargement(small, reach, contrast)
+    expected = golden[f"up_sx{key}"].transpose(1, 2, 0)
+    parts = [enlargement.rows(lightness, slice(i, i + 20)) for i in (0, 20, 40)]
+    np.testing.assert_allclose(np.concatenate(parts), expected, atol=1e-4)
+
+
+def test_pictures_as_in_the_paper(models, tmp_path):
+    (result,) = models["lsun-minimal"].colorize(color_picture(40, 30), n=1, seed=3)
+    for name in ("guided", "joint-bilateral"):
+        result.save(tmp_path / f"{name}.png", enlargement=name)
+    ours, theirs = (np.asarray(Image.open(path)) for path in sorted(tmp_path.iterdir()))
+    assert ours.shape == theirs.shape and not np.array_equal(ours, theirs)
+    with pytest.raises(cinn_hub.CinnHubError, match="joint-bilateral"):
+        result.save(tmp_path / "x.png", enlargement="bilinear")

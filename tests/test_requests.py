@@ -13,7 +13,7 @@ from cinn_hub.ui import models
 from cinn_hub.ui.folder import app_folder
 from cinn_hub.ui.limits import MOST_FILES, MOST_LETTERS, RequestError, check_request
 from cinn_hub.ui.settings import Loading, Settings
-from cinn_hub.ui.waiting import COLORS, SAVES, Lines, as_time
+from cinn_hub.ui.waiting import COLORS, SAVES, Lines, as_time, guess
 
 
 def request(*components):
@@ -115,13 +115,27 @@ def test_a_full_line_refuses_with_a_time_and_the_other_lines_go_on(lines):
     colors, saves = (lines.blocks.fns[i] for i in (0, 1))
     for handler in (colors, saves):
         lines.create_event_queue_for_fn(handler)
-    lines.process_time_per_fn[colors].add(30.0)
     line = lines.event_queue_per_concurrency_id[COLORS.name]
     assert lines.refusal(colors) is None
-    line.queue = [type("Event", (), {"fn": colors})()] * 2
-    expected = "2 people already wait for colours; please come back in 30 seconds."
-    assert lines.refusal(colors) == expected
+    line.queue = [waiting_event(colors, came=i) for i in range(2)]
+    expected = "2 people already wait for colours; please come back in {}."
+    lines.process_time_per_fn[colors] = guess()
+    assert lines.refusal(colors) == expected.format("10 seconds")
+    lines.process_time_per_fn[colors].add(30.0)
+    assert lines.refusal(colors) == expected.format("30 seconds")
     assert lines.refusal(saves) is None
+
+
+def test_nobody_waits_for_many_minutes(lines):
+    saves = lines.blocks.fns[1]
+    lines.create_event_queue_for_fn(saves)
+    lines.process_time_per_fn[saves].add(100.0)
+    line = lines.event_queue_per_concurrency_id[SAVES.name]
+    line.queue = [waiting_event(saves, came=i) for i in range(3)]
+    assert lines.refusal(saves) is None
+    line.queue.append(waiting_event(saves, came=4))
+    expected = "4 people already wait for a file; please come back in 4 minutes."
+    assert lines.refusal(saves) == expected
 
 
 def test_a_refusal_reaches_the_visitor_as_an_error_with_a_sentence(lines, monkeypatch):

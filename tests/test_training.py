@@ -263,7 +263,7 @@ def test_class_scores_find_their_photos(tmp_path, photos):
     lightness, ab, third = collate([found[i] for i in range(12)])
     assert np.array_equal(third.numpy(), scores[:12])
     color_picture(64, 64).save(photos / "new.png")
-    with pytest.raises(SystemExit, match=r"lacks 1 of the photos, photos/new.png"):
+    with pytest.raises(SystemExit, match=r"lacks 1 of the photos, such as photos/new.png"):
         classes.read(tmp_path / "classes.npz", find_photos([photos]))
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 import cinn_hub
-from training.loop import Progress
+from training.loop import Progress, write_state
 
 State = dict[str, Tensor]
 
@@ -84,7 +84,7 @@ def main() -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     progress = vars(Progress())
     checkpoint = {"task": task, "averaged": None, "optimizer": None, "progress": progress}
-    torch.save(checkpoint, options.out)
+    write_state(checkpoint, options.out)
 
 
 if __name__ == "__main__":

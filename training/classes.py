@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from cinn_hub.files import whole_file
 from training.backbone import ColorClassifier
 from training.photos import Source, find_photos
 
@@ -61,7 +62,8 @@ def write(path: Path, sources: Sequence[Source], scores: np.ndarray) -> None:
         raise SystemExit(
             "Two folders or archives have the same name; rename one, so that their photos differ."
         )
-    np.savez(path, names=np.array(names), scores=scores)
+    with whole_file(path) as unfinished, unfinished.open("wb") as file:
+        np.savez(file, names=np.array(names), scores=scores)
 
 
 def read(path: Path, sources: Sequence[Source]) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import cinn_hub
+from cinn_hub.color_classes import log_prob
 from cinn_hub.config import read_json
 from cinn_hub.models.colorization_cinn import ColorizationCINN, ColorizationConfig
 from cinn_hub.networks import ColorBins, EfficientNetLite
@@ -29,23 +30,8 @@ CLASS_WEIGHT = 0.5
 
 
 def cross_entropy(log_p: Tensor, ab: Tensor, bins: ColorBins) -> Tensor:
-    """Mean nats a position; log_p (B, bins, h, w), ab (B, 2, h, w).
-
-    A colour is shared among the four bins around it (bilinear weights), so that the expected
-    colour of an exact prediction is exactly that colour.
-    """
-    log_p = log_p.flatten(2)
-    place = (ab / bins.spacing + bins.per_axis // 2).clamp(0, bins.per_axis - 1.001).flatten(2)
-    low = place.floor()
-    weight, low = place - low, low.long()
-    total = torch.zeros_like(log_p[:, 0])
-    for i in (0, 1):
-        for j in (0, 1):
-            index = (low[:, 0] + i) * bins.per_axis + low[:, 1] + j
-            weight_a = weight[:, 0] if i else 1 - weight[:, 0]
-            weight_b = weight[:, 1] if j else 1 - weight[:, 1]
-            total = total + weight_a * weight_b * log_p.gather(1, index[:, None])[:, 0]
-    return -total.mean()
+    """Mean nats a position; log_p (B, bins, h, w), ab (B, 2, h, w)."""
+    return -log_prob(log_p, ab, bins.spacing).mean()
 
 
 class ColorizationTask(nn.Module):

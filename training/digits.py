@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import cinn_hub
 from cinn_hub.config import read_json
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
-from cinn_hub.writing import LABELS, SIDE, STEPS, dequantized
+from cinn_hub.writing import LABELS, SIDE, STEPS, bits_per_pixel, dequantized
 from training.loop import Stage, Trainer
 from training.mnist import read_mnist
 
@@ -43,8 +43,8 @@ class DigitTask(nn.Module):
             generator = torch.Generator(images.device).manual_seed(0)
             x = dequantized(images / 255, generator)
             log_prob = self.model.log_prob(x, self.model.condition(labels))
-            bits.append(self.model.bits_per_dim(log_prob))
-        return {"bits per dim": torch.cat(bits).mean().item()}
+            bits.append(bits_per_pixel(log_prob))
+        return {"bits per pixel": torch.cat(bits).mean().item()}
 
 
 def everything(task: nn.Module) -> list[dict]:

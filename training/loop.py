@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from cinn_hub.files import reason_of, whole_file, write_whole
 from cinn_hub.latent import sample_seed
 
 WARM_UP_STEPS = 100
@@ -54,8 +54,7 @@ class Progress:
 
     def write(self, folder: Path) -> None:
         """As `training.json`, beside the weights."""
-        text = json.dumps(vars(self), indent=1) + "\n"
-        (folder / "training.json").write_text(text, "utf-8")
+        write_whole(folder / "training.json", json.dumps(vars(self), indent=1) + "\n")
 
 
 class Trainer:
@@ -232,9 +231,7 @@ class Trainer:
             "optimizer": optimizer and optimizer.state_dict(),
             "progress": vars(self.progress),
         }
-        unfinished = self.path.with_suffix(".new")
-        torch.save(state, unfinished)
-        os.replace(unfinished, self.path)
+        write_state(state, self.path)
 
     def load(self) -> dict | None:
         """Takes up an interrupted training; None where there is none."""
@@ -257,6 +254,22 @@ class Trainer:
 
     def to_device(self, batch: Any) -> Any:
         return [x.to(self.accelerator.device) if isinstance(x, Tensor) else x for x in batch]
+
+
+def write_state(state: dict[str, Any], path: Path) -> None:
+    """Writes a checkpoint; the one that was there stays until this one is whole.
+
+    Raises:
+        SystemExit: it cannot be written.
+    """
+    try:
+        with whole_file(path) as unfinished:
+            torch.save(state, unfinished)
+    except (OSError, RuntimeError) as error:
+        raise SystemExit(
+            f"The checkpoint {path} cannot be written ({reason_of(error)}); the one before is "
+            "kept. Free some space and start the same command again."
+        ) from error
 
 
 def progress_bar(name: str) -> tqdm:

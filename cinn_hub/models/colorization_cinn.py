@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch.nn.functional as F
 from torch import Tensor
 
+from cinn_hub.color_classes import plausibility
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.config import Config, bounded
 from cinn_hub.errors import quoted
@@ -17,7 +18,7 @@ from cinn_hub.networks import ColorBins, ConditionNetwork
 
 LEVELS = (MOOD, THINGS, DETAILS, GRAIN)
 CLASSES = "classes"  # in a condition: the features of the classes of colour
-MOST_COUPLINGS = 512  # in a whole model; each takes milliseconds to build
+MOST_COUPLINGS = 256  # in a whole model; each takes milliseconds to build
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,11 @@ class ColorizationCINN(ColorModel):
     def color_classes(self, condition: Condition) -> tuple[Tensor, Tensor]:
         with self.arithmetic():
             return self.bins(condition[CLASSES]).exp(), self.bins.colors
+
+    def plausibility(self, ab: Tensor, log_prob: Tensor, condition: Condition) -> Tensor:
+        with self.arithmetic():
+            log_p = self.bins(condition[CLASSES])
+        return plausibility(log_p, ab, self.bins.spacing)
 
     def parts(self, lightness: Tensor) -> dict[str, Tensor]:
         """The outputs of the condition network for L (B, 1, image_size, image_size), as

@@ -2,7 +2,7 @@
 
 `ORIGINALS` has their configurations at full width; `cinn_hub.convert` makes models of the authors'
 own checkpoints. The first layer of every coupling's networks is linear, so what it says of the
-condition is computed once a photo or label, for all couplings of a level together: its terms.
+condition is computed once per photo or label, for all couplings of a level together: its terms.
 """
 
 from __future__ import annotations

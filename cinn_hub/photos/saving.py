@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, PngImagePlugin, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from cinn_hub.errors import PhotoError
-from cinn_hub.files import reason_of, whole_file
+from cinn_hub.files import reason_of, write_whole
 from cinn_hub.photos.metadata import (
     MARKER_ROOM,
     Metadata,
@@ -75,8 +75,7 @@ def save(
             path.write(encoded(image, kind, settings or {}, quality))
         else:
             data = encoded(image, kind, settings or {}, quality)
-            with whole_file(path) as unfinished:
-                unfinished.write_bytes(data)
+            write_whole(path, data)
     except (OSError, ValueError) as error:
         raise PhotoError(f"{name} cannot be written: {reason_of(error)}.") from error
 

@@ -14,7 +14,6 @@ from cinn_hub.ui import colorize, digits, explore, hints, models, session, trans
 from cinn_hub.ui.example import finished_example
 from cinn_hub.ui.figures import PAGE
 from cinn_hub.ui.folder import KEPT_SECONDS, app_folder, keep_sweeping, remove_on_sigterm
-from cinn_hub.ui.hints import PALETTE
 from cinn_hub.ui.intake import Intake
 from cinn_hub.ui.machine import keep_giving_memory_back, share_cores
 from cinn_hub.ui.serving import FILE_SIZE, AppBlocks, BoundedBodies
@@ -114,7 +113,7 @@ def launch(demo: gr.Blocks, settings: Settings = DEFAULTS, **options) -> None:
     demo.launch(
         theme=theme(),
         js=SCRIPT.read_text("utf-8"),
-        css=STYLE.read_text("utf-8") + swatch_style(),
+        css=STYLE.read_text("utf-8"),
         max_file_size=FILE_SIZE,
         run_history=False,
         footer_links=["api"],
@@ -128,11 +127,6 @@ def launch(demo: gr.Blocks, settings: Settings = DEFAULTS, **options) -> None:
 def own_files(demo: gr.Blocks) -> set[str]:
     """Paths of the examples and of what the page shows at first, which no visitor has sent."""
     return set().union(*(getattr(b, "keep_in_cache", ()) for b in demo.blocks.values()))
-
-
-def swatch_style() -> str:
-    """The colours of the Hints tab's palette."""
-    return "\n".join(f"#swatch-{name} {{ background: {c}; }}" for name, c in PALETTE.items())
 
 
 def theme() -> gr.themes.Base:

@@ -1,43 +1,35 @@
-"""The tool Hints: click a spot, choose its colour, and all answers respect it."""
+"""The tool Hints: the colour of a spot is set on the picture itself, and all answers respect it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import gradio as gr
-import numpy as np
-from gradio.components import Component
 
+from cinn_hub.colorization import Colorization
 from cinn_hub.errors import CinnHubError
-from cinn_hub.guidance import REACH, read_hint
-from cinn_hub.photos import render_grey_preview
+from cinn_hub.guidance import REACH, Hint, read_hints
+from cinn_hub.latent import Latent
+from cinn_hub.ui.canvas import REACHES, answer_with_hints, canvas_value, hint_canvas, palette_value
 from cinn_hub.ui.colorize import added, words
 from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.intake import open_sheet
-from cinn_hub.ui.lightbox import Lightbox
+from cinn_hub.ui.lightbox import Lightbox, Row, Sheet
 from cinn_hub.ui.models import Shelf
-from cinn_hub.ui.session import COMPARE_SIZE, Session
+from cinn_hub.ui.pictures import large
 from cinn_hub.ui.table import Table
+from cinn_hub.ui.waiting import LOOKS
 from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
-PALETTE = {
-    "brick": "#aa3311",
-    "copper": "#d98b4a",
-    "skin": "#e8c9a0",
-    "straw": "#d6b437",
-    "grass": "#5a8f3c",
-    "sea": "#2f6f6a",
-    "sky": "#4a7fc1",
-    "violet": "#7a4a9c",
-}
-NEAR = 0.02  # of the longer side: a click so near to a hint takes it away
-REACHES = (5, 100)  # ab units
+MOST_COLORS = 6  # to choose from
 
-Spots = list[tuple[float, float, str]]
+ABOUT = (
+    "Click a spot on the picture, then choose its colour: first come those that the model believes "
+    "possible there. Drag a hint to move it. The rest of the answer stays about as it is; how far "
+    "it may follow is the hint's reach."
+)
 
 
 def build(shelf: Shelf, model_name: gr.State, table: Table) -> None:
@@ -46,8 +38,7 @@ def build(shelf: Shelf, model_name: gr.State, table: Table) -> None:
     with table.canvas_place:
         canvas = hint_canvas()
     hinter = Hinter(shelf, table)
-    connect_photo(canvas, table)
-    connect_clicks(controls, canvas, hinter, model_name)
+    connect_canvas(canvas, hinter)
     run = Wiring(
         hinter.run,
         [controls.photo, table.box, controls.text, *controls.settings, model_name],
@@ -56,82 +47,68 @@ def build(shelf: Shelf, model_name: gr.State, table: Table) -> None:
         after=[table.follow],
     )
     run.on(controls.go.click, api_name="hints")
-    table.need_photo += [controls.undo, controls.clear, controls.go]
+    table.need_photo += [controls.go]
 
 
 class Controls:
-    """What a visitor sets."""
+    """What a visitor sets beside the picture."""
 
     def __init__(self) -> None:
         self.photo = gr.File(label="Photo", visible=False)  # for clients of the API
-        gr.Markdown("Choose a colour, then click where it belongs; click a hint to remove it.")
-        self.color = gr.ColorPicker(PALETTE["brick"], label="Colour", elem_id="hint-color")
-        with gr.Row(elem_classes="palette"):
-            for name, color in PALETTE.items():
-                swatch = gr.Button(name, min_width=28, elem_id=f"swatch-{name}", size="sm")
-                pick = partial(str, color)
-                swatch.click(pick, None, self.color, queue=False, **PRIVATE)
-        with gr.Row():
-            self.undo = gr.Button("Undo", min_width=90, elem_id="undo", interactive=False)
-            self.clear = gr.Button("Remove all", min_width=90, elem_id="clear", interactive=False)
-        with gr.Accordion("Settings", open=False, elem_id="hints-settings"):
-            self.add_settings()
+        gr.Markdown(ABOUT)
+        with gr.Accordion("Hints as text", open=False, elem_id="hints-settings"):
+            self.add_text()
 
-    def add_settings(self) -> None:
-        self.n = gr.Slider(1, 8, 4, step=1, label="How many answers")
-        self.seed = gr.Number(0, precision=0, minimum=0, label="Seed")
+    def add_text(self) -> None:
+        info = "x y #colour, and a reach of its own if you like; one per line, in pixels."
+        self.text = gr.Textbox("", label="Hints", info=info, lines=3, elem_id="hints-text")
         info = "How much the rest of the photo may change colour (in ab units)."
         self.reach = gr.Slider(
             *REACHES, REACH, step=1, label="Reach", info=info, elem_id="hints-reach"
         )
-        info = "x y #colour, one per line, in pixels of the photo."
-        self.text = gr.Textbox("", label="Hints", info=info, lines=3, elem_id="hints-text")
+        self.n = gr.Slider(1, 8, 4, step=1, label="How many answers")
+        self.seed = gr.Number(0, precision=0, minimum=0, label="Seed")
         self.go = gr.Button("Apply these hints", elem_id="hints-go", interactive=False)
 
     @property
-    def settings(self) -> list[Component]:
+    def settings(self) -> list[Any]:
         return [self.n, self.seed, self.reach]
 
 
-def hint_canvas() -> gr.Image:
-    """The photo to click on."""
-    return gr.Image(
-        label="Hints",
-        show_label=False,
-        format="png",
-        interactive=False,
-        buttons=[],
-        elem_id="canvas",
-        alt_text="the photo with its hints",
-    )
-
-
-def connect_photo(canvas: gr.Image, table: Table) -> None:
-    """The canvas shows the answer in view."""
-    table.answers.change(
-        lambda box: marked(box), table.box, canvas, show_progress="hidden", **PRIVATE
-    )
-
-
-def connect_clicks(
-    controls: Controls, canvas: gr.Image, hinter: Hinter, model_name: gr.State
-) -> None:
+def connect_canvas(canvas: gr.HTML, hinter: Hinter) -> None:
     table = hinter.table
-    inputs = [table.box, *controls.settings, model_name]
-    for event, handler, more in (
-        (canvas.select, hinter.click, [controls.color]),
-        (controls.undo.click, hinter.take_last, []),
-        (controls.clear.click, hinter.take_all, []),
-    ):
-        clicked = Wiring(
-            handler,
-            inputs + more,
-            [controls.text, canvas, *table.outputs],
-            progress_on=table.answers,
-            after=[table.follow],
-        )
-        # people click faster than answers come
-        clicked.on(event, trigger_mode="multiple", **PRIVATE)
+    table.stage.change(
+        answer_with_hints, table.box, canvas, show_progress="hidden", queue=False, **PRIVATE
+    )
+    asked = Wiring(hinter.colors, [table.box, canvas], [canvas], kind=LOOKS)
+    asked = asked.on(canvas.select, show_progress="hidden", trigger_mode="always_last", **PRIVATE)
+    asked.success(hinter.warm, table.box, None, show_progress="hidden", **PRIVATE, **LOOKS.event)
+    first = Wiring(hinter.mend_picked, [table.box, canvas], [canvas]).on(
+        canvas.input, show_progress="hidden", trigger_mode="always_last", **PRIVATE
+    )
+    rest = Wiring(hinter.mend_all, [table.box], table.outputs, progress_on=table.answers)
+    # each change starts its own; those that are overtaken show nothing
+    then = first.success(**rest.call, trigger_mode="multiple", **PRIVATE)
+    table.follow(then)
+    for event in (first, then):
+        event.failure(hinter.failed, table.box, canvas, queue=False, **PRIVATE)
+
+
+@dataclass(frozen=True)
+class Hinting:
+    """Hints that the page has sent, on answers that were there.
+
+    Attributes:
+        base, indices: which answers; picked: the index of one of them in the base.
+        edit: the number of the change on the page.
+    """
+
+    base: Row
+    indices: Sequence[int]
+    picked: int
+    hints: list[Hint]
+    edit: int
+    latents: list[Latent] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -142,45 +119,76 @@ class Hinter:
     table: Table
 
     @error_notes
-    def click(
-        self,
-        box: Lightbox,
-        n: int,
-        seed: int,
-        reach: float,
-        name: str,
-        color: str,
-        event: gr.SelectData,
-        progress=PROGRESS,
-    ):
-        sheet = box.photo()
-        session = open_sheet(sheet, self.shelf.get(name))
-        place = photo_pixels(session, event.index)
-        new = read_hint((*place, color), session.size)
-        sheet.spots = toggled(sheet.spots, new.x, new.y, new.color, session)
-        yield from self.follow(box, n, seed, reach, name, progress)
+    def colors(self, box: Lightbox, asked: dict[str, Any]):
+        """Colours that are possible at the spot that the page asks about."""
+        x, y = asked_place(asked)
+        session = box.answers().session
+        model = self.shelf.get(session.model)
+        return palette_value(x, y, model.colors_at(session.prepared, x, y, MOST_COLORS))
 
     @error_notes
-    def take_last(self, box: Lightbox, n, seed, reach, name, progress=PROGRESS):
-        box.photo().spots = box.photo().spots[:-1]
-        yield from self.follow(box, n, seed, reach, name, progress)
+    def warm(self, box: Lightbox) -> None:
+        """What all hints on this photo need, while its visitor chooses a colour."""
+        session = box.answers().session
+        self.shelf.get(session.model).coarse_derivative(session.prepared)
 
     @error_notes
-    def take_all(self, box: Lightbox, n, seed, reach, name, progress=PROGRESS):
-        box.photo().spots = []
-        yield from self.follow(box, n, seed, reach, name, progress)
+    def mend_picked(self, box: Lightbox, sent: dict[str, Any]):
+        """The picked answer with the hints, at once; `mend_all` does the others."""
+        sheet, row = box.photo(), box.answers()
+        hinting = hinting_of(row, sent)
+        sheet.hinting, sheet.edit = hinting, hinting.edit
+        if not hinting.hints:
+            return gr.skip()
+        one = hinting.latents[hinting.indices.index(hinting.picked)]
+        (result,) = self.mended(hinting, [one])
+        intensity = row.intensity(row.picked) / 100
+        picture = large(result.with_intensity(intensity))[1]
+        return canvas_value(row, picture, hinting.hints, hinting.edit)
 
-    def follow(
-        self, box: Lightbox, n: int, seed: int, reach: float, name: str, progress: gr.Progress
-    ) -> Iterator[tuple[Any, ...]]:
-        """The marks at once, then the answers."""
+    @error_notes
+    def mend_all(self, box: Lightbox):
+        """All answers with the newest hints, as a row in the place of the one with older hints."""
         sheet = box.photo()
-        open_sheet(sheet, self.shelf.get(name))
-        unchanged = [gr.skip()] * len(self.table.outputs)
-        yield as_text(sheet.spots), marked(box), *unchanged
-        progress(0.3, desc="Following the hints")
-        self.color(box, n, seed, reach, name)
-        yield gr.skip(), marked(box), *self.table.values(box)
+        hinting, sheet.hinting = sheet.hinting, None
+        if hinting is None:  # another event is at it
+            return self.table.values(box)
+        results = self.mended(hinting, hinting.latents) if hinting.hints else []
+        if sheet.edit != hinting.edit:  # there are newer ones in the meantime
+            return self.table.values(box)
+        old = sheet.at
+        if hinting.hints:
+            self.lay(box, sheet, hinting, results)
+        elif hinting.base in sheet.rows:
+            sheet.at = hinting.base
+        if old and old.base is hinting.base and not (old.stars or box.is_pinned(old)):
+            sheet.rows.remove(old)
+        return self.table.values(box)
+
+    def mended(self, hinting: Hinting, latents: list[Latent]) -> list[Colorization]:
+        session = hinting.base.session
+        model = self.shelf.get(session.model)
+        return model.colorize(session.prepared, latent=latents, hints=hinting.hints)
+
+    def lay(
+        self, box: Lightbox, sheet: Sheet, hinting: Hinting, results: list[Colorization]
+    ) -> None:
+        base, indices = hinting.base, hinting.indices
+        latents = "[result.latent for result in results]"
+        if len(indices) < len(base.pictures):
+            latents = f"[{', '.join(f'results[{i}].latent' for i in indices)}]"
+        hints = hints_code(hinting.hints)
+        call = f"model.colorize({sheet.name!r}, latent={latents}, hints={hints})"
+        title, before = f"Hints on {base.title}", base.session.code
+        row = self.table.lay(box, sheet, title, results, call, words(results), before=before)
+        row.base, row.indices, row.hints, row.edit = base, indices, hinting.hints, hinting.edit
+        row.picked = indices.index(hinting.picked)
+        kept = base.intensities
+        row.intensities = {at: kept[i] for at, i in enumerate(indices) if i in kept}
+
+    def failed(self, box: Lightbox) -> dict[str, Any]:
+        """Ends the waiting on the page."""
+        return {"failed": next(box.ids)}
 
     @error_notes
     def run(
@@ -196,82 +204,66 @@ class Hinter:
     ):
         """Colourings with chosen colours at chosen spots.
 
-        The hints are lines of "x y #rrggbb", in pixels of the photo. The reach is how far, in ab
-        units, the rest of the photo may follow them.
+        The hints are lines of "x y #rrggbb", in pixels of the photo; a fourth number is a reach of
+        its own. The reach is how far, in ab units, the rest of the photo may follow them.
         """
         spots = from_text(hints)
         progress(0.1, desc="Looking at the photo")
         sheet = added(box, photo)
-        open_sheet(sheet, self.shelf.get(name))
-        sheet.spots = spots
+        model = self.shelf.get(name)
+        prepared = open_sheet(sheet, model).prepared
         progress(0.4, desc="Following the hints")
-        self.color(box, n, seed, reach, name)
+        n, seed, read = int(n), int(seed or 0), read_hints(spots, prepared.size)
+        results = model.colorize(prepared, n, seed=seed, hints=read, reach=reach)
+        options = f"n={n}, seed={seed}, hints={hints_code(read)}, reach={reach:g}"
+        call = f"model.colorize({sheet.name!r}, {options})"
+        self.table.lay(box, sheet, f"Hints, seed {seed}", results, call, words(results))
         return self.table.values(box)
 
-    def color(self, box: Lightbox, n: int, seed: int, reach: float, name: str) -> None:
-        n, seed, sheet = int(n), int(seed or 0), box.photo()
-        model = self.shelf.get(name)
-        prepared = sheet.opened.prepared
-        results = model.colorize(prepared, n, seed=seed, hints=sheet.spots, reach=reach)
-        listed = ", ".join(f"({x:g}, {y:g}, {color!r})" for x, y, color in sheet.spots)
-        options = f"n={n}, seed={seed}, hints=[{listed}], reach={reach:g}"
-        call = f"model.colorize({sheet.name!r}, {options})"
-        self.table.lay(box, sheet, "Hints", results, call, words(results))
+
+def asked_place(asked: Any) -> tuple[float, float]:
+    try:
+        return float(asked["x"]), float(asked["y"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise CinnHubError("The page asked for colours of no spot; click a spot.") from error
 
 
-def toggled(hints: Spots, x: float, y: float, color: str, session: Session) -> Spots:
-    """The hints with a new one, or without the one that was clicked on."""
-    reach = NEAR * max(session.size)
-    rest = [hint for hint in hints if np.hypot(hint[0] - x, hint[1] - y) > reach]
-    return rest if len(rest) < len(hints) else [*hints, (x, y, color)]
+def hinting_of(row: Row, sent: Any) -> Hinting:
+    """What the page has sent, on the answers without hints that are behind the row in view.
+
+    Of a map only the picked answer gets the hints.
+    """
+    try:
+        spots, edit = [tuple(spot) for spot in sent["spots"]], int(sent["edit"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise CinnHubError("The page sent no hints; click a spot.") from error
+    hints = read_hints(spots, row.session.size)
+    base = row.base or row
+    picked = row.indices[row.picked] if row.base else row.picked
+    indices = row.indices if row.base else [picked] if row.side else range(len(row.pictures))
+    latents = [base.session.bare_result(i).latent for i in indices]
+    return Hinting(base, list(indices), picked, hints, edit, latents)
 
 
-def photo_pixels(session: Session, place: tuple[int, int]) -> tuple[float, float]:
-    """Pixels of what is shown -> pixels of the photo."""
-    scale = session.size[0] / session.prepared.photo.size[0]
-    last = (side - 1 for side in session.size)
-    x, y = (min(int((at + 0.5) * scale), end) for at, end in zip(place, last, strict=True))
-    return x, y
+def hints_code(hints: Sequence[Hint]) -> str:
+    """As Python."""
+    own = {hint: "" if hint.reach is None else f", {hint.reach:g}" for hint in hints}
+    return f"[{', '.join(f'({h.x:g}, {h.y:g}, {h.color!r}{own[h]})' for h in hints)}]"
 
 
-def marked(box: Lightbox) -> np.ndarray | None:
-    """The picked answer with a ring of its colour at each hint."""
-    if box.at is None or box.at.opened is None:
-        return None
-    session, row = box.at.opened, box.row
-    photo = session.prepared.photo
-    shown = render_grey_preview(photo, COMPARE_SIZE)
-    if row is not None:
-        shown = row.session.result(row.picked).preview(COMPARE_SIZE)
-    picture = np.array(shown.convert("RGB"))
-    scale = photo.size[0] / session.size[0]
-    radius = max(6, round(0.012 * max(picture.shape)))
-    for x, y, color in box.at.spots:
-        place = round(x * scale), round(y * scale)
-        rgb = tuple(bytes.fromhex(color[1:]))
-        cv2.circle(picture, place, radius, (255, 255, 255), -1, cv2.LINE_AA)
-        cv2.circle(picture, place, radius - 2, rgb, -1, cv2.LINE_AA)
-    return picture
-
-
-def as_text(hints: Spots) -> str:
-    return "\n".join(f"{x:g} {y:g} {color}" for x, y, color in hints)
-
-
-def from_text(text: str) -> Spots:
-    """Reads what `as_text` writes.
+def from_text(text: str) -> list[tuple[Any, ...]]:
+    """Hints from lines of "x y #rrggbb", with a reach behind it or without.
 
     Raises:
         CinnHubError: a line does not have this form.
     """
     hints = []
     for line in filter(None, map(str.strip, text.splitlines())):
-        parts = line.split()
         try:
-            x, y, color = float(parts[0]), float(parts[1]), parts[2]
-        except (ValueError, IndexError) as error:
+            x, y, color, *reach = line.split(maxsplit=3)
+            hints.append((float(x), float(y), color, *map(float, reach)))
+        except ValueError as error:
             raise CinnHubError(
                 f'The line {line!r} is not a hint; expected "x y #rrggbb", as "10 20 #aa3311".'
             ) from error
-        hints.append((x, y, color))
     return hints

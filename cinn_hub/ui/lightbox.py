@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cinn_hub.errors import CinnHubError, PhotoError
+from cinn_hub.guidance import Hint
 from cinn_hub.ui.session import Session
 
 MOST_PHOTOS = 60
@@ -27,20 +28,24 @@ class Row:
         title: what they are, such as "More like number 3".
         session: the photo with these answers, and the Python that makes them.
         pictures: a preview of each.
-        bits, chromas: of each, to sort by.
+        plausibilities, chromas: of each, to sort by.
         picked: the index of the one that is large.
         stars: indices of favourites.
         intensities: in percent, of answers whose colours were made paler or stronger.
         side: columns of a map; 0 where neighbours mean nothing.
         made: when, in seconds.
         larges: the large pictures that were looked at, by index and intensity.
+        base: the row whose answers these are with hints; None for answers without.
+        indices: which of the answers of the base; all if empty.
+        hints: on all of these answers.
+        edit: the number of the change on the page that made these hints.
     """
 
     id: int
     title: str
     session: Session
     pictures: Sequence[Shown]
-    bits: Sequence[float]
+    plausibilities: Sequence[float]
     chromas: Sequence[float]
     picked: int = 0
     stars: set[int] = field(default_factory=set)
@@ -48,6 +53,10 @@ class Row:
     side: int = 0
     made: float = field(default_factory=time.monotonic)
     larges: dict[Any, Any] = field(default_factory=dict)
+    base: Row | None = None
+    indices: Sequence[int] = ()
+    hints: list[Hint] = field(default_factory=list)
+    edit: int = 0
 
     def intensity(self, index: int) -> float:
         """In percent."""
@@ -57,7 +66,7 @@ class Row:
         """The indices of the answers in the order in which they are shown."""
         indices = list(range(len(self.pictures)))
         if sort == LIKELIEST and not self.side:
-            indices.sort(key=lambda i: self.bits[i])
+            indices.sort(key=lambda i: -self.plausibilities[i])
         elif sort == COLORFUL and not self.side:
             indices.sort(key=lambda i: -self.chromas[i])
         return indices
@@ -83,7 +92,7 @@ class Sheet:
         thumbnail: the photo, small.
         problem: why it could not be read or coloured, a sentence.
         at: the row in view.
-        spots: hints on it, (x, y, "#rrggbb").
+        hinting: hints that wait for their answers; edit: the number of the newest ones.
     """
 
     id: int
@@ -93,7 +102,8 @@ class Sheet:
     problem: str = ""
     rows: list[Row] = field(default_factory=list)
     at: Row | None = None
-    spots: list[tuple[float, float, str]] = field(default_factory=list)
+    hinting: Any = None
+    edit: int = 0
 
     @property
     def name(self) -> str:
@@ -238,10 +248,10 @@ def key_of(sheet: Sheet, row: Row | None = None, index: int = 0) -> str:
     return f"{sheet.id}" if row is None else f"{sheet.id}.{row.id}.{index}"
 
 
-def likelihood_words(bits: Sequence[float]) -> list[str]:
-    """How likely each answer is beside the others of its row, by its bits per dimension."""
-    words = ("very likely", "likely", "less likely", "daring")
-    least, most = min(bits, default=0), max(bits, default=0)
-    if len(bits) < 3 or most <= least:
-        return [""] * len(bits)
-    return [words[min(3, int(4 * (value - least) / (most - least)))] for value in bits]
+def likelihood_words(plausibilities: Sequence[float]) -> list[str]:
+    """How likely each answer is beside the others of its row, by its plausibility."""
+    words = ("daring", "less likely", "likely", "very likely")
+    least, most = min(plausibilities, default=0), max(plausibilities, default=0)
+    if len(plausibilities) < 3 or most <= least:
+        return [""] * len(plausibilities)
+    return [words[min(3, int(4 * (p - least) / (most - least)))] for p in plausibilities]

@@ -41,6 +41,8 @@ KINDS = {kind.name: kind for kind in (COLORS, DIGITS, SAVES, ARCHIVES, LOOKS, LO
 PATIENT = (COLORS.name, ARCHIVES.name)
 HEAVY = (*PATIENT, SAVES.name)
 JOBS = 2  # of the heavy kinds at once; saves start even then
+MOST_SECONDS, FEW = 180, 4  # nobody waits longer, unless fewer than that are before them
+GUESSED_SECONDS = 5  # of work that has never been done yet
 NAP_SECONDS = 0.02  # between looks at the lines; Gradio's 0.001 keeps a tenth of a core busy
 
 
@@ -92,6 +94,8 @@ class Lines(queueing.Queue):
         self, body: PredictBodyInternal, request: Request, username: str | None
     ) -> tuple[bool, Any, Any]:
         handler = route_utils.get_fn(self.blocks, None, body)
+        if handler not in self.process_time_per_fn:
+            self.process_time_per_fn[handler] = guess()
         refusal = self.refusal(handler)
         if refusal is None:
             return await super().push(body, request, username)
@@ -109,13 +113,27 @@ class Lines(queueing.Queue):
         """What a visitor is told who cannot wait for this any more."""
         kind = self.kinds.get(handler.concurrency_id)
         line = self.event_queue_per_concurrency_id.get(handler.concurrency_id)
-        if kind is None or line is None or len(line.queue) < kind.most_waiting:
+        if kind is None or line is None:
             return None
-        seconds = sum(self.process_time_per_fn[event.fn].avg_time for event in line.queue)
+        seconds = self.seconds_of(line) / kind.slots
+        is_long = seconds > MOST_SECONDS and len(line.queue) >= FEW
+        if len(line.queue) < kind.most_waiting and not is_long:
+            return None
         return (
             f"{len(line.queue)} people already wait for {kind.wanted}; please come back in "
-            f"{as_time(seconds / kind.slots)}."
+            f"{as_time(seconds)}."
         )
+
+    def seconds_of(self, line: queueing.EventQueue) -> float:
+        """How long one slot works on all that waits in a line."""
+        return sum(self.process_time_per_fn[event.fn].avg_time for event in line.queue)
+
+
+def guess() -> queueing.ProcessTime:
+    """The time of work that has never been done yet; Gradio would tell its visitors none."""
+    time = queueing.ProcessTime()
+    time.avg_time = GUESSED_SECONDS
+    return time
 
 
 def as_time(seconds: float) -> str:

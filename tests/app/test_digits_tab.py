@@ -87,7 +87,7 @@ def test_nothing_drawn_is_said(tab):
 def test_a_walk_between_two_hands(tab):
     tab.get_by_role("tab", name="Two hands").click()
     draw_seven(tab, "pad-A")
-    tab.get_by_role("button", name="Hand B: one that the model wrote").click()
+    tab.get_by_role("button", name="Hand B: use a sample").click()
     click_until(tab, "#walk", tab.locator("#walked img"))
     assert shown(tab, "walked").shape == (112, 1008)
 

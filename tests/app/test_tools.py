@@ -1,5 +1,7 @@
 """The tools Explore, Transfer and Hints, and the tab Models, in a real browser."""
 
+import re
+
 import pytest
 from browsing import (
     EXAMPLES,
@@ -98,31 +100,109 @@ def test_a_photo_on_the_table_becomes_a_mood(page, photo):
     expect(page.locator("#moods")).to_contain_text("No colour photo yet", timeout=WAIT)
 
 
-def test_a_hint_is_set_undone_and_removed(page, photo, tmp_path):
+def hinted_photo(page, photo, number):
+    """Adds the photo, picks an answer, and gives the picture to click on."""
     add(page, photo)
-    pick(page, 4)
+    pick(page, number)
     open_tab(page, "Hints")
-    canvas = page.locator("#canvas img")
-    expect(canvas).to_be_visible(timeout=WAIT)
-    page.click("#swatch-sky")
-    expect(page.locator("#hint-color")).to_be_visible()
+    canvas = page.locator("#canvas .answer")
+    expect(canvas).to_have_attribute("alt", re.compile(f"number {number} "), timeout=WAIT)
+    return canvas
+
+
+def place(canvas, x, y, tap=False):
+    """Clicks or taps, at shares of width and height, and waits for colours to choose from."""
+    canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
+    at = {"x": x * box["width"], "y": y * box["height"]}
+    canvas.tap(position=at) if tap else canvas.click(position=at)
+    expect(canvas.page.locator("#canvas .spot.open")).to_have_count(1)
+    expect(canvas.page.locator("#canvas .swatch").nth(2)).to_be_visible(timeout=WAIT)
 
-    def click(x, y):
-        canvas.click(position={"x": x * box["width"], "y": y * box["height"]})
 
-    click(0.25, 0.4)
-    expect_answers(page, 4)
-    pick(page, 2)
+def expect_hints(page, count):
+    """Waits until all answers have so many hints, and nothing is under way."""
+    text = expect(page.locator("#facts"))
+    (text.to_contain_text if count else text.not_to_contain_text)("Hints on", timeout=WAIT)
+    code = code_on(page, "hints=[(" if count else "colorize", has_not=None if count else "hints=")
+    expect(page.locator("#canvas .said")).to_have_text("", timeout=WAIT)
+    assert code.count("'#") == count
+
+
+def test_hints_are_set_moved_undone_and_removed(page, photo, tmp_path):
+    canvas = hinted_photo(page, photo, 4)
+    spots = page.locator("#canvas .spot")
+    place(canvas, 0.25, 0.4)
+    before = canvas.get_attribute("src")
+    page.locator("#canvas .swatch").nth(2).click()
+    expect(canvas).not_to_have_attribute("src", before, timeout=WAIT)  # the picked answer, at once
+    expect_answers(page, 8)
+    expect_hints(page, 1)
+    expect(page.locator("#facts")).to_contain_text("Number 4")
+    place(canvas, 0.7, 0.6)
+    page.locator("#canvas .neutral").click()
+    code_on(page, "), (")
+    code_on(page, "#808080")
+    expect_hints(page, 2)
     save_download(page, "#save", tmp_path / "hinted.png")
-    run_code(code_on(page, "hints=[("), photo)
-    assert same(photo.with_name("cat_color2.png"), Image.open(tmp_path / "hinted.png"))
-    click(0.7, 0.6)
-    code_on(page, "), (")  # two hints
-    click(0.25, 0.4)  # on the hint: away with it
-    code_on(page, "hints=[(", has_not="), (")
-    page.click("#undo")
-    code_on(page, "hints=[]")
+    run_code(code_on(page), photo)
+    assert same(photo.with_name("cat_color4.png"), Image.open(tmp_path / "hinted.png"))
+
+    left = spots.nth(1).bounding_box()["x"]
+    box = canvas.bounding_box()
+    spots.nth(1).hover()
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"], steps=4)
+    page.mouse.up()
+    assert spots.nth(1).bounding_box()["x"] < left - 50
+    code_on(page, ", (127, 6")  # 0.4 of 320 and 0.3 of 213 pixels, or one less
+    page.locator("#canvas .reach").evaluate(
+        "node => { node.value = 80; node.dispatchEvent(new Event('change')); }"
+    )
+    code_on(page, "'#808080', 80)")
+    page.locator("#canvas .undo").click()
+    code_on(page, "'#808080')]")
+    page.locator("#canvas .remove").wait_for(state="hidden")
+    spots.nth(1).click()
+    page.locator("#canvas .remove").click()
+    expect_hints(page, 1)
+    page.locator("#canvas .clear").click()
+    expect_hints(page, 0)
+    expect(spots).to_have_count(0)
+
+
+def test_hints_by_keyboard(page, photo):
+    hinted_photo(page, photo, 2)
+    page.locator("#canvas .add").focus()
+    page.keyboard.press("Enter")
+    spot = page.locator("#canvas .spot")
+    expect(spot).to_be_focused()
+    expect(page.locator("#canvas .swatch").nth(2)).to_be_visible(timeout=WAIT)
+    page.locator("#canvas .swatch").nth(1).focus()
+    page.keyboard.press("Enter")
+    expect_hints(page, 1)
+    code_on(page, "(160, 106,")
+    spot.focus()
+    page.keyboard.press("Shift+ArrowRight")
+    code_on(page, "(176, 106,")
+    page.keyboard.press("Delete")
+    expect_hints(page, 0)
+    expect(page.locator("#canvas .add")).to_be_focused()
+
+
+def test_hints_by_touch_on_a_narrow_page(browser, address, photo):
+    page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
+    page.set_default_timeout(WAIT)
+    page.goto(address)
+    page.wait_for_selector("#go")
+    canvas = hinted_photo(page, photo, 1)
+    place(canvas, 0.5, 0.5, tap=True)
+    page.locator("#canvas .swatch").first.tap()
+    expect(page.locator("#facts")).to_contain_text("Hints on", timeout=WAIT)
+    expect(canvas).to_be_in_viewport()  # the page stays where the hints are
+    expect_hints(page, 1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
 
 
 def test_another_model_is_loaded(page, tmp_path, small_model, photo):

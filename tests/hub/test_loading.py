@@ -223,3 +223,28 @@ def test_from_pretrained_and_dtypes(hub, client, tmp_path):
     )
     assert answer["error"] == "CheckpointError"
     assert "names the architecture 'ColorizationCINN', not 'DigitCINN'" in answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "sentence"),
+    [
+        ("model.safetensors", 2**40, "has 1,048,576.0 MB, more than the 512 MB that are read"),
+        ("config.json", 2**21, "has 2.0 MB, more than the 1 MB that are read"),
+        ("README.md", 2**30, "has 1,024.0 MB, more than the 0.125 MB that are read"),
+        ("model.safetensors", None, "does not say how large model.safetensors of user/tiny is"),
+    ],
+)
+def test_sizes_are_looked_at_before_anything_is_downloaded(hub, load, name, size, sentence):
+    hub.sizes["user/tiny", name] = size
+    answer = load("user/tiny")
+    assert answer["error"] == "CheckpointError" and sentence in answer["message"], answer
+    assert not [path for _, path in hub.asked if "/resolve/" in path]
+    hub.sizes.clear()
+    assert load("user/tiny")["value"][:2] == LOADED
+
+
+def test_what_else_is_in_a_repository_may_be_large(hub, load):
+    hub.repos["user/tiny"].commit({"training.bin": b"x"})
+    hub.sizes["user/tiny", "training.bin"] = 2**40
+    assert load("user/tiny")["value"][:2] == LOADED
+    assert not [path for _, path in hub.asked if path.endswith("training.bin")]

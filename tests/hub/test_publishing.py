@@ -162,7 +162,7 @@ def test_a_card_is_not_overwritten(tmp_path, small_model):
 def test_the_app_is_sent_whole(hub, run):
     listed = run("space", "user/demo", "--dry-run", token=None)
     names = [line.split(maxsplit=1)[1] for line in listed.stdout.splitlines()[:-1]]
-    for needed in ("app.py", "requirements.txt", "cinn_hub/ui/style.css", "examples/cat.jpg"):
+    for needed in ("app.py", "requirements.txt", "cinn_hub/ui/page/style.css", "examples/cat.jpg"):
         assert needed in names
     tops = {name.partition("/")[0] for name in names}
     assert tops == {*publishing.APP_FILES, "cinn_hub", "docs", "examples", "weights"}

@@ -15,6 +15,7 @@
     if (source === last || !source.includes("/file=")) return; // the example is in the page itself
     last = source;
     if (!window.matchMedia("(max-width: 760px)").matches) return;
+    if (document.querySelector("#canvas")?.offsetParent) return; // eyes are on the hints
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     document.querySelector("#answers").scrollIntoView({ behavior: calm ? "auto" : "smooth" });
   };
