@@ -148,9 +148,9 @@ def test_hints_are_set_moved_undone_and_removed(page, photo, tmp_path):
     run_code(code_on(page), photo)
     assert same(photo.with_name("cat_color4.png"), Image.open(tmp_path / "hinted.png"))
 
+    spots.nth(1).hover()
     left = spots.nth(1).bounding_box()["x"]
     box = canvas.bounding_box()
-    spots.nth(1).hover()
     page.mouse.down()
     page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"], steps=4)
     page.mouse.up()
