@@ -1,1 +1,1 @@
-"""Every figure in the README and on the model cards: `python -m benchmarks.NAME`."""
+"""Figures and pictures of the README and the model cards: `python -m benchmarks.NAME`."""

@@ -12,6 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import trange
 
+from cinn_hub.files import whole_file
+
 EPOCHS, BATCH, LEARNING_RATE = 10, 128, 2e-3
 SHIFT = 2  # pixels, at random in training
 
@@ -84,7 +86,8 @@ def reader_of(images: Tensor, labels: Tensor, folder: Path) -> DigitReader:
         return reader.eval().requires_grad_(False)
     reader = train_reader(images, labels)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(reader.state_dict(), path)
+    with whole_file(path) as unfinished:
+        save_file(reader.state_dict(), unfinished)
     return reader
 
 

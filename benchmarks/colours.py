@@ -4,14 +4,14 @@
 
 PATH is a folder or zip of colour photos that the model has not seen; the middle square of each is
 measured, at 256 px. The sets that the card names come from two public GitHub repositories with
-ImageNet photos. For choosing models and temperatures, 600 photos:
+ImageNet photos. For choosing models and temperatures, 600 photos (generic-val.zip):
 
     git clone https://github.com/ajschumacher/imagen
-    python -m benchmarks.colours --set imagen --listed benchmarks/imagenet-val.txt
+    python -m benchmarks.colours --set imagen --listed benchmarks/imagenet-val.txt --stored 192
 
-For a last test alone, 600 others: EliSchwartz/imagenet-sample-images with
-`--listed benchmarks/imagenet-test.txt`. The figures on the card are of these photos, shrunk to
-192 px on the shorter side and stored as WebP (generic-val.zip, generic-test.zip). The columns:
+For a last test alone, 600 others (generic-test.zip): EliSchwartz/imagenet-sample-images, with
+`--listed benchmarks/imagenet-test.txt`. The zips hold the photos at 192 px on the shorter side, as
+WebP; so does `--stored 192`. The columns:
 
 of 8      RMS, in percent of the RGB range, to the best of 8 samples at each pixel and channel
           ("MSE best of 8" of Ardizzone et al. 2019)
@@ -37,7 +37,6 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +48,14 @@ from tqdm import tqdm
 import cinn_hub
 from benchmarks import differences
 from benchmarks.features import ColorCritic, Seen, frechet_distance, top5_agreement
+from benchmarks.held_out import Held, middle_square
 from benchmarks.sheets import write_sheet
 from cinn_hub.color import colorfulness, to_lab, to_rgb
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.flow import Condition
 from cinn_hub.photos import paint
-from training.photos import Source, evenly, find_photos
+from training.photos import evenly, find_photos
 
-SIDE = 256
 SAMPLES = 8
 POOL = 32
 SHEET_PHOTOS = 24
@@ -76,50 +75,6 @@ IDEALS = {
     **{f"{part}: differences of answers / of real": "1" for part in differences.PARTS},
     "share of the mood in all differences": "",
 }
-
-
-@dataclass(frozen=True)
-class Held:
-    """The held-out photos, N of them: rgb (N, 256, 256, 3) uint8, L (N, 256, 256), ab small."""
-
-    rgb: np.ndarray
-    lightness: np.ndarray
-    ab: np.ndarray  # (N, 64, 64, 2)
-
-    @classmethod
-    def read(cls, places: list[str], limit: int | None, listed: Path | None = None) -> Held:
-        sources = find_photos(places)
-        if listed:
-            sources = chosen_by(listed, sources)
-        pictures = [middle_square(source) for source in sources[:limit]]
-        rgb = np.stack(pictures)
-        lab = np.stack([to_lab(picture) for picture in pictures])
-        return cls(rgb, lab[..., 0], np.stack([small_ab(x) for x in lab]))
-
-
-def chosen_by(listed: Path, sources: list[Source]) -> list[Source]:
-    """The photos whose file names are in the list, one per line, in its order."""
-    by_name = {Path(source.name).name: source for source in sources}
-    names = listed.read_text("utf-8").split()
-    found = [by_name[name] for name in names if name in by_name]
-    if not found:
-        raise SystemExit(f"None of the photos is named in {listed}; give the set that it lists.")
-    return found
-
-
-def middle_square(source: Source) -> np.ndarray:
-    """sRGB (256, 256, 3) uint8 of the middle of a photo."""
-    bgr = source.decode()
-    height, width = bgr.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = np.ascontiguousarray(bgr[top : top + side, left : left + side, ::-1])
-    method = cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC
-    return cv2.resize(square, (SIDE, SIDE), interpolation=method)
-
-
-def small_ab(lab: np.ndarray) -> np.ndarray:
-    return cv2.resize(lab[..., 1:], (SIDE // 4,) * 2, interpolation=cv2.INTER_AREA)
 
 
 def with_ab(lightness: np.ndarray, ab: tuple[float, float]) -> np.ndarray:
@@ -207,7 +162,9 @@ def held_out_bits(model: ColorModel, photos: list[Condition], held: Held) -> flo
     bits = []
     for condition, ab in zip(photos, held.ab, strict=True):
         x = torch.from_numpy(ab).permute(2, 0, 1)[None]
-        x = x + model.config.noise * torch.randn(x.shape, generator=generator)
+        x = x + torch.tensor(model.config.noise).view(-1, 1, 1) * torch.randn(
+            x.shape, generator=generator
+        )
         bits.append(model.bits_per_dim(model.log_prob(x.to(model.device), condition)).item())
     return float(np.mean(bits))
 
@@ -348,6 +305,9 @@ def main() -> None:
     parser.add_argument(
         "--listed", type=Path, help="only photos whose file names are in this file, in its order"
     )
+    parser.add_argument(
+        "--stored", type=int, metavar="SIDE", help="shrink photos to this side first"
+    )
     parser.add_argument("--photos", type=int, help="how many of them (default: all)")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet instead of measuring")
     parser.add_argument("--old", help="with --sheet: photos without colours instead of --set")
@@ -360,7 +320,7 @@ def main() -> None:
     if options.sheet and options.old:
         old_photos(model, options.old, options.sheet)
         return
-    held = Held.read(options.set, options.photos, options.listed)
+    held = Held.read(options.set, options.photos, options.listed, options.stored)
     if options.sheet:
         sheet(model, held, options.sheet)
         return

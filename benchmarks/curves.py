@@ -1,6 +1,6 @@
-"""The course of a training as a picture: held-out figures over pictures seen.
+"""A training as a picture: held-out figures over the number of pictures seen.
 
-    python -m benchmarks.curves weights/imagenet/training.json weights/imagenet/training.png
+    python -m benchmarks.curves my-model/training.json my-model/training.png
 
 The file is what `training` writes; or several of those by name, one training after the other.
 """
@@ -31,7 +31,7 @@ def read_parts(path: Path) -> dict[str, list[dict[str, float | str]]]:
 
 
 def draw(parts: dict[str, list[dict[str, float | str]]], target: Path) -> None:
-    """One panel a figure, one line a part, one mark a measurement."""
+    """One panel per figure, one line per part, one mark per measurement."""
     figure, panels = pyplot.subplots(1, len(FIGURES), figsize=(11, 4), layout="constrained")
     for panel, (key, label) in zip(panels, FIGURES.items(), strict=True):
         before = 0

@@ -20,7 +20,7 @@ from benchmarks.classifier import DigitReader, reader_of, slant_and_ink
 from benchmarks.features import frechet_distance
 from benchmarks.minimal import load_minimal
 from cinn_hub.model import ConditionalINN
-from cinn_hub.writing import LABELS, DigitModel, dequantized
+from cinn_hub.writing import LABELS, DigitModel, bits_per_pixel, dequantized
 from training.mnist import read_mnist
 
 SAMPLES, TRANSFERS = 10_000, 1_000
@@ -29,12 +29,12 @@ TEMPERATURES = (0.6, 0.8, 1.0)
 
 @torch.inference_mode()
 def bits(model: ConditionalINN, images: Tensor, labels: Tensor) -> str:
-    """Bits per dimension of digits uint8, uniformly dequantised, given their labels: the mean, and
+    """Bits per pixel of digits uint8, uniformly dequantised, given their labels: the mean, and
     the median, which a few digits that a model finds impossible do not move."""
     x = dequantized(images / 255, torch.Generator().manual_seed(0))
     parts = zip(x.split(500), labels.split(500), strict=True)
     log_prob = torch.cat([model.log_prob(part, model.condition(which)) for part, which in parts])
-    found = model.bits_per_dim(log_prob)
+    found = bits_per_pixel(log_prob)
     return f"{found.mean().item():.3f}; {found.median().item():.3f}"
 
 
@@ -70,6 +70,16 @@ def transfer_figures(
     return figures
 
 
+def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """The expected calibration error of (N, classes): how far the probability of what is believed
+    is from the share that is right, in bins of that probability (Guo et al. 2017)."""
+    belief, guess = probabilities.max(1)
+    place = (belief * bins).long().clamp(max=bins - 1)
+    excess = belief.double() - (guess == labels).double()
+    by_bin = torch.zeros(bins, dtype=torch.float64).index_add_(0, place, excess)
+    return by_bin.abs().sum().item() / len(labels)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of MNIST's IDX files")
@@ -86,7 +96,7 @@ def main() -> None:
     accuracy = 100 * (read == test_labels).float().mean().item()
     print("| figure | value |\n|---|---|")
     print(f"| accuracy of the judge, a classifier of its own, on the test set | {accuracy:.2f} % |")
-    print(f"| bits per dimension, mean; median | {bits(model, test, test_labels)} |")
+    print(f"| bits per pixel, mean; median | {bits(model, test, test_labels)} |")
     if options.baseline:
         value = bits(load_minimal(options.baseline), test, test_labels)
         print(f"| the same of `mnist-minimal`, trained for the same time | {value} |")
@@ -105,9 +115,11 @@ def main() -> None:
     print(f"| transfers to ten labels: recognised | {found['recognised']:.2f} % |")
     print(f"| correlation of slant, source and transfers | {found['slant']:.2f} |")
     print(f"| correlation of ink | {found['ink']:.2f} |")
-    guessed = torch.cat([model.classify(part).argmax(1) for part in test.split(500)])
-    share = 100 * (guessed == test_labels).float().mean().item()
+    probabilities = torch.cat([model.classify(part) for part in test.split(500)])
+    share = 100 * (probabilities.argmax(1) == test_labels).float().mean().item()
     print(f"| accuracy of `classify` on the test set | {share:.2f} % |")
+    error = 100 * calibration_error(probabilities, test_labels)
+    print(f"| expected calibration error of `classify` | {error:.2f} % |")
 
 
 if __name__ == "__main__":

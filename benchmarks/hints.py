@@ -1,9 +1,10 @@
-"""Whether hints are followed, and help: five colours of each held-out photo are given as hints.
+"""Are hints followed, and do they help? Five colours of each held-out photo are given as hints.
 
     python -m benchmarks.hints --set PATH [--model imagenet] [--photos 30]
 
-PATH is a folder or zip of coloured photos that the model has not seen. All pictures are the middle
-squares at 256 px. Of four answers a photo:
+PATH is a folder or zip of colour photos that the model has not seen (`python -m benchmarks.colours
+--help` says where to get some); the middle square of each is used, at 256 px. Of four answers per
+photo:
 
 met    mean distance, in ab units, of the colour around a hint (5 x 5 pixels of the painted picture)
        to the real one
@@ -29,7 +30,7 @@ from tqdm import tqdm
 
 import cinn_hub
 from benchmarks import differences
-from benchmarks.colours import SIDE, middle_square, small_ab
+from benchmarks.held_out import SIDE, middle_square, small_ab
 from cinn_hub.color import to_lab
 from cinn_hub.colorization import Colorization, PreparedPhoto
 from cinn_hub.colorizing import ColorModel

@@ -10,7 +10,6 @@ likelihoods compare. 24.3 million parameters.
 from __future__ import annotations
 
 import argparse
-import math
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from cinn_hub.flow import (
     Permutation,
 )
 from cinn_hub.model import ConditionalINN
-from cinn_hub.writing import LABELS, SIDE, STEPS, check_labels
+from cinn_hub.writing import LABELS, SIDE, check_labels
 from training.digits import HELD_OUT, DigitTask, loader
 from training.loop import Stage, Trainer
 from training.mnist import read_mnist
@@ -68,9 +67,6 @@ class MinimalCINN(ConditionalINN):
     def condition(self, labels: Tensor) -> Condition:
         one_hot = nn.functional.one_hot(check_labels(labels), LABELS).float()
         return Condition({"28x28": one_hot.to(self.device)})
-
-    def bits_per_dim(self, log_prob: Tensor) -> Tensor:
-        return super().bits_per_dim(log_prob) + math.log2(STEPS)
 
 
 def load_minimal(folder: Path) -> MinimalCINN:

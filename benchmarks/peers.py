@@ -1,11 +1,11 @@
-"""Beside a public colouriser, on photos whose colours are known.
+"""Compares with a public colouriser, on photos whose colours are known.
 
     python -m benchmarks.peers --real FOLDER --peer FOLDER [--model imagenet]
 
-The folders hold colour photos and what the peer made of their grey, under the same names. The
-figures on the card are of evargashe/Colorizacion-de-Imagenes: `example/` and `results/`, 101 photos
-of COCO coloured by InstColorization (Su et al. 2020), the results at 128 px. Everything is compared
-at 128 px, our colourings are of the real photo's lightness.
+The folders hold colour photos and, by the same names, the peer's colourings of their grey versions.
+The figures on the card are of evargashe/Colorizacion-de-Imagenes: `example/` and `results/`, 101
+photos of COCO coloured by InstColorization (Su et al. 2020), the results at 128 px. Everything is
+compared at 128 px, our colourings are of the real photo's lightness.
 
 RMS        in percent of the RGB range, and PSNR, of the mean squared error
 nearest    of our eight answers, the one with the smallest error in each photo

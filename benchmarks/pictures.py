@@ -3,8 +3,8 @@
     python -m benchmarks.pictures
 
 Writes docs/colourings.jpg, one grey photo and eight colourings of it; and beside the models' cards
-weights/imagenet/beside-real.jpg, photos whose colours are known with what the model makes of their
-grey, and weights/mnist/digits.png, ten digits in ten hands.
+weights/imagenet/beside-real.jpg, photos whose colours are known, with the model's colourings of
+their grey versions, and weights/mnist/digits.png, ten digits in ten hands.
 """
 
 from __future__ import annotations

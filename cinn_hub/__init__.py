@@ -7,6 +7,7 @@ for i, result in enumerate(model.colorize("grandma.jpg", n=8)):
     result.image.save(f"grandma-{i}.png")
 """
 
+from cinn_hub.conversion import convert
 from cinn_hub.errors import (
     CheckpointError,
     CinnHubError,
@@ -25,6 +26,7 @@ __all__ = [
     "OfflineError",
     "PhotoError",
     "UnknownModelError",
+    "convert",
     "list_models",
     "load",
 ]

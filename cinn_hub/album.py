@@ -1,9 +1,8 @@
-"""An album: photos and folders of them, what is made of each, one after the other."""
+"""An album: photos and folders of photos, and the files that are to be made of each."""
 
 from __future__ import annotations
 
 import atexit
-import errno
 import os
 import re
 import shutil
@@ -14,24 +13,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, TypeVar
+from typing import TypeVar
 
 from cinn_hub.archives import ARCHIVE_SUFFIXES, PHOTO_SUFFIXES, is_visible, is_zip, unpack
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.files import sweep
-
-if TYPE_CHECKING:
-    from cinn_hub.photos import Photo
+from cinn_hub.files import DISK_FULL
 
 WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".mp4")
 ENDING = r"color\d+|\d+_to_\d+(?:_\d+)?"  # what `colorize` and `interpolate` add to a name
 
 
 T = TypeVar("T")
-
-
-class SomeFailed(Exception):
-    """Some photos of many could not be coloured; each has been named already."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +39,11 @@ class Job:
     stem: str
     found: bool
     file: Path | None = None
+
+    @property
+    def results(self) -> Path:
+        """What the paths of its results begin with."""
+        return self.folder / self.stem
 
     def target(self, ending: str) -> Path:
         return self.file or self.folder / f"{self.stem}_{ending}"
@@ -125,7 +122,7 @@ def is_file_name(out: Path) -> bool:
 def one_file(found: Sequence[tuple[Path, Path, bool]], out: Path) -> list[Job]:
     (photo, _, is_found), *others = found
     if others or is_found:
-        raise PhotoError(f"{out} is one file; name one photo for it, or a folder to write to.")
+        raise PhotoError(f"{out} is one file; give one photo for it, or a folder to write to.")
     return [Job(photo, out.parent, out.stem, False, out)]
 
 
@@ -139,8 +136,8 @@ def named_apart(found: Sequence[tuple[Path, Path, bool]]) -> list[Job]:
     same = Counter((job.folder, job.stem) for job in jobs)
     if twice := next((job for job in jobs if same[job.folder, job.stem] > 1), None):
         raise PhotoError(
-            f"Two photos are called {twice.photo.name}, so their results would have one name; "
-            "colour them one at a time, or into two folders."
+            f"Two photos are called {twice.photo.name}, so their results would have the same name; "
+            "colour each with its own -o folder."
         )
     return jobs
 
@@ -188,54 +185,6 @@ def without_results(photos: Sequence[Path], ending: str) -> list[Path]:
     return [photo for photo in photos if not is_result(photo)]
 
 
-def run_all(
-    jobs: Sequence[Job],
-    endings: Sequence[str],
-    work: Callable[[Job, Photo], Iterable[str]],
-    overwrite: bool = False,
-    recolor: bool = False,
-    pages: bool = False,
-) -> None:
-    """Does the work on every photo; those found in folders are left out where that is done.
-
-    Arguments:
-        endings: of the files that the work makes of each photo.
-        work: makes them; what it yields is printed, a line each.
-        overwrite: whether photos in folders are done again whose results are there.
-        recolor: whether photos in folders are done that have colours of their own.
-        pages: whether all pages and frames of a file are done, not the first alone.
-
-    Raises:
-        CinnHubError: the only photo failed, or the disk is full.
-        SomeFailed: some of several failed; each was named in a line, and the others were done.
-    """
-    from tqdm import tqdm
-
-    to_do = [job for job in jobs if overwrite or pages or not job.is_done(endings)]
-    if done := len(jobs) - len(to_do):
-        print(
-            f"{done} of {len(jobs)} photos are done already; --overwrite does them again.",
-            file=sys.stderr,
-        )
-    for folder in {job.folder for job in to_do}:
-        sweep(folder)
-    bar = tqdm(to_do, unit="photo", disable=None if len(jobs) > 1 else True)
-
-    def do(job: Job) -> None:
-        for line, stream in run_one(job, endings, work, overwrite, recolor, pages):
-            bar.write(line, file=stream)
-
-    failed = 0
-    for job, problem in one_after_another(bar, do):
-        if problem and len(jobs) == 1:
-            raise CinnHubError(problem)
-        if problem:
-            failed += 1
-            bar.write(f"cinn-hub: {job.photo}: {problem}", file=sys.stderr)
-    if failed:
-        raise SomeFailed
-
-
 def one_after_another(items: Iterable[T], work: Callable[[T], None]) -> Iterator[tuple[T, str]]:
     """Does the work on each; one that fails cannot end the others.
 
@@ -260,38 +209,10 @@ def one_after_another(items: Iterable[T], work: Callable[[T], None]) -> Iterator
             yield item, ""
 
 
-def run_one(
-    job: Job,
-    endings: Sequence[str],
-    work: Callable[[Job, Photo], Iterable[str]],
-    overwrite: bool,
-    recolor: bool,
-    pages: bool,
-) -> Iterator[tuple[str, TextIO]]:
-    """Does the work on one photo, or on all its pages; lines and where they are printed."""
-    from cinn_hub.photos import is_colored, read
-
-    photo = read(job.photo)
-    if photo.pages > 1 and not pages:
-        text = f"{job.photo}  has {photo.pages} pages or frames; --pages colours all"
-        yield text, sys.stderr
-    for page in range(photo.pages if pages else 1):
-        part = job.of_page(page)
-        if not overwrite and part.is_done(endings):
-            continue
-        photo = read(job.photo, page=page) if page else photo
-        if job.found and not recolor and is_colored(photo):
-            yield f"{job.photo}  has colours; --recolor gives it others", sys.stderr
-            continue
-        make_folder(job.folder)
-        for line in work(part, photo):
-            yield line, sys.stdout
-
-
 def disk_is_full(error: BaseException | None) -> bool:
     """Whether this error, or one that caused it, says so."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
             return True
         error = error.__cause__
     return False
@@ -308,4 +229,4 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CinnHubError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+        raise CinnHubError(f"The folder {folder} cannot be created: {error.strerror}.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from cinn_hub.errors import CinnHubError
-from cinn_hub.files import reason_of, whole_file
+from cinn_hub.files import reason_of, whole_file, write_whole
 
+MOST_PIXELS = 2**28  # of all frames together, which are held in memory: 0.8 GB
 SUFFIXES = (".webp", ".gif", ".mp4")
 
 
@@ -31,39 +33,67 @@ def write_animation(
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise CinnHubError(
-            f"{path.name} cannot be written as a film; use one of {', '.join(SUFFIXES)}."
+            f"{path.name} is not the name of a film; it must end in {', '.join(SUFFIXES)}."
         )
     if len(frames) < 2:
-        raise CinnHubError(f"A film needs 2 frames or more; there are {len(frames)}.")
+        raise CinnHubError(f"The film has too few frames ({len(frames)}); it needs 2 or more.")
     pictures = [frame.convert("RGB") for frame in frames]
     if back:
         pictures += pictures[-2:0:-1]
     each = max(20, round(1000 * seconds / (len(frames) - 1)))  # milliseconds
     try:
-        with whole_file(path) as unfinished:
-            if path.suffix.lower() == ".mp4":
+        if path.suffix.lower() == ".mp4":
+            with whole_file(path) as unfinished:
                 write_mp4(pictures, unfinished, 1000 / each)
-            else:
-                write_repeating(pictures, unfinished, each)
+        else:
+            write_whole(path, repeating(pictures, path.suffix.lower(), each))
     except (OSError, ValueError) as error:
         raise CinnHubError(f"{path} cannot be written: {reason_of(error)}.") from error
 
 
-def write_repeating(pictures: Sequence[Image.Image], path: Path, milliseconds: int) -> None:
-    options = {"quality": 85} if path.suffix.lower() == ".webp" else {}
+def check_length(frames: int, size: tuple[int, int]) -> None:
+    """Refuses a film of so many frames of (width, height) that they would fill the memory."""
+    if (pixels := frames * size[0] * size[1]) > MOST_PIXELS:
+        most = MOST_PIXELS // (size[0] * size[1])
+        raise CinnHubError(
+            f"A film of {frames} frames of {size[0]} x {size[1]} has {pixels / 1e6:.0f} million "
+            f"pixels, too many for the memory; take up to {most} frames, or a smaller size."
+        )
+
+
+def repeating(pictures: Sequence[Image.Image], suffix: str, milliseconds: int) -> bytes:
+    """An animated WebP or GIF."""
+    kind, options = ("WEBP", {"quality": 85}) if suffix == ".webp" else ("GIF", {})
+    film, others = io.BytesIO(), pictures[1:]
     pictures[0].save(
-        path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, **options
+        film, kind, save_all=True, append_images=others, duration=milliseconds, loop=0, **options
     )
+    return film.getvalue()
 
 
 def write_mp4(pictures: Sequence[Image.Image], path: Path, rate: float) -> None:
-    """MPEG-4, at even sizes, as the codec wants them."""
+    """MPEG-4, at even sizes, as the codec wants them.
+
+    OpenCV does not say that a disk is full, so the film is read back.
+    """
     width, height = (side // 2 * 2 for side in pictures[0].size)
     if not width or not height:
-        raise CinnHubError("An MP4 needs 2 pixels or more on each side; take a larger size.")
+        raise CinnHubError("An MP4 needs 2 pixels or more on each side; choose a larger size.")
+    path.write_bytes(bytes(1))  # what fails here is the disk, not the codec
     video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, (width, height))
     if not video.isOpened():
-        raise CinnHubError("This OpenCV has no codec for MP4; choose WebP or GIF.")
+        raise CinnHubError("OpenCV has no codec for MP4 here; choose WebP or GIF.")
     for picture in pictures:
         video.write(np.ascontiguousarray(np.asarray(picture)[:height, :width, ::-1]))
     video.release()
+    if (found := frames_in(path)) < len(pictures):
+        raise OSError(f"only {found} of {len(pictures)} frames are there, perhaps the disk is full")
+
+
+def frames_in(path: Path) -> int:
+    """How many pictures of a film can be read."""
+    video, found = cv2.VideoCapture(str(path)), 0
+    while video.read()[0]:
+        found += 1
+    video.release()
+    return found

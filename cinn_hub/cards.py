@@ -7,8 +7,8 @@ from pathlib import Path
 from huggingface_hub import ModelCard, ModelCardData
 from yaml import YAMLError
 
-from cinn_hub.errors import CheckpointError, quoted
-from cinn_hub.files import MOST_CARD, read_plain, reason_of
+from cinn_hub.errors import CheckpointError, CinnHubError, quoted
+from cinn_hub.files import MOST_CARD, read_plain, reason_of, write_whole
 
 CARD_FILE = "README.md"
 UNREADABLE = (ValueError, TypeError, KeyError, RecursionError, YAMLError)  # of bad metadata
@@ -17,7 +17,7 @@ DRAFT = "(Draft: what it was trained on, and what people may use it for.)"
 
 
 def read_card(folder: Path) -> ModelCard | None:
-    """The card of a model folder, None if there is none or its metadata cannot be read."""
+    """The card of a model folder; None if it is missing or its metadata cannot be read."""
     try:
         return ModelCard(card_text(folder))
     except (CheckpointError, *UNREADABLE):
@@ -41,6 +41,20 @@ def card_text(folder: Path) -> str:
         raise CheckpointError(f"{path} cannot be read: {reason_of(error)}.") from error
 
 
+def write_card(card: ModelCard, folder: Path) -> None:
+    """Writes the card of a model folder that has none.
+
+    Raises:
+        CinnHubError: the folder cannot be written to.
+    """
+    path = folder / CARD_FILE
+    if not path.exists():
+        try:
+            write_whole(path, str(card))
+        except OSError as error:
+            raise CinnHubError(f"{path} cannot be written: {reason_of(error)}.") from error
+
+
 def check_card(text: str, source: str) -> None:
     """Refuses a card without the metadata that the Hub asks for, and a draft.
 
@@ -50,7 +64,9 @@ def check_card(text: str, source: str) -> None:
         CheckpointError: what is missing.
     """
     if not text.startswith("---\n"):
-        raise CheckpointError(f"{source} lacks metadata: YAML between two lines of ---.")
+        raise CheckpointError(
+            f"{source} has no metadata; start it with YAML between two lines of ---."
+        )
     try:
         data = ModelCard(text).data.to_dict()
     except UNREADABLE as error:
@@ -58,19 +74,19 @@ def check_card(text: str, source: str) -> None:
         raise CheckpointError(f"{source} has metadata that is not YAML ({reason}).") from error
     if DRAFT in text:
         raise CheckpointError(
-            f"{source} is still a draft; write what people should know, then publish the folder "
-            "with `cinn-hub push`."
+            f"{source} is still a draft; replace the line {DRAFT!r}, then publish the folder with "
+            "`cinn-hub push`."
         )
     if missing := [key for key in WANTED_METADATA if not data.get(key)]:
-        raise CheckpointError(f"{source} lacks {', '.join(missing)} in its metadata.")
+        raise CheckpointError(f"The metadata of {source} lacks {', '.join(missing)}; add it.")
 
 
 def draft_card(class_name: str, millions: float, origin: str | None) -> ModelCard:
-    """The card of a model that has none: its metadata, and what its author should write.
+    """A card for a model that has none: metadata, and headings for its author.
 
     Arguments:
         millions: of parameters.
-        origin: the name of the model that it was trained from, if there is one.
+        origin: sentences on what it was made from, if there is anything to say.
     """
     data = ModelCardData(
         library_name="cinn_hub",
@@ -79,12 +95,12 @@ def draft_card(class_name: str, millions: float, origin: str | None) -> ModelCar
         license_name="see-below",
         tags=["normalizing-flow", "conditional-invertible-neural-network"],
     )
-    terms = f"Trained from {origin}, whose terms also hold for it.\n\n" if origin else ""
+    terms = f"{origin}\n\n" if origin else ""
     return ModelCard(f"""---
 {data.to_yaml()}
 ---
 
-# A {class_name}
+# {class_name}
 
 A conditional invertible neural network of {millions:.1f} million parameters, for
 `cinn_hub.load("user/repo")`.

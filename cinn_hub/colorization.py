@@ -1,4 +1,4 @@
-"""What colouring takes and gives: a photo with its condition, and one colouring of it."""
+"""What goes into colouring and comes out: a photo with its condition, and one colouring of it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class PreparedPhoto:
     """A photo with its condition: everything that is computed once, however many samples follow.
 
     Attributes:
-        photo: at its own size, or smaller: see `shrunk`.
+        photo: at its own size, or smaller (see `shrunk`).
         condition: of one row.
-        size: (width, height) of the photo as it was read; the pixels of hints count in it.
+        size: (width, height) of the photo as it was read; hints are in its pixels.
         lightness: (ab_size, ab_size) float32, L of the photo squeezed to a square.
         ab: (ab_size, ab_size, 2) float32, the photo's own colours, squeezed likewise; None for a
             grey photo.
-        colored: whether these are colours, and not the toning of a sepia print.
+        colored: whether the photo has colours, not only the toning of a sepia print.
         weights: fingerprint of the model that it was prepared for.
         kept: what was computed when it was first needed, to be used again; behind a lock.
     """
@@ -53,7 +53,7 @@ class PreparedPhoto:
         return f"PreparedPhoto({self.photo.name}, {self.size[0]} x {self.size[1]}, {colors})"
 
     def shrunk(self, long_side: int) -> PreparedPhoto:
-        """The same with the photo at `long_side` pixels or fewer: to be held in memory."""
+        """The same with the photo at `long_side` pixels or fewer, which takes less memory."""
         return replace(self, photo=photos.shrunk(self.photo, long_side))
 
 
@@ -61,14 +61,18 @@ class PreparedPhoto:
 class Colorization:
     """One colouring of a photo: a latent, its small ab and its likelihood.
 
-    The picture itself is made when somebody asks for it: `preview` or `image`.
+    The picture itself is made on demand: `preview` or `image`.
 
     Attributes:
         ab: (ab_size, ab_size, 2) float32, of the photo squeezed to a square.
         latent: one row; `colorize(photo, latent=latent)` gives the same colours again.
-        log_prob: log p(ab | L) in nats; bits_per_dim: the same per ab value, less is likelier.
+        log_prob: log p(ab | L) in nats, an exact density of ab with the model's noise, in ab units;
+            bits_per_dim: the same per ab value; lower is likelier. Pale colourings are likelier
+            than real ones, so sort by plausibility.
+        plausibility: how believable the colours are, in nats a place; higher is better. See
+            `ColorModel.plausibility`.
         settings: what is needed to make it again, as text: model and weights, seed, temperature,
-            which sample.
+            number of the sample.
     """
 
     photo: photos.Photo
@@ -76,6 +80,7 @@ class Colorization:
     latent: Latent
     log_prob: float
     bits_per_dim: float
+    plausibility: float
     settings: dict[str, str]
 
     def __repr__(self) -> str:
@@ -90,18 +95,23 @@ class Colorization:
 
     def preview(self, size: int = 1024) -> Image.Image:
         """The colouring with `size` pixels on its longer side, or fewer if the photo has fewer."""
-        return photos.render_preview(self.photo, self.ab, size)
+        return photos.render_preview(self.photo, self.ab, size, hinted=self.hinted)
 
     @cached_property
     def image(self) -> Image.Image:
-        """The colouring at the photo's own size; its L is the photo's L. Kept once made."""
-        return photos.render(self.photo, self.ab)
+        """The colouring at the photo's own size; its L is the photo's L. Made once and kept."""
+        return photos.render(self.photo, self.ab, hinted=self.hinted)
 
     @cached_property
     def layer(self) -> Image.Image:
-        """The colours alone, at the photo's own size and one lightness: to be laid over the grey
-        photo in an image editor, in the mode "Color"."""
-        return photos.render_layer(self.photo, self.ab)
+        """The colours alone, at the photo's own size and one lightness. Lay it over the grey photo
+        in an image editor, in the mode "Color"."""
+        return photos.render_layer(self.photo, self.ab, hinted=self.hinted)
+
+    @property
+    def hinted(self) -> bool:
+        """Whether somebody asked for its colours."""
+        return "hints" in self.settings
 
     @property
     def chroma(self) -> float:
@@ -122,16 +132,18 @@ class Colorization:
         return replace(self, ab=self.ab * np.float32(intensity), settings=settings)
 
     def on(self, photo: photos.Photo) -> Colorization:
-        """The same colours on the same photo at another size."""
+        """The same colours on the same photo in another size."""
         return replace(self, photo=photo)
 
-    def save(self, path: str | Path, quality: int = 95) -> None:
+    def save(self, path: str | Path, quality: int = 95, enlargement: str = "guided") -> None:
         """Writes the full-size picture with the photo's EXIF and the settings; see `photos.save`.
 
+        enlargement: "guided", or "joint-bilateral" as in Ardizzone et al. 2019, which is slow.
+
         Raises:
-            PhotoError: the suffix is of no known format, or the folder cannot be written to.
+            PhotoError: the suffix is unknown, or the file cannot be written.
         """
-        image = vars(self).get("image") or photos.render(
-            self.photo, self.ab
-        )  # the rendered one is not kept
+        image = vars(self).get("image") if enlargement == "guided" else None
+        if image is None:  # the rendered one is not kept
+            image = photos.render(self.photo, self.ab, enlargement, self.hinted)
         photos.save(image, path, settings=self.settings, quality=quality)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from cinn_hub import photos, selection
+from cinn_hub import selection
 from cinn_hub.colorization import Colorization, PreparedPhoto
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.flow import Condition
 from cinn_hub.guidance import (
-    GREY,
     REACH,
     Hint,
     HintLike,
-    cell_of,
     check_reach,
     derivative,
     guide,
@@ -27,24 +24,23 @@ from cinn_hub.guidance import (
     spot_weights,
 )
 from cinn_hub.latent import (
+    AT_ONCE,
     Latent,
     Temperature,
+    batches,
     check_count,
     check_seed,
     describe,
     numbered,
 )
-from cinn_hub.model import ConditionalINN, describe_by_level
-from cinn_hub.palette import PossibleColor, possible_colors
+from cinn_hub.model import describe_by_level
+from cinn_hub.seeing import AnyPhoto, SeeingModel
 
-COARSE_CELLS = 8  # along each side
 KEPT = "coarse derivative"
 MAP_SIDES = (2, 15)  # cells along each side of a map
 
-AnyPhoto = photos.PhotoLike | PreparedPhoto
 
-
-class ColorModel(ConditionalINN):
+class ColorModel(SeeingModel):
     """Colours for a lightness: x is the ab of a photo squeezed to a square, the condition its L.
 
     A subclass has `config` with `image_size`, `ab_size` (sides in pixels of the L and the ab that
@@ -52,55 +48,9 @@ class ColorModel(ConditionalINN):
     condition, which colours that makes possible, and how much of a reference `transfer` keeps.
     """
 
-    def condition(self, lightness: Tensor) -> Condition:
-        """L (B, 1, image_size, image_size) in [0, 100] -> the features of each level."""
-        raise NotImplementedError
-
-    def color_classes(self, condition: Condition) -> tuple[Tensor, Tensor]:
-        """What colours a photo may have at each place, whatever the others have.
-
-        Returns:
-            probabilities (B, M, h, w) of M classes of colour, and their ab (M, 2) in ab units.
-        """
-        raise NotImplementedError
-
     def default_keep(self) -> dict[str, float]:
         """How much of a reference `transfer` keeps at each level, from 0 to 1."""
         raise NotImplementedError
-
-    def coarse_ab(self, z: Latent, condition: Condition) -> Tensor:
-        """ab of these latents in about 8x8 cells, (N, 2, h, w): what a hint's reach is about."""
-        cell = max(1, self.config.ab_size // COARSE_CELLS)
-        return F.avg_pool2d(self.decode(z, condition), cell)
-
-    @torch.no_grad()
-    def prepare(self, photo: AnyPhoto) -> PreparedPhoto:
-        """Reads the photo and runs the condition network, once for all that follows.
-
-        The network sees the whole photo squeezed to a square, so colours do not depend on its size.
-
-        Raises:
-            PhotoError: the photo cannot be read.
-            CinnHubError: it was prepared for another model.
-        """
-        if isinstance(photo, PreparedPhoto):
-            if photo.weights != self.fingerprint:
-                raise CinnHubError(
-                    f"{photo.photo.name} was prepared for another model; prepare it with this one."
-                )
-            return photo
-        photo = photos.read(photo)
-        small = photos.squeeze(photo.lightness, self.config.image_size)
-        lightness = torch.from_numpy(small)[None, None].to(self.device)
-        return PreparedPhoto(
-            photo=photo,
-            condition=self.condition(lightness),
-            size=photo.size,
-            lightness=photos.squeeze(small, self.config.ab_size),
-            ab=photos.squeezed_ab(photo, self.config.ab_size) if photo.rgb is not None else None,
-            colored=photos.is_colored(photo),
-            weights=self.fingerprint,
-        )
 
     @torch.no_grad()
     def colorize(
@@ -118,10 +68,10 @@ class ColorModel(ConditionalINN):
 
         Arguments:
             photo: path, file, bytes, PIL image, array, or what `prepare` returned.
-            temperature: scale of z, one number or one a level; the model's default if not given.
-            seed: the same seed gives the same colourings, sample i whatever n; a fresh one if not
-                given, to be found in `settings`.
-            latent: decode these latents instead of drawing; n, temperature and seed are not used.
+            temperature: scale of z, one number or one per level; by default the model's own.
+            seed: the same seed gives the same colourings, sample i whatever n is; by default a
+                fresh one, which is in `settings`.
+            latent: decode these instead of drawing some; n, temperature and seed are ignored.
                 One of several rows, or a list of them, each with settings of its own.
             hints: (x, y, "#rrggbb"), pixels of the photo: every colouring gets about that colour
                 there ("#808080": no colour), and what belongs to the same thing follows. A fourth
@@ -135,6 +85,21 @@ class ColorModel(ConditionalINN):
             PhotoError: the photo cannot be read.
             CinnHubError: n, temperature, seed, reach, pool or a hint is out of range.
         """
+        return list(self.colorings(photo, n, temperature, seed, latent, hints, reach, pool))
+
+    @torch.no_grad()
+    def colorings(
+        self,
+        photo: AnyPhoto,
+        n: int = 8,
+        temperature: Temperature | None = None,
+        seed: int | None = None,
+        latent: Latent | Sequence[Latent] | None = None,
+        hints: Sequence[HintLike] = (),
+        reach: float = REACH,
+        pool: int | None = None,
+    ) -> Iterator[Colorization]:
+        """As `colorize`, one after the other, decoded a few at once: to be saved as they come."""
         prepared, each = self.prepare(photo), None
         if latent is None:
             latent, samples = self.drawn(prepared.condition, n, temperature, seed, pool)
@@ -142,9 +107,11 @@ class ColorModel(ConditionalINN):
         elif not isinstance(latent, Latent):
             each = [one.settings for one in latent for _ in range(len(one))]
             latent = Latent.cat([self.fitted(one) for one in latent])
-        if hints:
-            latent = self.guided(prepared, latent, read_hints(hints, prepared.size), reach)
-        return self.results(prepared, latent, each)
+        spots = read_hints(hints, prepared.size)
+        for start in range(0, len(latent), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            rows = self.guided(prepared, latent[part], spots, reach) if spots else latent[part]
+            yield from self.results(prepared, rows, each and each[part])
 
     def drawn(
         self,
@@ -157,42 +124,15 @@ class ColorModel(ConditionalINN):
         """n latents for a photo, the first ones or the best of a pool, and which draw each is."""
         if pool is None:
             return self.draw(n, temperature, seed), range(n)
-        if pool < check_count(n):
+        if check_count(pool, "The pool") < check_count(n):
             raise CinnHubError(f"The pool is {pool}; it must be n or more, and n is {n}.")
         latent = self.draw(pool, temperature, seed)
-        ab = self.coarse_ab(self.fitted(latent), condition)
+        parts = batches(self.fitted(latent), condition)
+        ab = torch.cat([self.coarse_ab(rows, part) for rows, part in parts])
         surprises = selection.surprise(ab, *self.expected_ab(condition, ab.shape[-1]))
         samples = selection.choose(ab, surprises, n)
         chosen = latent.map(lambda z: z[samples])
         return Latent(chosen.levels, {**latent.settings, "pool": str(pool)}), samples
-
-    def expected_ab(self, condition: Condition, side: int) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the colours that are possible, each (2, side, side)."""
-        probabilities, ab = self.color_classes(condition)
-        p = F.adaptive_avg_pool2d(probabilities[0], side)
-        mean, square = (torch.einsum("mhw,mc->chw", p, x) for x in (ab, ab.square()))
-        return mean, (square - mean.square()).clamp_min(0).sqrt()
-
-    @torch.no_grad()
-    def colors_at(self, photo: AnyPhoto, x: float, y: float, n: int = 6) -> list[PossibleColor]:
-        """Up to n different colours that are possible at a pixel of the photo, the likeliest first.
-
-        They are as light as the photo is there, and can be given as hints.
-
-        Raises:
-            PhotoError: the photo cannot be read.
-            CinnHubError: the pixel lies outside the photo, or n is less than 1.
-        """
-        if n < 1:
-            raise CinnHubError(f"n is {n}; it must be a whole number of colours, 1 or more.")
-        prepared = self.prepare(photo)
-        spot = read_hints([(x, y, GREY)], prepared.size)
-        weights = spot_weights(spot, prepared.size, self.config.ab_size)[0].numpy()
-        lightness = float((weights * prepared.lightness).sum())
-        probabilities, ab = self.color_classes(prepared.condition)
-        row, column = cell_of(spot[0], prepared.size, probabilities.shape[-1])
-        p = probabilities[0, :, row, column].float().cpu().numpy()
-        return possible_colors(p, ab.float().cpu().numpy(), lightness, n)
 
     def guided(
         self, prepared: PreparedPhoto, latent: Latent, hints: Sequence[Hint], reach: float
@@ -245,9 +185,9 @@ class ColorModel(ConditionalINN):
         amount: float = 0.35,
         seed: int | None = None,
     ) -> list[Colorization]:
-        """n colourings near one: its latent, a part of it drawn anew each time.
+        """n colourings near one: its latent, with a part drawn anew each time.
 
-        amount: how much is new; 0 gives the same colouring n times, 1 n unrelated ones.
+        amount: how much is new, from 0 (n times the same colouring) to 1 (n unrelated ones).
         """
         fresh = self.draw(n, None, seed)
         near = self.fitted(latent, rows=1).repeated(n).renewed(fresh, amount)
@@ -266,11 +206,13 @@ class ColorModel(ConditionalINN):
     ) -> list[Colorization]:
         """A map of colourings, side x side, row by row: a plane through z along two drawn latents.
 
-        The middle is z = 0, the model's most typical colouring; the corners have the temperature.
+        The middle is z = 0, the most typical colouring; the corners have the full temperature.
         """
         least, most = MAP_SIDES
-        if not least <= side <= most:
-            raise CinnHubError(f"The side of the map is {side}; it must be from {least} to {most}.")
+        if not (isinstance(side, int) and least <= side <= most):
+            raise CinnHubError(
+                f"The side of the map is {side}; it must be a whole number from {least} to {most}."
+            )
         axes = self.draw(2, temperature, seed)
         places = np.linspace(-1, 1, side) * 0.5**0.5
         cells = [(x, y) for y in places for x in places]
@@ -284,7 +226,7 @@ class ColorModel(ConditionalINN):
     def interpolate(
         self, photo: AnyPhoto, a: Latent, b: Latent, steps: int = 9
     ) -> list[Colorization]:
-        """The way from one colouring to another, both included; see `Latent.path`."""
+        """`steps` colourings from one to another, both included; see `Latent.path`."""
         way = self.fitted(a, rows=1).path(self.fitted(b, rows=1), steps)
         settings = {"from": describe(a.settings), "to": describe(b.settings), "steps": str(steps)}
         return self.results(
@@ -293,7 +235,7 @@ class ColorModel(ConditionalINN):
 
     @torch.no_grad()
     def latent_of(self, photo: AnyPhoto) -> Latent:
-        """The latent of a coloured photo's own colours, given its lightness.
+        """The latent of a photo's own colours, given its lightness.
 
         Raises:
             PhotoError: the photo is grey or toned.
@@ -301,7 +243,8 @@ class ColorModel(ConditionalINN):
         prepared = self.prepare(photo)
         if not prepared.colored:
             raise PhotoError(
-                f"{prepared.photo.name} has no colours that could be taken; choose a colour photo."
+                f"{prepared.photo.name} is grey or toned and has no colours to take; choose a "
+                "colour photo."
             )
         latent, _ = self.encode(self.as_x(prepared.ab), prepared.condition)
         return self.named(latent, {"reference": prepared.photo.name})
@@ -311,8 +254,8 @@ class ColorModel(ConditionalINN):
         """How likely a photo's own colours are: `log_prob` and `bits_per_dim` of the result.
 
         The model's noise is added to ab first, as in training: what is scored is a density of noisy
-        ab, so results compare with the figures on the model's card. Colourings made at a low
-        temperature are likelier than real colours: they lack what is rare.
+        ab, so results can be compared with the figures on the model's card. Colourings made at a
+        low temperature score as likelier than real colours, because they lack rare colours.
 
         Raises:
             PhotoError: the photo cannot be read, or is grey.
@@ -320,13 +263,12 @@ class ColorModel(ConditionalINN):
         prepared = self.prepare(photo)
         if prepared.ab is None:
             raise PhotoError(
-                f"{prepared.photo.name} is grey, so there are no colours to score; give a photo "
-                "with colours."
+                f"{prepared.photo.name} is grey and has no colours to score; choose a colour photo."
             )
         generator = torch.Generator("cpu").manual_seed(check_seed(seed))
         shape = prepared.ab.shape
         noise = torch.randn(*shape, generator=generator, device="cpu", dtype=torch.float32)
-        ab = prepared.ab + self.config.noise * noise.numpy()
+        ab = prepared.ab + np.float32(self.config.noise) * noise.numpy()
         latent, _ = self.encode(self.as_x(ab), prepared.condition)
         settings = {"scored": prepared.photo.name, "seed": str(seed)}
         return self.results(prepared, Latent(latent.levels, settings))[0]
@@ -340,13 +282,13 @@ class ColorModel(ConditionalINN):
         temperature: Temperature | None = None,
         seed: int | None = 0,
     ) -> Colorization:
-        """The colour mood of one photo on another: encode under one condition, decode under the
+        """The colours of one photo on another: encode under one condition, decode under the
         other (Ardizzone et al. 2019, sec. 4.2).
 
         Arguments:
-            photo: a coloured photo, or its latent from `latent_of`.
+            photo: a colour photo, or its latent from `latent_of`.
             onto: the photo to colour.
-            keep: how much of the reference's latent counts, from 0 to 1, one number or one a level;
+            keep: how much of the reference counts, from 0 to 1, one number or one per level;
                 the rest is drawn. If not given, most of the coarse levels, less and less of the
                 fine ones, whose places mean nothing on another photo. See `default_keep`.
             temperature, seed: of the rest, as in `colorize`; by default always the same.
@@ -363,6 +305,13 @@ class ColorModel(ConditionalINN):
         settings = {**reference.settings, "keep": describe_by_level(shares), **fresh.settings}
         return self.results(self.prepare(onto), Latent(mixed.levels, settings))[0]
 
+    @torch.no_grad()
+    def distances(self, photo: AnyPhoto, results: Sequence[Colorization]) -> list[float]:
+        """How odd each colouring of a photo is: the mean distance of its colours from the photo's
+        most typical ones, those of z = 0, in ab units."""
+        typical = self.results(self.prepare(photo), self.draw(1, 0.0, seed=0))[0].ab
+        return [float(np.linalg.norm(result.ab - typical, axis=2).mean()) for result in results]
+
     def results(
         self,
         prepared: PreparedPhoto,
@@ -375,13 +324,20 @@ class ColorModel(ConditionalINN):
         """
         ab, log_prob = self.decode_with_log_prob(latent, prepared.condition)
         bits = self.bits_per_dim(log_prob).tolist()
+        plausible = self.plausibility(ab, log_prob, prepared.condition).tolist()
         pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
         colorizations = []
-        for i, (row, picture) in enumerate(zip(self.fitted(latent), pictures, strict=True)):
+        for i, (row, picture) in enumerate(zip(latent, pictures, strict=True)):
             row = self.named(row, {**(each[i] if each else {}), **row.settings})
             colorizations.append(
                 Colorization(
-                    prepared.photo, picture, row, log_prob[i].item(), bits[i], row.settings
+                    photo=prepared.photo,
+                    ab=picture,
+                    latent=row,
+                    log_prob=log_prob[i].item(),
+                    bits_per_dim=bits[i],
+                    plausibility=plausible[i],
+                    settings=row.settings,
                 )
             )
         return colorizations
@@ -390,7 +346,3 @@ class ColorModel(ConditionalINN):
         """The latent with these settings added, and with this model's name and weights."""
         own = {"model": self.name, "weights": self.fingerprint}
         return Latent(latent.levels, {**latent.settings, **settings, **own})
-
-    def as_x(self, ab: np.ndarray) -> Tensor:
-        """ab (ab_size, ab_size, 2) -> (1, 2, ab_size, ab_size) on this model's device."""
-        return torch.from_numpy(ab).permute(2, 0, 1)[None].contiguous().to(self.device)

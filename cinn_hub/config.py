@@ -1,4 +1,4 @@
-"""What every `config.json` has in common: frozen dataclasses, read strictly."""
+"""Checks of every `config.json`: frozen dataclasses, read strictly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORMAT_VERSION = 1
 
 
 def bounded(default: Any, least: float, most: float) -> Any:
-    """A field of a config whose numbers, all of them in a tuple, lie in [least, most]."""
+    """A field whose number must be in [least, most]; in a tuple or dict, all of its numbers."""
     return dataclasses.field(default=default, metadata={"range": (least, most)})
 
 
@@ -60,7 +60,7 @@ class Config:
         if entries.get("format_version") != FORMAT_VERSION:
             raise CheckpointError(
                 f"config.json has format_version {quoted(entries.get('format_version'))}, but this "
-                f"cinn_hub reads version {FORMAT_VERSION}; update cinn_hub."
+                f"cinn_hub reads version {FORMAT_VERSION}; use the cinn_hub that wrote it."
             )
         types = typing.get_type_hints(cls)
         if unknown := sorted(entries.keys() - types.keys()):
@@ -70,7 +70,7 @@ class Config:
             )
         if missing := sorted(types.keys() - entries.keys()):
             raise CheckpointError(
-                f"config.json lacks {', '.join(missing)}, which {cls.__name__} needs."
+                f"config.json lacks {', '.join(missing)}, which {cls.__name__} needs; get it again."
             )
         values = {key: checked(value, types[key], key) for key, value in entries.items()}
         try:
@@ -115,13 +115,15 @@ def read_json(path: Path) -> dict[str, Any]:
         entries = json.loads(text, object_pairs_hook=without_repetition)
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"{path.parent} has no {path.name}, so it cannot be loaded as a model."
+            f"{path.parent} has no {path.name}; give the folder of a model, which has one."
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         reason = quoted(reason_of(error), text=True)
         raise CheckpointError(f"{path} cannot be read as JSON: {reason}.") from error
     if not isinstance(entries, dict):
-        raise CheckpointError(f"{path} holds a {type(entries).__name__}; expected a JSON object.")
+        raise CheckpointError(
+            f"{path} holds a {type(entries).__name__}, not a JSON object; get it again."
+        )
     return entries
 
 

@@ -1,5 +1,5 @@
-"""The errors that a user can cause. Each message is one sentence: what came, what was expected,
-what to do next."""
+"""The errors that a user can cause. Each message is one sentence: what came, what was expected and,
+where it helps, what to do next."""
 
 import reprlib
 
@@ -18,19 +18,19 @@ def quoted(value: object, text: bool = False) -> str:
 
 
 class CinnHubError(Exception):
-    """Anything that cinn_hub refuses; its text is meant to be shown to people as it is."""
+    """Base of all errors of cinn_hub; its text can be shown to users as it is."""
 
 
 class UnknownModelError(CinnHubError):
-    """No model has this name, and no folder is there either."""
+    """No model, folder or repository has this name."""
 
 
 class PhotoError(CinnHubError):
-    """This is not a photo that can be read or used."""
+    """A photo cannot be read or used."""
 
 
 class DigitError(CinnHubError):
-    """This is not a digit that can be read, or not a label."""
+    """A picture of a digit cannot be read, or a label is not a digit."""
 
 
 class CheckpointError(CinnHubError):

@@ -1,4 +1,4 @@
-"""The one way to write a file, whole or not at all, and to open one that strangers made."""
+"""Atomic writing of files, whole or not at all, and careful reading of what strangers made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import BinaryIO
 UNFINISHED = ".{}.cinn-unfinished{}"  # hidden, and told apart from all other files
 OLD = 3600  # seconds after which nobody writes to an unfinished file any more
 MOST_CONFIG, MOST_CARD = 2**20, 2**17  # bytes that are read of strangers' files
-MOST_TENSORS = 2**28  # 128 million weights in float16
+MOST_TENSORS = 2**29  # 128 million weights in float32
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -29,7 +29,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     behind, and what was at `path` stays. What killed processes left in the folder is removed.
     """
     path = Path(path)
-    sweep_once(path.parent)
+    sweep_once(os.path.abspath(path.parent))
     unfinished = path.with_name(UNFINISHED.format(secrets.token_hex(4), path.suffix.lower()))
     try:
         unfinished.touch(exist_ok=False)
@@ -43,10 +43,16 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
+def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
+    """Writes a file of this content; see `whole_file`."""
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
 @cache
-def sweep_once(folder: Path) -> None:
+def sweep_once(folder: str) -> None:
     """Sweeps a folder the first time that this process writes to it."""
-    sweep(folder)
+    sweep(Path(folder))
 
 
 def sweep(folder: Path) -> None:

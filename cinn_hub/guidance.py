@@ -1,7 +1,7 @@
-"""Hints: find latents near some whose colourings have chosen colours at chosen spots.
+"""Hints: finds latents near given ones whose colourings have chosen colours at chosen spots.
 
-Two things are known of the colouring that is looked for: the colours at the spots, with a small
-doubt, and that the rest is about as it was, with a doubt that is the hint's *reach*. With J
+Two things are known of the colouring that is wanted: the colours at the spots, with a small
+doubt, and that the rest is about as before, with a doubt that is the *reach* of the hints. With J
 and K the derivatives at z = 0 of the spots' colours and of the whole picture's in coarse cells, z
 moves by the d of the least |d|^2 + |K d|^2 / reach^2 + |missing - J d|^2 / doubt^2. For a
 linear flow that is the posterior mean given all three. The flow knows what belongs together: the
@@ -65,10 +65,10 @@ def read_hints(hints: Sequence[HintLike | Hint], size: tuple[int, int]) -> list[
 
     Raises:
         CinnHubError: a hint has another form, lies outside the photo, or has a reach that is not
-            above 0; or there are more than can be followed at once.
+            above 0; or there are too many.
     """
     if len(hints) > MOST_HINTS:
-        raise CinnHubError(f"There are {len(hints)} hints; {MOST_HINTS} can be followed at once.")
+        raise CinnHubError(f"There are {len(hints)} hints; give at most {MOST_HINTS}.")
     return [read_hint(hint, size) for hint in hints]
 
 
@@ -79,15 +79,16 @@ def read_hint(hint: HintLike | Hint, size: tuple[int, int]) -> Hint:
         (reach,) = rest or (None,)
         found = Hint(float(x), float(y), str(color), reach if reach is None else float(reach))
     except (TypeError, ValueError) as error:
-        raise CinnHubError(f'The hint is {hint!r}; expected (x, y, "#rrggbb").') from error
+        message = f'The hint is {hint!r}; it must be (x, y, "#rrggbb") or (x, y, "#rrggbb", reach).'
+        raise CinnHubError(message) from error
     if not (0 <= found.x < size[0] and 0 <= found.y < size[1]):
-        place = f"({found.x:g}, {found.y:g})"
         raise CinnHubError(
-            f"The hint at {place} lies outside the photo of {size[0]} x {size[1]} pixels."
+            f"The hint at ({found.x:g}, {found.y:g}) lies outside the photo; x must be from 0 to "
+            f"{size[0] - 1} and y from 0 to {size[1] - 1}."
         )
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", found.color):
         raise CinnHubError(
-            f'The hint\'s colour is {found.color!r}; expected "#rrggbb", as "#aa3311".'
+            f'The colour of the hint is {found.color!r}; it must be "#rrggbb", such as "#aa3311".'
         )
     if found.reach is not None:
         check_reach(found.reach)
@@ -96,7 +97,7 @@ def read_hint(hint: HintLike | Hint, size: tuple[int, int]) -> Hint:
 
 def check_reach(reach: float) -> float:
     if not reach > 0:
-        raise CinnHubError(f"The reach is {reach:g}; it must be above 0.")
+        raise CinnHubError(f"The reach is {reach:g}; it must be above 0, in ab units.")
     return reach
 
 

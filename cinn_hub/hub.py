@@ -23,7 +23,7 @@ DISK_FAULTS = (
     *(errno.EACCES, errno.EPERM, errno.ENOTDIR),
 )
 COMMIT = re.compile(r"[0-9a-f]{40}")
-ANSWER_SECONDS = 3.0  # that the Hub has to say what is new, before the cache is used
+ANSWER_SECONDS = 3.0  # the Hub has this long to say what is new; then the cache is used
 
 
 def find_folder(
@@ -58,14 +58,14 @@ def find_folder(
     if REPO_ID.fullmatch(repo):
         if at and revision and at != revision:
             raise UnknownModelError(
-                f"{text!r} names a revision, and so does revision={revision!r}."
+                f"{text!r} and revision={revision!r} name two revisions; give one of them."
             )
         return download(repo, at or revision, token, cache_dir)
     known = [entry.name for entry in list_models()]
     near = difflib.get_close_matches(text, known, n=1)
-    names = f"the names are {', '.join(known)}, or user/repo of the Hugging Face Hub."
+    names = f"use {', '.join(known)}, a folder, or user/repo of the Hugging Face Hub."
     hint = f"did you mean {near[0]!r}?" if near else names
-    raise UnknownModelError(f"No model and no folder is called {text!r}; {hint}")
+    raise UnknownModelError(f"There is no model called {text!r}; {hint}")
 
 
 def download(
@@ -98,7 +98,8 @@ def download(
         return newest_folder(repo, revision, cached, token, cache_dir)
     except HFValidationError as error:
         raise UnknownModelError(
-            f"No folder is called {repo!r}, and the Hub does not allow repositories of that name."
+            f"There is no folder {repo!r}, and the Hub does not allow such names of repositories; "
+            "check the name."
         ) from error
     except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
         if refusal := refusal_of(error, repo, revision):
@@ -107,7 +108,9 @@ def download(
             return cached
         if getattr(error, "errno", None) in DISK_FAULTS:
             place = cache_place(cache_dir)
-            raise CinnHubError(f"The cache {place} cannot be written: {error.strerror}.") from error
+            raise CinnHubError(
+                f"The cache {place} cannot be written to: {error.strerror}."
+            ) from error
         raise unreachable(repo, revision, cache_dir) from error
 
 
@@ -133,7 +136,7 @@ def newest_folder(
 
 
 def refusal_of(error: Exception, repo: str, revision: str) -> UnknownModelError | None:
-    """The Hub's refusal as one sentence; None where it refused nothing."""
+    """The Hub's refusal as one sentence; None if the error is of another kind."""
     from huggingface_hub.errors import (
         GatedRepoError,
         RepositoryNotFoundError,
@@ -141,14 +144,14 @@ def refusal_of(error: Exception, repo: str, revision: str) -> UnknownModelError 
     )
 
     if isinstance(error, GatedRepoError):
-        sentence = f"{repo} is gated: ask for access on its page, then log in with `hf auth login`."
+        sentence = f"{repo} is gated; ask for access on its page, then log in with `hf auth login`."
     elif isinstance(error, RepositoryNotFoundError):
         sentence = (
-            f"The Hub has no repository {repo}, or it is private: then pass token=... or log in "
-            "with `hf auth login`."
+            f"The Hub has no repository {repo}, or it is private; check the name, "
+            "pass token=... or log in with `hf auth login`."
         )
     elif isinstance(error, RevisionNotFoundError):
-        sentence = f"{repo} has no revision {revision!r} on the Hub."
+        sentence = f"{repo} has no revision {revision!r} on the Hub; check its page."
     else:
         return None
     return UnknownModelError(sentence)
@@ -157,7 +160,7 @@ def refusal_of(error: Exception, repo: str, revision: str) -> UnknownModelError 
 def unreachable(repo: str, revision: str, cache_dir: str | os.PathLike[str] | None) -> OfflineError:
     return OfflineError(
         f"{repo}@{revision} is not in the cache {cache_place(cache_dir)}, and the Hub cannot be "
-        "reached; load a folder that has its config.json and model.safetensors, or try again later."
+        "reached; try again later, or load a folder with its config.json and model.safetensors."
     )
 
 
@@ -209,12 +212,12 @@ def check_files(repo: str, files: list[str]) -> None:
     if "model.safetensors" not in files:
         if pickles := [file for file in files if file.endswith(PICKLES)]:
             raise CheckpointError(
-                f"{repo} has only pickles ({pickles[0]}), which can run any code and are not read; "
-                "https://huggingface.co/spaces/safetensors/convert makes safetensors of them."
+                f"{repo} has its weights only as a pickle ({pickles[0]}), which can run any code; "
+                "convert it at https://huggingface.co/spaces/safetensors/convert."
             )
-        raise CheckpointError(f"{repo} has no model.safetensors, so cinn_hub cannot load it.")
+        raise CheckpointError(f"{repo} has no model.safetensors; choose a model of cinn_hub.")
     if "config.json" not in files:
-        raise CheckpointError(f"{repo} has no config.json, so cinn_hub cannot load it.")
+        raise CheckpointError(f"{repo} has no config.json; choose a model of cinn_hub.")
 
 
 def check_sizes(repo: str, sizes: dict[str, int | None]) -> None:
@@ -238,6 +241,6 @@ def check_hash(path: Path, sha256: str, source: str) -> None:
         path.resolve().unlink()  # in the Hub's cache the path is a link
         path.unlink(missing_ok=True)
         raise CheckpointError(
-            f"The downloaded {path.name} has the SHA-256 {found[:12]}..., but {source} names "
-            f"{sha256[:12]}...; it was deleted: load again, or update cinn_hub."
+            f"The downloaded {path.name} has the SHA-256 {found[:12]}..., but {source} expects "
+            f"{sha256[:12]}...; the download was deleted: load it again, or update cinn_hub."
         )

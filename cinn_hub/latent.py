@@ -1,4 +1,4 @@
-"""Latents: z by level, where they are drawn from, and the ways between them."""
+"""Latents: z by level, seeds and temperatures, and interpolation between latents."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,15 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cinn_hub.errors import CheckpointError, CinnHubError
+from cinn_hub.errors import CheckpointError, CinnHubError, quoted
 from cinn_hub.files import reason_of, whole_file
+from cinn_hub.flow import Condition
 from cinn_hub.tensors import open_tensors
 
-HOTTEST = 10  # temperature; pictures are noise long before
-FEW_DIMENSIONS = 32  # of a level: below, norms of draws differ too much to be worth keeping
+HOTTEST = 10  # temperature; far lower ones give noise already
+MOST_ROWS = 10_000  # that can be asked for at once; results are held in memory
+AT_ONCE = 64  # rows decoded together, to bound memory; more are not faster
+FEW_DIMENSIONS = 32  # of a level; with fewer, norms of draws differ too much to be worth keeping
 
 Temperature = float | Mapping[str, float]
 """The scale of z: one number, or one for each level by name."""
@@ -30,7 +34,7 @@ def check_temperature(temperature: Temperature, levels: Sequence[str]) -> dict[s
     if isinstance(temperature, Mapping):
         if unknown := sorted(temperature.keys() - set(levels)):
             raise CinnHubError(
-                f"The temperature names {unknown}, but the levels are {list(levels)}."
+                f"The temperature has the unknown levels {unknown}; the levels are {list(levels)}."
             )
         by_level = {level: float(temperature.get(level, 1.0)) for level in levels}
     else:
@@ -41,13 +45,22 @@ def check_temperature(temperature: Temperature, levels: Sequence[str]) -> dict[s
     return by_level
 
 
+def check_count(n: int, name: str = "n", least: int = 1) -> int:
+    """A number of samples or steps, refused where it is out of range."""
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not least <= n <= MOST_ROWS:
+        raise CinnHubError(
+            f"{name} is {quoted(n)}; it must be a whole number from {least} to {MOST_ROWS}."
+        )
+    return int(n)
+
+
 def sample_seed(seed: int, index: int) -> int:
     """The seed of sample `index`, whatever the number of samples: one for each (seed, index)."""
     return int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0])
 
 
 def fresh_seed() -> int:
-    """A seed to show, from the system's entropy."""
+    """A seed from the system's entropy."""
     return int(np.random.SeedSequence().generate_state(1, np.uint32)[0])
 
 
@@ -57,12 +70,6 @@ def check_seed(seed: int) -> int:
     return int(seed)
 
 
-def check_count(n: int) -> int:
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise CinnHubError(f"n is {n}; it must be a whole number of samples, 1 or more.")
-    return int(n)
-
-
 @dataclass(frozen=True, eq=False)
 class Latent:
     """z of one or several samples, by level, coarse first: {"1x1": (N, 2, 1, 1), ...}.
@@ -70,8 +77,8 @@ class Latent:
     Two latents are equal if all their values are.
 
     Attributes:
-        levels: the values, one row a sample.
-        settings: how they came about, as text: model, weights, seed, temperature ...
+        levels: the values, one row per sample.
+        settings: how they were made, as text: model, weights, seed, temperature ...
     """
 
     levels: dict[str, Tensor]
@@ -85,7 +92,7 @@ class Latent:
         temperature: Temperature = 1.0,
         device: torch.device | str = "cpu",
     ) -> Latent:
-        """Independent draws from N(0, temperature^2), one generator a sample.
+        """Independent draws from N(0, temperature^2), one generator per sample.
 
         Drawn on the CPU in float32 and then moved: the same seed gives the same noise everywhere.
         """
@@ -104,8 +111,10 @@ class Latent:
         """N, the number of samples."""
         return len(next(iter(self.levels.values())))
 
-    def __getitem__(self, index: int) -> Latent:
-        """One sample, still with its row dimension."""
+    def __getitem__(self, index: int | slice) -> Latent:
+        """One sample, still with its row dimension; or those of a slice."""
+        if isinstance(index, slice):
+            return self.map(lambda z: z[index])
         index = range(len(self))[index]
         return self.map(lambda z: z[index : index + 1])
 
@@ -162,10 +171,12 @@ class Latent:
     def slerp(self, other: Latent, t: float) -> Latent:
         """The point at t in [0, 1] on the great circle from this latent to the other, by level.
 
-        Between two draws from a Gaussian of many dimensions the straight line runs through its
+        Between two draws from a Gaussian of many dimensions, a straight line runs through its
         improbable middle; the circle keeps the norm. Levels of few dimensions, and vectors of norm
-        0, are met on a straight line.
+        0, follow the straight line.
         """
+        if not 0 <= t <= 1:
+            raise CinnHubError(f"t is {t:g}; the way goes from 0 to 1.")
         between = {}
         for name, z in self.levels.items():
             few = z[0].numel() < FEW_DIMENSIONS
@@ -176,21 +187,20 @@ class Latent:
         """The way to the other, both ends included, as the rows of one latent; see `slerp`.
 
         Raises:
-            CinnHubError: fewer than 2 steps.
+            CinnHubError: fewer than 2 steps, or too many.
         """
-        if steps < 2:
-            raise CinnHubError(f"The number of steps is {steps}; a way needs 2 or more.")
+        check_count(steps, "The number of steps", least=2)
         return Latent.cat([self.slerp(other, i / (steps - 1)) for i in range(steps)])
 
     def renewed(self, other: Latent, share: float | Mapping[str, float]) -> Latent:
         """sqrt(1 - share^2) of this latent and `share` of the other: two draws make a new draw.
 
-        share: in [0, 1], one number or one a level; levels that are not named stay.
+        share: in [0, 1], one number or one per level; levels that are not named stay.
         """
         shares = share if isinstance(share, Mapping) else dict.fromkeys(self.levels, share)
         self.check_levels(shares)
         if wrong := [value for value in shares.values() if not 0 <= value <= 1]:
-            raise CinnHubError(f"The share is {wrong[0]:g}; it must be from 0 to 1.")
+            raise CinnHubError(f"The amount is {wrong[0]:g}; it must be from 0 to 1.")
         mixed = dict(self.levels)
         for name, value in shares.items():
             kept = math.sqrt(1 - value**2)
@@ -200,7 +210,9 @@ class Latent:
     def check_levels(self, names: Iterable[str]) -> None:
         """Refuses names that are not among the levels."""
         if unknown := sorted(set(names) - self.levels.keys()):
-            raise CinnHubError(f"There are no levels {unknown}; they are {list(self.levels)}.")
+            raise CinnHubError(
+                f"The levels {unknown} are unknown; use some of {list(self.levels)}."
+            )
 
     def flatten(self) -> Tensor:
         """(N, D), coarse first."""
@@ -238,21 +250,42 @@ class Latent:
                 latent = cls({name: file.get_tensor(name) for name in order}, metadata)
         except (SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
             raise CheckpointError(
-                f"{path} cannot be read as a latent; expected a file that Latent.save wrote."
+                f"{path} cannot be read as a latent; give a file that Latent.save wrote."
             ) from error
         check_values(latent, str(path))
         return latent
+
+
+def batches(z: Latent, condition: Condition) -> Iterator[tuple[Latent, Condition]]:
+    """B * n latents and their B conditions in parts of up to `AT_ONCE` rows, in their order.
+
+    Row i of z is under row i // n of the condition, in every part as in the whole.
+    """
+    n = len(z) // condition.rows
+    if n * condition.rows != len(z) or n == 0:
+        raise CinnHubError(
+            f"There are {len(z)} latents for {condition.rows} conditions; give each as many."
+        )
+    together = max(1, AT_ONCE // n)  # conditions
+    for start in range(0, condition.rows, together):
+        rows = slice(start, start + together)
+        part = condition if together >= condition.rows else condition.map(itemgetter(rows))
+        of_part = z[rows.start * n : rows.stop * n]
+        for first in range(0, len(of_part), AT_ONCE):
+            yield of_part[first : first + AT_ONCE], part
 
 
 def check_values(latent: Latent, source: str) -> None:
     """Refuses a latent without rows, with levels of different lengths, or with NaN or infinity."""
     rows = {len(z) for z in latent.levels.values() if z.dim() > 1}
     if len(rows) != 1 or 0 in rows or any(z.dim() < 2 for z in latent.levels.values()):
-        raise CheckpointError(f"{source} has levels without rows, or of different numbers of rows.")
+        raise CheckpointError(
+            f"{source} has levels without rows, or with unequal rows; make it again."
+        )
     for name, z in latent.levels.items():
         if not (z.is_floating_point() and z.isfinite().all()):
             raise CheckpointError(
-                f"{source} has values at level {name} that are not finite numbers; make it anew."
+                f"{source} has values at level {name} that are not finite numbers; make it again."
             )
 
 
@@ -268,7 +301,7 @@ def describe(settings: Mapping[str, str]) -> str:
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """Spherical interpolation, one great circle a row; a, b: (N, ...)."""
+    """Spherical interpolation, one great circle per row; a, b: (N, ...)."""
     flat_a, flat_b = a.flatten(1), b.flatten(1)
     norms = flat_a.norm(dim=1) * flat_b.norm(dim=1)
     cosine = ((flat_a * flat_b).sum(1) / norms.clamp_min(1e-12)).clamp(-1, 1)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # so that `import cinn_hub` loads no torch
 ARCHITECTURES = {
     "ColorizationCINN": "cinn_hub.models.colorization_cinn",
     "DigitCINN": "cinn_hub.models.digit_cinn",
+    "OriginalDigitCINN": "cinn_hub.models.originals",
+    "OriginalBedroomCINN": "cinn_hub.models.originals",
+    "OriginalImageNetCINN": "cinn_hub.models.originals",
 }
 """The module of each architecture; the class in it has the architecture's name."""
 
@@ -36,7 +39,7 @@ def load(
     Arguments:
         name: a name of `list_models()`, the path of a model folder, or "user/repo" or
             "user/repo@revision" of the Hugging Face Hub.
-        device: "cpu", "cuda" (or "cuda:1"), "mps"; the best there is if not given.
+        device: "cpu", "cuda" (or "cuda:1"), "mps"; by default the best that there is.
         revision: branch, tag or commit of the Hub repository.
         token: for private repositories; the one of `hf auth login` if not given.
         cache_dir: where downloads are kept; the Hub's own cache if not given.

@@ -1,4 +1,4 @@
-"""What every model has: the moves between x and z on tensors, and files on disk and on the Hub."""
+"""ConditionalINN, the base of all models: x <-> z on tensors, and files on disk and the Hub."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from cinn_hub.errors import CheckpointError, CinnHubError
 from cinn_hub.flow import Bijection, Condition, Flow
 from cinn_hub.hub import find_folder
 from cinn_hub.latent import (
+    HOTTEST,
     Latent,
     Temperature,
+    batches,
     check_count,
     check_seed,
     check_temperature,
@@ -38,17 +40,17 @@ HALF_PRECISION = (torch.bfloat16, torch.float16)
 class ConditionalINN(nn.Module, ModelHubMixin):
     """z = f(x; c), exactly invertible, with log p(x | c) = log N(z; 0, 1) + log|det df/dx|.
 
-    The moves are `sample` (decode a drawn z), `encode` and `decode` (of which transfer and
-    interpolation are made: encode under one condition and decode under another; decode along
-    `Latent.path`) and `log_prob`.
+    The moves are `sample` (draw z and decode it), `encode`, `decode` and `log_prob`. Transfer is to
+    encode under one condition and decode under another; interpolation is to decode along
+    `Latent.path`.
 
     A subclass names its `config_class` and has `config`, `flow`, a method that makes a `Condition`,
     `latent_shapes` (coarse first) and `unit`, the size of one unit of the flow's x in the units of
     the data.
 
     Attributes:
-        name: what it was loaded by; folder: where it lay.
-        default_temperature: of each level that is named, 1 elsewhere.
+        name: the name it was loaded by; folder: the folder that it came from.
+        default_temperature: the model's own, for each level; 1 where a level is not named.
     """
 
     config_class: ClassVar[type[Config]]
@@ -67,7 +69,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights, and of the values that are inverted."""
+        """The dtype of the weights, and of the values in the flow."""
         return next(self.parameters()).dtype
 
     @property
@@ -86,7 +88,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
     def in_dtype(self, dtype: torch.dtype | None) -> Self:
         """This model in float32 or float64; or with networks that compute in half precision.
 
-        In half precision decoding after encoding gives x back to about 0.1 %, not exactly.
+        In half precision, decoding after encoding gives x back to about 0.1 %, not exactly.
         """
         if dtype in (None, torch.float32, torch.float64):
             self.network_dtype = None
@@ -98,22 +100,22 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         return self
 
     def half(self) -> Self:
-        """`in_dtype(torch.float16)`: values that are inverted stay float32."""
+        """`in_dtype(torch.float16)`: values in the flow stay float32."""
         return self.in_dtype(torch.float16)
 
     def bfloat16(self) -> Self:
-        """`in_dtype(torch.bfloat16)`: values that are inverted stay float32."""
+        """`in_dtype(torch.bfloat16)`: values in the flow stay float32."""
         return self.in_dtype(torch.bfloat16)
 
     def arithmetic(self) -> AbstractContextManager[Any]:
-        """What the networks compute in.
+        """The precision in which the networks compute.
 
         Raises:
             CinnHubError: the weights themselves are in half precision.
         """
         if self.dtype in HALF_PRECISION:
             raise CinnHubError(
-                f"The weights of {self.name} are {self.dtype}, too coarse to be inverted; "
+                f"The weights of {self.name} are {self.dtype}, too coarse for an exact inverse; "
                 f"use model.in_dtype({self.dtype}) instead of model.to({self.dtype})."
             )
         if self.network_dtype is None:
@@ -126,9 +128,13 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """x (B * n, C, H, W) -> its latent, and log|det dz/dx| (B * n,) in nats.
 
         Row i of x is seen under row i // n of the condition.
+
+        Raises:
+            CinnHubError: x, or what this model makes of it, is not finite.
         """
         with self.arithmetic():
             levels, log_det = self.flow(x.to(self.dtype) / self.unit, condition)
+        self.check_finite(*levels.values(), log_det)
         ordered = {name: levels[name] for name in self.latent_shapes}
         return Latent(ordered), log_det - self.log_volume_of_unit
 
@@ -136,17 +142,28 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """The exact inverse of `encode`: a latent of B * n rows -> x (B * n, C, H, W).
 
         Raises:
-            CinnHubError: the latent belongs to another model.
+            CinnHubError: the latent belongs to another model, or what comes out is not finite.
         """
         return self.decode_with_log_prob(z, condition)[0]
 
     def decode_with_log_prob(self, z: Latent, condition: Condition) -> tuple[Tensor, Tensor]:
-        """As `decode`, with log p(x | c) in nats (B * n,), which decoding gives for nothing."""
+        """As `decode`, with log p(x | c) in nats (B * n,), which costs nothing more."""
         z = self.fitted(z)
         with self.arithmetic():
-            x, log_det = self.flow.inverse(z.levels, condition)
+            parts = [self.flow.inverse(rows.levels, part) for rows, part in batches(z, condition)]
+        x, log_det = (torch.cat(values) for values in zip(*parts, strict=True))
+        x = x * self.unit
         log_prob = standard_normal_log_prob(z) - log_det - self.log_volume_of_unit
-        return x * self.unit, log_prob
+        self.check_finite(x, log_prob)
+        return x, log_prob
+
+    def check_finite(self, *values: Tensor) -> None:
+        """Refuses what would become a picture, or a likelihood, of NaN."""
+        if not all(x.isfinite().all() for x in values):
+            raise CinnHubError(
+                f"{self.name} gives values here that are not finite numbers; take another latent, "
+                "or a lower temperature."
+            )
 
     @property
     def log_volume_of_unit(self) -> float:
@@ -158,7 +175,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         return standard_normal_log_prob(z) + log_det
 
     def bits_per_dim(self, log_prob: Tensor) -> Tensor:
-        """Nats of a whole x -> bits per dimension, in the units of the data; less is likelier."""
+        """Nats of a whole x -> bits per dimension, in the units of the data; lower is likelier."""
         return -log_prob / (self.dimensions * math.log(2))
 
     def sample(
@@ -178,11 +195,12 @@ class ConditionalINN(nn.Module, ModelHubMixin):
 
     # ------------------------------------------------------------------ latents
 
-    def temperature(self, scale: float = 1.0) -> dict[str, float]:
-        """The default temperature of each level, times `scale`."""
-        check_temperature(scale, ["every level"])
+    def temperature(self, boldness: float = 1.0) -> dict[str, float]:
+        """The model's own temperature of each level, times `boldness`."""
+        if not 0 <= boldness <= HOTTEST:
+            raise CinnHubError(f"The boldness is {boldness:g}; it must be from 0 to {HOTTEST}.")
         default = check_temperature(self.default_temperature, list(self.latent_shapes))
-        return {level: scale * value for level, value in default.items()}
+        return {level: boldness * value for level, value in default.items()}
 
     def draw(
         self, n: int, temperature: Temperature | None = None, seed: int | None = None
@@ -190,9 +208,12 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """n latents from N(0, temperature^2), with seed and temperature among their settings.
 
         Arguments:
-            temperature: one number or one a level; the model's default if not given.
-            seed: the same seed gives the same latents; row i depends on it and on i, not on n. A
-                fresh one if not given.
+            temperature: one number, or one per level; by default the model's own.
+            seed: the same seed gives the same latents; row i depends on it and on i, not on n. By
+                default a fresh one.
+
+        Raises:
+            CinnHubError: n, temperature or seed is out of range.
         """
         n = check_count(n)
         seed = fresh_seed() if seed is None else check_seed(seed)
@@ -220,10 +241,10 @@ class ConditionalINN(nn.Module, ModelHubMixin):
                 f"has {self.fingerprint}; take a latent of this model."
             )
         if rows is not None and len(z) != rows:
-            raise CinnHubError(f"The latent has {len(z)} rows, but {rows} can be used: latent[0].")
+            raise CinnHubError(f"The latent has {len(z)} rows; pick one, such as latent[0].")
         z = z.to(self.device, self.dtype)
         if not all(level.isfinite().all() for level in z.levels.values()):
-            raise CinnHubError("The latent has values that are not finite numbers; make it anew.")
+            raise CinnHubError("The latent has values that are not finite numbers; make it again.")
         return z
 
     # ------------------------------------------------------------------ files
@@ -239,7 +260,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """The model of this class that lies in a folder, in evaluation mode.
 
         Arguments:
-            name: what messages call it; the folder's path if not given.
+            name: how messages call it; by default the path of the folder.
             device, dtype: as those of `cinn_hub.load`.
 
         Raises:
@@ -281,8 +302,26 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """Writes `config.json` and `model.safetensors`, floating-point weights in `dtype`."""
         write_checkpoint(self.config, self.state_dict(), folder, dtype)
 
-    def _save_pretrained(self, save_directory: Path) -> None:
-        self.save(save_directory)
+    def save_pretrained(
+        self,
+        save_directory: str | os.PathLike[str],
+        *,
+        push_to_hub: bool = False,
+        repo_id: str | None = None,
+        **options: Any,
+    ) -> str | None:
+        """Writes the model, and its card where there is none yet; perhaps publishes it, too.
+
+        In place of the `ModelHubMixin`'s own, which removes the config of the model that was there
+        before it has written another.
+
+        Raises:
+            CinnHubError: the folder cannot be written to.
+        """
+        folder = Path(save_directory)
+        self.save(folder)
+        cards.write_card(self.generate_model_card(), folder)
+        return self.push_to_hub(repo_id or folder.name, **options) if push_to_hub else None
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The card that the model was loaded with; a draft for its author if it had none, or if
@@ -291,7 +330,9 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         if self.folder and unchanged and (card := cards.read_card(self.folder)):
             return card
         millions = sum(parameter.numel() for parameter in self.parameters()) / 1e6
-        origin = self.name if self.folder else None
+        origin = None
+        if self.folder:
+            origin = f"Trained from {self.name}, whose terms also hold for it."
         return cards.draft_card(type(self).__name__, millions, origin)
 
     def push_to_hub(self, repo_id: str, **options: Any) -> str:
@@ -345,7 +386,7 @@ def choose_device(device: str | None) -> str:
         return next(kind for kind in ("cuda", "mps", "cpu") if usable[kind])
     kind, _, number = str(device).partition(":")
     if kind not in DEVICES or not (number.isdigit() or str(device) == kind):
-        raise CinnHubError(f"The device is {device!r}; it must be one of {', '.join(DEVICES)}.")
+        raise CinnHubError(f"The device is {device!r}; it must be cpu, cuda, cuda:N or mps.")
     if not usable[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
         raise CinnHubError(f"The device {device!r} cannot be used here; try device='cpu'.")
     return str(device)

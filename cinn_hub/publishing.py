@@ -35,14 +35,14 @@ def model_bundle(folder: Path) -> Bundle:
             Hub asks for.
     """
     if not folder.is_dir():
-        raise CheckpointError(f"{folder} is not a folder; expected the folder of a model.")
+        raise CheckpointError(f"{folder} is not a folder; give the folder of a model.")
     load(folder, device="cpu")
     check_card(card_text(folder), str(folder / CARD_FILE))
     return model_files(folder)
 
 
 def model_files(folder: Path) -> Bundle:
-    """A model with its card, the card's pictures, its terms and the course of its training."""
+    """A model with its card, the card's pictures, its terms and the history of its training."""
     pictures = [path.name for path in sorted(folder.iterdir()) if path.suffix in PICTURES]
     names = (*MODEL_FILES, *pictures)
     return {name: folder / name for name in names if (folder / name).is_file()}
@@ -56,7 +56,7 @@ def app_folder() -> Path:
     """
     root = next((place for place in APP_PLACES if (place / "app.py").exists()), None)
     if root is None:
-        raise CinnHubError("This installation has no app.py; use a clone of the repository.")
+        raise CinnHubError("This installation has no app.py; install cinn_hub again.")
     return root
 
 
@@ -83,7 +83,7 @@ def space_bundle() -> Bundle:
 
 
 def listing(bundle: Bundle) -> str:
-    """What would be sent, a line a file, and the sum."""
+    """What would be sent, one line per file, and the sum."""
     lines = [f"{path.stat().st_size:>12,}  {name}" for name, path in bundle.items()]
     total = sum(path.stat().st_size for path in bundle.values())
     return "\n".join([*lines, f"{total:>12,}  bytes in {len(bundle)} files"])
@@ -99,7 +99,7 @@ def publish(bundle: Bundle, repo: str, repo_type: str, private: bool, message: s
 
     if not get_token():
         raise CinnHubError(
-            "Publishing needs a token: log in with `hf auth login`, or set HF_TOKEN."
+            "Publishing needs a token; log in with `hf auth login`, or set HF_TOKEN."
         )
     api = HfApi()
     sdk = "gradio" if repo_type == "space" else None
@@ -107,12 +107,12 @@ def publish(bundle: Bundle, repo: str, repo_type: str, private: bool, message: s
     try:
         api.create_repo(repo, private=private, repo_type=repo_type, exist_ok=True, space_sdk=sdk)
         if private and not api.repo_info(repo, repo_type=repo_type).private:
-            raise CinnHubError(f"{repo} is there already, and public; choose another name.")
+            raise CinnHubError(
+                f"{repo} exists already and is public, not private; choose another name."
+            )
         commit = api.create_commit(repo, files, commit_message=message, repo_type=repo_type)
     except HFValidationError as error:
-        raise CinnHubError(
-            f"{repo!r} is not the name of a repository; expected user/name."
-        ) from error
+        raise CinnHubError(f"{repo!r} is not the name of a repository; give user/name.") from error
     except HfHubHTTPError as error:
         reason = error.server_message or str(error).splitlines()[0]
         raise CinnHubError(f"The Hub refused {repo}: {reason}") from error
@@ -121,5 +121,7 @@ def publish(bundle: Bundle, repo: str, repo_type: str, private: bool, message: s
             f"The Hub refused the card: {' '.join(str(error).split())}"
         ) from error
     except (httpx.HTTPError, OSError) as error:
-        raise OfflineError(f"The Hub cannot be reached to publish {repo}; try again.") from error
+        raise OfflineError(
+            f"The Hub cannot be reached, so {repo} was not published; try again."
+        ) from error
     return str(commit.repo_url)

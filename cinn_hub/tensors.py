@@ -1,4 +1,4 @@
-"""Files of tensors: safetensors whose size and header are looked at before anything is read."""
+"""Files of tensors: safetensors whose size and header are checked before anything is read."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def check_names(found: set[str], wanted: set[str], path: Path) -> None:
     for name in sorted(wanted ^ found):
         fault = "lacks the tensor" if name in wanted else "has the unknown tensor"
         raise CheckpointError(
-            f"{path} {fault} {quoted(name, text=True)}; it does not fit its config.json."
+            f"{path} {fault} {quoted(name, text=True)}; get it and its config.json from the same "
+            "model."
         )
 
 
@@ -88,7 +89,7 @@ def check_kind(tensors: safe_open, name: str, like: Tensor, path: Path) -> None:
     if tuple(header.get_shape()) != like.shape:
         raise CheckpointError(
             f"{path} has {name} of shape {quoted(tuple(header.get_shape()))}, but its config.json "
-            f"asks for {tuple(like.shape)}."
+            f"asks for {tuple(like.shape)}; get both files from the same model."
         )
     expected = FLOATS if like.is_floating_point() else WHOLE[like.dtype]
     if header.get_dtype() not in expected:

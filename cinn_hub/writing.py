@@ -30,8 +30,8 @@ class DigitModel(ConditionalINN):
     """Handwritten digits given their label.
 
     x is (B, 1, 28, 28) in [0, 1], where the 8-bit value v takes the range [v, v + 1) / 256;
-    `dequantized` and `quantized` go between it and pictures. A subclass says how labels become a
-    condition, and names in `config.directions` what the principal directions change.
+    `dequantized` and `quantized` convert pictures to x and back. A subclass says how labels become
+    a condition, and names in `config.directions` what the principal directions change.
 
     Attributes:
         directions: (K, 784) orthonormal, the directions along which pictures change most, strongest
@@ -50,9 +50,13 @@ class DigitModel(ConditionalINN):
         """
         raise NotImplementedError
 
-    def bits_per_dim(self, log_prob: Tensor) -> Tensor:
-        """Nats of a whole picture -> bits per pixel of 8 bits, uniformly dequantised."""
-        return super().bits_per_dim(log_prob) + math.log2(STEPS)
+    def bits_per_pixel(self, log_prob: Tensor) -> Tensor:
+        """Nats of a whole picture -> bits per pixel of 8 bits.
+
+        The mean over uniformly dequantised pictures bounds from above what a lossless code by this
+        model needs; the figure that the field compares (Theis et al. 2016).
+        """
+        return bits_per_pixel(log_prob)
 
     @torch.inference_mode()
     def sample(
@@ -79,7 +83,7 @@ class DigitModel(ConditionalINN):
         Arguments:
             image: one digit, or N: see `read_digits`.
             label: what to write, one or B labels.
-            source: what the images show; found by `classify` if not given.
+            source: what the images show; by default what `classify` finds.
 
         Returns:
             (B, 1, 28, 28) in [0, 1]; of several images (N, B, 1, 28, 28). B is 1 for one label.
@@ -94,7 +98,7 @@ class DigitModel(ConditionalINN):
     ) -> Tensor:
         """Handwriting between two digits, along the great circle: (steps, 1, 28, 28) in [0, 1].
 
-        label: what to write on the way; what `image` shows if not given.
+        label: what to write on the way; by default what `image` shows.
         """
         images = torch.cat([read_digits(image), read_digits(other)])
         labels = self.classify(images).argmax(1)
@@ -103,9 +107,9 @@ class DigitModel(ConditionalINN):
 
     @torch.inference_mode()
     def classify(self, image: ImageLike | Sequence[ImageLike]) -> Tensor:
-        """p(label | image) from ten exact likelihoods, all labels equally likely before.
+        """p(label | image) by Bayes' rule from ten exact likelihoods, with equal priors.
 
-        (10,), or (N, 10) of several images. Bayes' rule; Ardizzone et al. 2019 train on it.
+        (10,), or (N, 10) of several images.
         """
         images = read_digits(image).to(self.device)
         x = dequantized(images).to(self.deviations)
@@ -116,10 +120,13 @@ class DigitModel(ConditionalINN):
 
     @torch.inference_mode()
     def latent(self, images: Tensor, labels: Labels | None = None) -> Latent:
-        """The latents (N rows) of pictures (N, 1, 28, 28); labels found by `classify` if None."""
+        """The latents (N rows) of pictures (N, 1, 28, 28); labels by default from `classify`."""
         labels = self.classify(images).argmax(1) if labels is None else check_labels(labels)
         if len(labels) not in (1, len(images)):
-            raise DigitError(f"There are {len(images)} images and {len(labels)} labels of them.")
+            raise DigitError(
+                f"There are {len(images)} images and {len(labels)} labels; give one label, or one "
+                "per image."
+            )
         x = dequantized(images.to(self.device)).to(self.deviations)
         return self.encode(x, self.condition(labels))[0]
 
@@ -130,7 +137,8 @@ class DigitModel(ConditionalINN):
         condition, rows = self.condition(label), self.fitted(z)
         if 1 not in (len(rows), condition.rows):
             raise DigitError(
-                f"There are {len(rows)} latents and {condition.rows} labels; take one."
+                f"There are {len(rows)} latents and {condition.rows} labels; give one latent, or "
+                "one label."
             )
         rows = rows.repeated(condition.rows) if len(rows) == 1 else rows
         return quantized(self.decode(rows, condition)).float()
@@ -140,9 +148,16 @@ class DigitModel(ConditionalINN):
         """z moved along the principal directions, in standard deviations of real digits."""
         if len(amounts) > len(self.deviations):
             known = len(self.deviations)
-            raise DigitError(f"There are {len(amounts)} amounts, but {known} directions.")
+            raise DigitError(f"There are {len(amounts)} amounts; give at most {known}.")
+        if not all(math.isfinite(amount) for amount in amounts):
+            raise DigitError(f"The amounts are {list(amounts)}; they must be finite numbers.")
         steps = torch.tensor(list(amounts), device=self.device) * self.deviations[: len(amounts)]
         return z.unflattened(z.flatten() + steps @ self.directions[: len(amounts)])
+
+
+def bits_per_pixel(log_prob: Tensor) -> Tensor:
+    """See `DigitModel.bits_per_pixel`."""
+    return math.log2(STEPS) - log_prob / (SIDE**2 * math.log(2))
 
 
 def check_labels(labels: Labels) -> Tensor:
@@ -180,10 +195,12 @@ def read_digits(image: ImageLike | Sequence[ImageLike]) -> Tensor:
     """
     if isinstance(image, Image.Image):
         if image.mode not in ("L", "1"):
-            raise DigitError(f"The image has mode {image.mode}; a digit is grey: convert('L').")
+            raise DigitError(
+                f"The image has the mode {image.mode}; make it grey first: image.convert('L')."
+            )
         image = np.array(image.convert("L"))
     if isinstance(image, str | os.PathLike):
-        raise DigitError(f"{os.fspath(image)!r} is a path; open it first: PIL.Image.open.")
+        raise DigitError(f"{os.fspath(image)!r} is a path; open it first: PIL.Image.open(path).")
     if not isinstance(image, np.ndarray | Tensor):
         images = [read_digits(one) for one in image]
         if not images:
@@ -191,14 +208,18 @@ def read_digits(image: ImageLike | Sequence[ImageLike]) -> Tensor:
         return torch.cat(images)
     values = torch.as_tensor(image, device=device_of(image))
     if values.shape[-2:] != (SIDE, SIDE) or values.ndim > 4:
-        raise DigitError(f"The image has the shape {tuple(values.shape)}; a digit is 28 x 28.")
+        raise DigitError(
+            f"The image has the shape {tuple(values.shape)}; it must be 28 x 28 pixels."
+        )
     values = values.unsqueeze(1) if values.ndim == 3 else values
     values = values[None, None] if values.ndim == 2 else values
     if values.shape[1] != 1:
-        raise DigitError(f"The image has {values.shape[1]} channels; a digit is grey, with one.")
+        raise DigitError(f"The image has {values.shape[1]} channels; it must be grey, with one.")
     values = values.float() / 255 if values.dtype == torch.uint8 else values.float()
     if not (values.isfinite().all() and values.min() >= 0 and values.max() <= 1):
-        raise DigitError("The pixels of a digit must lie in [0, 1]; divide them by 255.")
+        raise DigitError(
+            "The image has values outside of [0, 1]; scale them (8-bit values: divide by 255)."
+        )
     return values
 
 
@@ -228,7 +249,7 @@ def from_sketch(sketch: np.ndarray) -> np.ndarray:
         DigitError: nothing is drawn.
     """
     if sketch.ndim != 2:
-        raise DigitError(f"The drawing has the shape {sketch.shape}; expected (H, W), grey.")
+        raise DigitError(f"The drawing has the shape {sketch.shape}; it must be (H, W), grey.")
     drawn = sketch > 40
     if drawn.sum() < 4:
         raise DigitError("Nothing is drawn yet; draw a digit.")

@@ -20,7 +20,7 @@ from cinn_hub.flow import InvertibleConv1x1
 from cinn_hub.models.colorization_cinn import ColorizationConfig
 
 ROOT = Path(__file__).parent.parent
-WAIT = 25_000
+WAIT = 120_000  # ms for a browser; generous, for slow machines
 
 SMALL = ColorizationConfig(
     image_size=64,

@@ -42,10 +42,10 @@ def test_mp4(frames, tmp_path):
 
 def test_what_cannot_be_written(frames, tmp_path):
     with pytest.raises(
-        CinnHubError, match=r"film.avi cannot be written as a film; use one of .webp, .gif, .mp4"
+        CinnHubError, match=r"film.avi is not the name of a film; it must end in .webp"
     ):
         write_animation(frames, tmp_path / "film.avi")
-    with pytest.raises(CinnHubError, match="2 frames or more; there are 1"):
+    with pytest.raises(CinnHubError, match=r"too few frames \(1\)"):
         write_animation(frames[:1], tmp_path / "film.gif")
     with pytest.raises(CinnHubError, match="cannot be written"):
         write_animation(frames, tmp_path / "nowhere" / "film.gif")

@@ -65,7 +65,7 @@ def test_half_precision_files_are_read_as_float32_and_stay_invertible(tmp_path, 
         ({"noise": float("inf")}, "noise has inf; it must be finite"),
         ({"couplings": [1, 2, 10**9]}, "couplings has 1e\\+09; it must be from 0 to 64"),
         ({"attention_blocks": -1}, "attention_blocks has -1; it must be from 0"),
-        ({"temperature": {"9x9": 1}}, r"temperature names \['9x9'\]"),
+        ({"temperature": {"9x9": 1}}, r"temperature has the unknown levels \['9x9'\]"),
         ({"unit": "15"}, "has unit = '15', but it must be float"),
         ({"image_size": True}, "has image_size = True"),
         ({"image_size": 64.0}, "has image_size = 64.0"),
@@ -130,5 +130,5 @@ def test_missing_and_damaged_files(folder):
     with pytest.raises(CheckpointError, match="has no model.safetensors; only safetensors"):
         load(folder, "cpu")
     (folder / "config.json").unlink()
-    with pytest.raises(CheckpointError, match="has no config.json, so it cannot be loaded"):
+    with pytest.raises(CheckpointError, match="has no config.json; give the folder of a model"):
         load(folder, "cpu")

@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 import cinn_hub
 from cinn_hub import __version__
 from cinn_hub.cli import main
+from cinn_hub.manifest import NAME
 
 
 @pytest.fixture
@@ -58,11 +59,11 @@ def test_jpeg(run, folder):
         (["half.png"], "half.png is damaged or incomplete"),
         (["dot.png"], "dot.png is 1 x 1 pixels"),
         (["grandma.png", "-n", "0"], "n is 0"),
-        (["grandma.png", "-t", "-0.5"], "The temperature is -0.5"),
+        (["grandma.png", "-b", "-0.5"], "The boldness is -0.5"),
         (["grandma.png", "-s", "-1"], "The seed is -1"),
         (["grandma.png", "-m", "imagenetz"], "did you mean 'imagenet'?"),
         (["grandma.png", "--device", "abacus"], "The device is 'abacus'"),
-        (["grandma.png", "-o", "grandma.png/out"], "The folder grandma.png/out cannot be made"),
+        (["grandma.png", "-o", "grandma.png/out"], "The folder grandma.png/out cannot be created"),
     ],
 )
 def test_bad_input_is_one_sentence(run, arguments, sentence):
@@ -116,7 +117,7 @@ def test_results_beside_their_photos_are_not_coloured_again(run, folder, photos,
         color_picture(60, 40).convert("L").save(album / name)
     for _ in range(2):
         assert run("colorize", album, "-n", 1, "-o", album, "-m", "model")[0] == 0
-        assert sorted(p.name for p in album.iterdir()) == sorted([*photos, *results])
+        assert sorted(p.name for p in album.iterdir()) == sorted([*photos, *results, NAME])
 
 
 def test_results_in_a_folder_inside_are_not_coloured_again(run, folder):
@@ -136,7 +137,7 @@ def test_transfers_beside_their_photos_are_no_photos(run, folder):
     color_picture(80, 80, seed=3).save(folder / "sunset.jpg", quality=95)
     for _ in range(2):
         assert run("transfer", "sunset.jpg", album, "-o", album, "-m", "model")[0] == 0
-        assert sorted(p.name for p in album.iterdir()) == ["a.png", "a_sunset.png"]
+        assert sorted(p.name for p in album.iterdir()) == ["a.png", "a_sunset.png", NAME]
 
 
 def test_photos_with_colours_are_left_alone_in_folders(run, folder):
@@ -146,8 +147,8 @@ def test_photos_with_colours_are_left_alone_in_folders(run, folder):
     color_picture(60, 40).convert("L").save(album / "old.png")
     command = ("colorize", album, "-n", 1, "-o", "out", "-m", "model")
     code, output = run(*command)
-    assert code == 0 and "new.png  has colours; --recolor gives it others" in output.err
-    assert [p.name for p in (folder / "out").iterdir()] == ["old_color1.png"]
+    assert code == 0 and "new.png  is skipped: it has colours (--recolor" in output.err
+    assert [p.name for p in (folder / "out").glob("*.png")] == ["old_color1.png"]
     assert run(*command, "--recolor")[0] == 0 and (folder / "out" / "new_color1.png").exists()
 
 
@@ -161,14 +162,14 @@ def test_every_photo_in_a_folder_is_coloured_or_named(run, folder):
     assert (folder / "out" / "a_color1.png").exists()
 
 
-def test_temperature_scales_the_models_own_mix(run, folder, small_model):
+def test_boldness_scales_the_models_own_temperatures(run, folder, small_model):
     config = json.loads((folder / "model" / "config.json").read_text())
     config["temperature"] = {"mood": 0.5}
     (folder / "model" / "config.json").write_text(json.dumps(config))
     plain = ("colorize", "grandma.png", "-n", 1, "-s", 3, "-m", "model")
     run(*plain, "-o", "default")
-    run(*plain, "-o", "one", "-t", 1)
-    run(*plain, "-o", "two", "-t", 2)
+    run(*plain, "-o", "one", "-b", 1)
+    run(*plain, "-o", "two", "-b", 2)
     texts = [
         Image.open(folder / name / "grandma_color1.png").text["cinn_hub:temperature"]
         for name in ("default", "one", "two")
@@ -243,7 +244,7 @@ def test_transfer(run, folder, small_model):
     expected = small_model.transfer(folder / "sunset.jpg", onto=folder / "grandma.png")
     assert np.abs(written - np.asarray(expected.image)).max() <= 3  # weights were rounded to fp16
     code, output = run("transfer", "grandma.png", "sunset.jpg", "-m", "model")
-    assert code == 2 and "grandma.png has no colours" in output.err
+    assert code == 2 and "grandma.png is grey or toned" in output.err
 
 
 def test_interpolate(run, folder):

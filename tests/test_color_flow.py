@@ -5,7 +5,7 @@ import torch
 from helpers import randomize
 from test_flow import jacobian_log_det
 
-from cinn_hub.flow import LevelCondition
+from cinn_hub.flow import CellAttention, LevelCondition
 from cinn_hub.models.color_flow import (
     CELLS,
     MOOD,
@@ -69,6 +69,28 @@ def test_several_samples_of_one_condition(flow, parts):
     for name, level in alone.items():
         torch.testing.assert_close(z[name][1:2], level)
     torch.testing.assert_close(flow.inverse(z, condition)[0], x, atol=1e-8, rtol=0)
+
+
+def test_attention_is_computed_once_for_a_photo(flow, parts, monkeypatch):
+    calls = []
+    attention = CellAttention.attention
+
+    def counted(layer, features):
+        calls.append(layer)
+        return attention(layer, features)
+
+    monkeypatch.setattr(CellAttention, "attention", counted)
+    condition = flow.condition(parts)
+    assert len(calls) == len(set(calls)) == 3
+    z, log_det = flow(picture(4), condition)
+    x, _ = flow.inverse(z, condition)
+    assert len(calls) == 3
+    from_features = {name: condition[name] for name in condition if name != "cells attention"}
+    anew, log_det_anew = flow(picture(4), from_features)
+    assert all(torch.equal(z[name], anew[name]) for name in z)
+    assert torch.equal(log_det, log_det_anew)
+    assert torch.equal(x, flow.inverse(z, from_features)[0])
+    assert len(calls) == 9
 
 
 def test_gradients_reach_every_parameter(flow, parts):

@@ -86,7 +86,7 @@ def test_log_det_is_that_of_the_jacobian(small, images):
 
 def test_bits_are_those_of_eight_bit_pixels(small):
     nats = torch.tensor([0.0])  # density 1 on [0, 1]: 8 bits for each pixel
-    assert small.bits_per_dim(nats).item() == pytest.approx(8)
+    assert small.bits_per_pixel(nats).item() == pytest.approx(8)
 
 
 def test_samples(small):
@@ -145,12 +145,12 @@ def test_bad_labels(small, label):
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.zeros((27, 28), np.uint8), "a digit is 28 x 28"),
+        (np.zeros((27, 28), np.uint8), "must be 28 x 28"),
         (np.zeros((1, 3, 28, 28), np.uint8), "3 channels"),
         (Image.new("RGB", (28, 28)), "mode RGB"),
-        (Image.new("L", (32, 32)), "a digit is 28 x 28"),
-        (np.full((28, 28), 200.0), "must lie in"),
-        (np.full((28, 28), np.nan), "must lie in"),
+        (Image.new("L", (32, 32)), "must be 28 x 28"),
+        (np.full((28, 28), 200.0), "values outside of"),
+        (np.full((28, 28), np.nan), "values outside of"),
         ("seven.png", "'seven.png' is a path; open it first"),
         ([], "There is no image"),
     ],
@@ -166,7 +166,7 @@ def test_counts_that_do_not_fit(small, images):
         small.write(z, [1, 2])
     with pytest.raises(DigitError, match="3 images and 2 labels"):
         small.transfer(images[:3], 4, source=[1, 2])
-    with pytest.raises(DigitError, match="amounts, but"):
+    with pytest.raises(DigitError, match="amounts; give at most"):
         small.moved(z, [0.0] * 1000)
 
 

@@ -21,14 +21,19 @@ from cinn_hub.flow import (
     Permutation,
     SpaceToDepth,
     Split,
+    Standardization,
 )
-from cinn_hub.networks import ConvSubnet, PriorNetwork
+from cinn_hub.networks import ConvSubnet, NarrowConv2d, PriorNetwork, StackSubnet
 
 B, C, SIDE, FEATURES = 3, 4, 4, 5
 
 
 def subnet(inputs, outputs, coarser=0):
     return ConvSubnet(inputs, outputs, FEATURES, coarser, hidden=6, kernel=3)
+
+
+def stack(inputs, outputs):
+    return StackSubnet(inputs, outputs, [4, 5], kernel=3, term=slice(1, 5), slope=0.1)
 
 
 def couplings(channels, coarser=0):
@@ -44,9 +49,11 @@ def couplings(channels, coarser=0):
 
 LAYERS = {
     "coupling": lambda: AffineCoupling(C, subnet),
+    "coupling of a stack": lambda: AffineCoupling(C, stack),
     "conditional shift": lambda: ConditionalShift(slice(-C, None)),
     "conditional gaussian": lambda: ConditionalGaussian(PriorNetwork(2 * C, FEATURES, 0, 6, 3)),
     "actnorm": lambda: ActNorm(C),
+    "standardization": lambda: Standardization([0.5, -1.0, 2.0, 0.0], [0.3, 2.0, 5.0, 1.0]),
     "permutation": lambda: Permutation.random(C, seed=3),
     "fixed 1x1": lambda: InvertibleConv1x1(C, seed=3),
     "learned 1x1": lambda: InvertibleConv1x1(C, seed=3, learned=True),
@@ -159,7 +166,9 @@ def test_levels_add_up(x, by_level):
     torch.testing.assert_close(sum(log_dets.values()), flow(x[:, :2], by_level)[1])
 
 
-@pytest.mark.parametrize("name", ["chain", "attention", "attention backwards"])
+@pytest.mark.parametrize(
+    "name", ["chain", "coupling of a stack", "attention", "attention backwards"]
+)
 def test_gradients_reach_every_parameter(name, x, condition):
     layer = build(LAYERS[name])
     z, log_det = layer(x, condition)
@@ -253,3 +262,11 @@ def test_1x1_counts_a_rounded_rotation_exactly(x, condition):
     z, log_det = layer(x, condition)
     assert log_det.abs().max() > 1e-6
     check_inverse(layer.inverse(z, condition), x, log_det)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_a_narrow_convolution_is_a_convolution(kernel):
+    torch.manual_seed(0)
+    layer = NarrowConv2d(7, 2, kernel, padding=kernel // 2).double()
+    x = torch.randn(3, 7, 6, 8, dtype=torch.float64)
+    torch.testing.assert_close(layer(x), torch.nn.Conv2d.forward(layer, x))

@@ -70,7 +70,7 @@ def test_an_answer_does_not_depend_on_how_many_there_are(small_model, photo):
     one = small_model.colorize(photo, n=1, seed=1, hints=hints)
     four = small_model.colorize(photo, n=4, seed=1, hints=hints)
     np.testing.assert_allclose(one[0].ab, four[0].ab, atol=0.05)
-    with pytest.raises(CinnHubError, match="There are 65 hints; 64 can be followed"):
+    with pytest.raises(CinnHubError, match="There are 65 hints; give at most 64"):
         small_model.colorize(photo, n=1, hints=[(5, 5, "#aa3311")] * 65)
 
 
@@ -135,12 +135,12 @@ def test_no_step_makes_it_worse():
 @pytest.mark.parametrize(
     ("hint", "sentence"),
     [
-        ((96, 10, "#aa3311"), "lies outside the photo of 96 x 64 pixels"),
+        ((96, 10, "#aa3311"), "lies outside the photo; x must be from 0 to 95"),
         ((float("nan"), 10, "#aa3311"), "lies outside"),
-        ((5, 5, "red"), "The hint's colour is 'red'"),
+        ((5, 5, "red"), "The colour of the hint is 'red'"),
         ((5, 5, "#aa3311", 0), "The reach is 0; it must be above 0"),
-        ((5, 5, "#aa3311", 3, 4), "expected"),
-        ((5, 5), r'The hint is \(5, 5\); expected \(x, y, "#rrggbb"\)'),
+        ((5, 5, "#aa3311", 3, 4), "it must be"),
+        ((5, 5), r'The hint is \(5, 5\); it must be \(x, y, "#rrggbb"\)'),
     ],
 )
 def test_bad_hints(small_model, photo, hint, sentence):

@@ -49,7 +49,7 @@ def answers(good, tmp_path_factory):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     lines = done.stdout.splitlines()
     assert len(lines) == len(paths), done.stderr

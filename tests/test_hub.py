@@ -60,9 +60,9 @@ def test_loading_a_folder(tmp_path, small_model):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("imagnet", "No model and no folder is called 'imagnet'; did you mean 'imagenet'"),
-        ("nothing/like/it", "the names are imagenet, mnist"),
-        ("", "No model and no folder is called ''"),
+        ("imagnet", "There is no model called 'imagnet'; did you mean 'imagenet'"),
+        ("nothing/like/it", "use imagenet, mnist, a folder"),
+        ("", "There is no model called ''"),
     ],
 )
 def test_unknown_names(name, message):

@@ -29,8 +29,8 @@ def lay(box, sheet, model, seed=1, n=3):
     open_sheet(sheet, model)
     results = model.colorize(sheet.opened.prepared, n, seed=seed)
     session = sheet.opened.holding(results, "results = []\n", ["a"] * n)
-    bits, chromas = [r.bits_per_dim for r in results], [r.chroma for r in results]
-    row = Row(next(box.ids), f"seed {seed}", session, previews(results, 64), bits, chromas)
+    plausible, chromas = [r.plausibility for r in results], [r.chroma for r in results]
+    row = Row(next(box.ids), f"seed {seed}", session, previews(results, 64), plausible, chromas)
     box.hold(sheet, row)
     return row
 
@@ -87,14 +87,14 @@ def test_of_many_rows_those_with_stars_stay(box, small_model, monkeypatch):
 
 def test_orders(box):
     row = box.row
-    bits = [row.bits[i] for i in row.order(lightbox.LIKELIEST)]
+    plausible = [row.plausibilities[i] for i in row.order(lightbox.LIKELIEST)]
     chromas = [row.chromas[i] for i in row.order(lightbox.COLORFUL)]
-    assert bits == sorted(bits) and chromas == sorted(chromas, reverse=True)
+    assert plausible == sorted(plausible, reverse=True) and chromas == sorted(chromas, reverse=True)
     assert row.order(lightbox.AS_DRAWN) == [0, 1, 2]
 
 
 def test_words_compare_the_answers_of_one_row():
-    words = likelihood_words([2.0, 2.9, 2.5, 2.3])
+    words = likelihood_words([-2.0, -2.9, -2.5, -2.3])
     assert words == ["very likely", "daring", "less likely", "likely"]
     assert likelihood_words([2.0]) == [""] and likelihood_words([1, 1, 1]) == ["", "", ""]
 

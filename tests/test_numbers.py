@@ -18,7 +18,7 @@ def test_saturation_leaves_small_values_and_bounds_large_ones():
     torch.testing.assert_close(saturated(x), expected, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("distance", [3.0, 30.0])
+@pytest.mark.parametrize("distance", [9.0, 60.0])
 def test_a_hint_moves_a_latent_by_bounded_steps(distance):
     """x = 100 z: a colour that lies far away in z is walked to, `STEPS` bounded steps at most."""
     spots, wanted = torch.ones(1, 1, 1), torch.full((1, 1), 100 * distance)
@@ -28,7 +28,7 @@ def test_a_hint_moves_a_latent_by_bounded_steps(distance):
         seen.append(z.detach())
         return (100 * z[:, :1])[..., None, None]
 
-    end = guidance.guide(decode, torch.zeros(1, 2), spots, wanted, torch.zeros(1, 2), 1e9)
+    end = guidance.guide(decode, torch.zeros(1, 2), spots, wanted, torch.zeros(1, 2), [1e9])
     walked = torch.cat(seen[1:])
     lengths = (walked[1:] - walked[:-1]).norm(dim=1)
     assert lengths.max() <= guidance.LONGEST_STEP * 1.001 < distance

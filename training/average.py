@@ -3,9 +3,9 @@
     python -m training.average first.training/checkpoint.pt second.training/checkpoint.pt \
         --share 0.6 --out third.training/checkpoint.pt
 
-With `--model NAME_OR_FOLDER`, whose shape both have, --out is a model folder instead. Both must
-come from one model. On photos that neither has seen their mean is often better than
-either, since what each has learned by heart cancels out (Wortsman et al. 2022, "Model soups").
+With `--model NAME_OR_FOLDER`, a model of the same shape, --out is a model folder instead. Both
+trainings must have started from the same weights, or one from the other. On new photos their mean
+is often better than either (Wortsman et al. 2022, "Model soups").
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 import cinn_hub
-from training.loop import Progress
+from training.loop import Progress, write_state
 
 State = dict[str, Tensor]
 
@@ -38,7 +38,7 @@ def mean(first: State, second: State, share: float, parts: dict[str, float]) -> 
     parts: other shares for tensors whose names contain a text; the last that fits counts.
     """
     if first.keys() != second.keys():
-        raise SystemExit("The two checkpoints are of different models.")
+        raise SystemExit("The two checkpoints belong to different models; give two of one model.")
     mixed = {}
     for name, x in first.items():
         mine = [part for text, part in parts.items() if text in name]
@@ -48,7 +48,7 @@ def mean(first: State, second: State, share: float, parts: dict[str, float]) -> 
 
 
 def part_and_share(text: str) -> tuple[str, float]:
-    """Reads "flow.levels.1x1=0.5"."""
+    """Reads "flow.levels.details=0.5"."""
     part, _, share = text.rpartition("=")
     return part, float(share)
 
@@ -57,14 +57,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("first", type=Path)
     parser.add_argument("second", type=Path)
-    parser.add_argument("--share", type=float, default=0.5, help="of the second")
+    parser.add_argument(
+        "--share", type=float, default=0.5, help="share of the second (default 0.5)"
+    )
     parser.add_argument(
         "--part",
         type=part_and_share,
         action="append",
         default=[],
         metavar="TEXT=SHARE",
-        help="another share where the name of a tensor contains the text, as flow.levels.1x1=0",
+        help="another share for tensors whose names contain the text: flow.levels.details=0",
     )
     parser.add_argument("--model", help="write a model folder with this model's config")
     parser.add_argument("--out", type=Path, required=True)
@@ -82,7 +84,7 @@ def main() -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     progress = vars(Progress())
     checkpoint = {"task": task, "averaged": None, "optimizer": None, "progress": progress}
-    torch.save(checkpoint, options.out)
+    write_state(checkpoint, options.out)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What a network makes of each photo, computed once and kept on disk as memory-mapped arrays.
+"""Outputs of a network for each photo, computed once and kept on disk as memory-mapped arrays.
 
 A photo's condition is the same every time the flow sees it, so a training that reads it from here
 sees ten times as many photos. A cache belongs to one place (folder or zip), one view of its photos
 and one network: its folder is named by a hash of all that, so a changed network or list makes a new
-one by itself. An interrupted one is taken up where it stopped.
+one by itself. An interrupted computation goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from cinn_hub.files import whole_file, write_whole
 from training.photos import ColorPhotos, Source, collate
 
 Compute = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
@@ -144,12 +145,17 @@ def fill(
         if number % SAVED_EVERY == 0 or number == len(starts):
             for array in arrays.values():
                 array.flush()
-            np.save(folder / "usable.npy", usable)
-            progress.write_text(str(min(start + CHUNK, len(sources))))
-    (folder / "about.json").write_text(json.dumps({"name": name, "view": view.number}))
+            with whole_file(folder / "usable.npy") as unfinished:
+                np.save(unfinished, usable)
+            write_whole(progress, str(min(start + CHUNK, len(sources))))
+    write_whole(folder / "about.json", json.dumps({"name": name, "view": view.number}))
 
 
 def opened(path: Path, rows: int, shape: Sequence[int], done: int) -> np.memmap:
     if done and path.exists():
         return np.lib.format.open_memmap(path, mode="r+")
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(rows, *shape))
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(rows, *shape))
+    if hasattr(os, "posix_fallocate"):  # an error now; with a map, a full disk ends the process
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array

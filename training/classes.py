@@ -1,4 +1,4 @@
-"""What a network that knows colours sees in photos: the scores of 1,000 classes for each.
+"""Scores of 1,000 classes for each photo, from a network that sees its colours.
 
     python -m training.classes PHOTOS [PHOTOS ...] --out classes.npz
 
@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from cinn_hub.files import whole_file
 from training.backbone import ColorClassifier
 from training.photos import Source, find_photos
 
@@ -58,8 +59,11 @@ def class_scores(sources: Sequence[Source], workers: int = 1) -> np.ndarray:
 def write(path: Path, sources: Sequence[Source], scores: np.ndarray) -> None:
     names = [source.name for source in sources]
     if len(set(names)) < len(names):
-        raise SystemExit("Two folders or archives of one name: rename one, to tell their photos.")
-    np.savez(path, names=np.array(names), scores=scores)
+        raise SystemExit(
+            "Two folders or archives have the same name; rename one, so that their photos differ."
+        )
+    with whole_file(path) as unfinished, unfinished.open("wb") as file:
+        np.savez(file, names=np.array(names), scores=scores)
 
 
 def read(path: Path, sources: Sequence[Source]) -> Tensor:
@@ -69,14 +73,14 @@ def read(path: Path, sources: Sequence[Source]) -> Tensor:
         missing = [source.name for source in sources if source.name not in rows]
         if missing:
             raise SystemExit(
-                f"{path} lacks {len(missing)} of the photos, {missing[0]} for one; "
-                "run python -m training.classes on all of them."
+                f"{path} lacks {len(missing)} of the photos, such as {missing[0]}; run "
+                "python -m training.classes on all of them."
             )
         return torch.from_numpy(saved["scores"][[rows[source.name] for source in sources]])
 
 
 def rarity(scores: Tensor) -> Tensor:
-    """How often to draw each photo, (photos,): rare classes oftener, by the root of their size.
+    """How often to draw each photo, (photos,): rare classes more often, by the root of their size.
 
     The size of a class is the sum of all photos' probabilities for it, so that a photo of a thing
     that the network cannot name counts a little for each of many.

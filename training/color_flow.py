@@ -1,7 +1,7 @@
 """The flow of a `ColorizationCINN`, on conditions that are computed once (`training.cache`).
 
-Its photos are best those that the condition network has not seen: what it knows by heart looks too
-certain, and the flow is to learn how much it is to be trusted.
+Train it on photos that the condition network has not seen. On photos that it was trained on, the
+condition network is overconfident, and the flow would learn to trust it too much.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class FlowTask(nn.Module):
         return sum(self.nats(name, noisy, parts).mean() for name in LEVELS[stage])
 
     def held_out(self, stage: str, batches: Iterable[Sequence[Tensor]]) -> dict[str, float]:
-        """Mean nats a value of each level of the stage."""
+        """Mean nats per value of each level of the stage."""
         generator = torch.Generator().manual_seed(0)
         found: dict[str, list[Tensor]] = {name: [] for name in LEVELS[stage]}
         for ab, *parts in batches:
@@ -145,7 +145,7 @@ def caches_of(
 
 
 def with_few_faces(caches: Sequence[Cache], most: float = 0.1) -> list[float]:
-    """The share of each cache: by its photos, but all faces together at most so much."""
+    """The share of each cache, by its photos; all faces together get at most `most`."""
     sizes = np.array([len(cache) for cache in caches], float)
     faces = np.array([cache.name.startswith("faces") for cache in caches])
     if faces.any() and not faces.all():
@@ -169,7 +169,7 @@ def stages(shares: dict[str, float], lr: float) -> list[Stage]:
 
 
 def initial_model(options: argparse.Namespace) -> ColorizationCINN:
-    """The model to go on from; in another shape, with all of its tensors that fit."""
+    """The model to go on from; in another shape, if there is one, with all tensors that fit."""
     model = cinn_hub.load(options.init, device="cpu")
     if options.config:
         config = ColorizationConfig.from_dict(read_json(options.config))
@@ -181,27 +181,36 @@ def initial_model(options: argparse.Namespace) -> ColorizationCINN:
         }
         lost = {name.split(".")[0] for name in model.state_dict().keys() - fitting.keys()}
         if lost - {"flow"}:
-            raise SystemExit(f"{options.config} describes another condition network: {lost}.")
+            raise SystemExit(
+                f"{options.config} describes another {', '.join(sorted(lost - {'flow'}))} than "
+                f"{options.init}; only the flow may have another shape."
+            )
         model.load_state_dict(fitting, strict=False)
     return model.requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--init", required=True, help="the model whose flow is trained")
+    parser.add_argument(
+        "--init", required=True, help="name or folder of the model whose flow is trained"
+    )
     parser.add_argument("--config", type=Path, help="a config.json with another shape of the flow")
     parser.add_argument("--data", nargs="+", required=True, help="folders or zips of photos")
     parser.add_argument("--held-out", nargs="+", required=True, help="folders or zips")
-    parser.add_argument("--caches", type=Path, required=True, help="where conditions are kept")
+    parser.add_argument(
+        "--caches", type=Path, required=True, help="folder that keeps the conditions"
+    )
     parser.add_argument(
         "--views",
         type=int,
         default=2,
-        help="how each photo is looked at: whole, and then in parts, mirrored and aged by chance",
+        help="of each photo: the whole, then random parts, mirrored and aged by chance (default 2)",
     )
-    parser.add_argument("--only-caches", action="store_true", help="make the caches, and no more")
+    parser.add_argument("--only-caches", action="store_true", help="make the caches and stop")
     parser.add_argument("--out", type=Path, help="the model folder to write")
-    parser.add_argument("--work", type=Path, help="where checkpoints lie; default OUT.training")
-    parser.add_argument("--minutes", type=float, default=120, help="budget of all stages")
+    parser.add_argument("--work", type=Path, help="folder of checkpoints (default OUT.training)")
+    parser.add_argument(
+        "--minutes", type=float, default=120, help="time for all stages (default 120)"
+    )
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
@@ -211,14 +220,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=lambda text: parse_shares(text, SHARES),
         default=SHARES,
         metavar="NAME=SHARE,...",
-        help="which stages to run, and their parts of the time; default "
+        help="stages to run, and their shares of the time; default "
         + ",".join(f"{name}={share}" for name, share in SHARES.items()),
     )
 
 
 def main(options: argparse.Namespace) -> None:
     if not (options.out or options.only_caches):
-        raise SystemExit("Name the model folder to write by --out, or make --only-caches.")
+        raise SystemExit("There is no --out; give the model folder to write, or --only-caches.")
     torch.manual_seed(options.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = initial_model(options).to(device)

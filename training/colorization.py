@@ -1,6 +1,6 @@
 """The condition network of a `ColorizationCINN`: coarse colour as a classification.
 
-Its flow is trained on what it says of photos: see `training.color_flow`.
+Its flow is trained afterwards: see `training.color_flow`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import cinn_hub
+from cinn_hub.color_classes import log_prob
 from cinn_hub.config import read_json
 from cinn_hub.models.colorization_cinn import ColorizationCINN, ColorizationConfig
 from cinn_hub.networks import ColorBins, EfficientNetLite
@@ -29,30 +30,15 @@ CLASS_WEIGHT = 0.5
 
 
 def cross_entropy(log_p: Tensor, ab: Tensor, bins: ColorBins) -> Tensor:
-    """Mean nats a position; log_p (B, bins, h, w), ab (B, 2, h, w).
-
-    A colour is shared among the four bins around it (bilinear weights), so that the expected
-    colour of an exact prediction is exactly that colour.
-    """
-    log_p = log_p.flatten(2)
-    place = (ab / bins.spacing + bins.per_axis // 2).clamp(0, bins.per_axis - 1.001).flatten(2)
-    low = place.floor()
-    weight, low = place - low, low.long()
-    total = torch.zeros_like(log_p[:, 0])
-    for i in (0, 1):
-        for j in (0, 1):
-            index = (low[:, 0] + i) * bins.per_axis + low[:, 1] + j
-            weight_a = weight[:, 0] if i else 1 - weight[:, 0]
-            weight_b = weight[:, 1] if j else 1 - weight[:, 1]
-            total = total + weight_a * weight_b * log_p.gather(1, index[:, None])[:, 0]
-    return -total.mean()
+    """Mean nats a position; log_p (B, bins, h, w), ab (B, 2, h, w)."""
+    return -log_prob(log_p, ab, bins.spacing).mean()
 
 
 class ColorizationTask(nn.Module):
     """The model with the losses of each stage.
 
-    class_head: for photos whose class scores are known. From L alone the backbone is to tell
-    the same classes as a network that sees colours; so it keeps what it knows of a million photos.
+    class_head: for photos whose class scores are known. From L alone the backbone learns to
+    predict the classes that a network sees in the colour photo, so it keeps what it knows.
     """
 
     def __init__(self, model: ColorizationCINN, class_head: ClassHead | None = None) -> None:
@@ -156,7 +142,7 @@ def parse_shares(text: str, known: Mapping[str, float] = SHARES) -> dict[str, fl
         name, _, share = part.partition("=")
         if name not in known or not share.replace(".", "", 1).isdigit() or float(share) <= 0:
             raise argparse.ArgumentTypeError(
-                f"{part!r} is not a stage with its share; expected {','.join(known)} as NAME=NUMBER"
+                f"{part!r} is not a stage with its share; give NAME=NUMBER, with {', '.join(known)}"
             )
         shares[name] = float(share)
     return shares
@@ -192,13 +178,23 @@ def one_thread(worker: int) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", nargs="+", required=True, help="folders or zips of photos")
-    parser.add_argument("--held-out", nargs="+", help="folders or zips; else 1 %% of --data")
-    parser.add_argument("--classes", type=Path, help="of --data, from python -m training.classes")
-    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
-    parser.add_argument("--work", type=Path, help="where checkpoints lie; default OUT.training")
-    parser.add_argument("--minutes", type=float, default=120, help="budget of all stages")
     parser.add_argument(
-        "--size", type=int, help="side of L in pixels; half of the model's is four times as fast"
+        "--held-out",
+        nargs="+",
+        help="folders or zips of photos to measure on (default: 1 %% of --data)",
+    )
+    parser.add_argument(
+        "--classes", type=Path, help="what python -m training.classes wrote for --data"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--work", type=Path, help="folder of checkpoints (default OUT.training)")
+    parser.add_argument(
+        "--minutes", type=float, default=120, help="time for all stages (default 120)"
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        help="side of L in pixels (default: the model's); half of it is four times as fast",
     )
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=1e-3)
@@ -208,7 +204,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--frozen-stages",
         type=int,
         default=3,
-        help="first stages of the backbone that stay as they are; 0 tunes all (large GPUs)",
+        help="how many of the first stages of the backbone are not tuned (default 3)",
     )
     parser.add_argument("--held-out-photos", type=int, default=256)
     parser.add_argument("--checkpoint-minutes", type=float, default=3)
@@ -217,14 +213,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=parse_shares,
         default=SHARES,
         metavar="NAME=SHARE,...",
-        help="which stages to run, and their parts of the time; default "
+        help="stages to run, and their shares of the time; default "
         + ",".join(f"{name}={share}" for name, share in SHARES.items()),
     )
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--init", help="go on from this model, by name or folder")
     start.add_argument("--config", type=Path, help="a config.json of another shape")
     parser.add_argument(
-        "--from-scratch", action="store_true", help="without the pretrained backbone"
+        "--from-scratch", action="store_true", help="do not start from the pretrained backbone"
     )
 
 
@@ -235,14 +231,16 @@ def split_sources(options: argparse.Namespace) -> tuple[list[Source], list[Sourc
     else:
         held, sources = sources[::100], [s for i, s in enumerate(sources) if i % 100]
     if not sources:
-        raise SystemExit("One photo is too few: one is held out. Give more, or name --held-out.")
+        raise SystemExit(
+            "There is only one photo, and it is held out; give more, or others as --held-out."
+        )
     return sources, evenly(held, options.held_out_photos)
 
 
 def initial_model(options: argparse.Namespace) -> ColorizationCINN:
     """An existing model to go on from, or a new one on the pretrained backbone."""
     if options.init and options.from_scratch:
-        raise SystemExit("--init goes on from a model, --from-scratch makes one: name one of them.")
+        raise SystemExit("--init and --from-scratch exclude each other; give one of them.")
     if options.init:
         return cinn_hub.load(options.init, device="cpu").train().requires_grad_(True)
     config = ColorizationConfig()

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import cinn_hub
 from cinn_hub.config import read_json
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
-from cinn_hub.writing import LABELS, SIDE, STEPS, dequantized
+from cinn_hub.writing import LABELS, SIDE, STEPS, bits_per_pixel, dequantized
 from training.loop import Stage, Trainer
 from training.mnist import read_mnist
 
@@ -43,8 +43,8 @@ class DigitTask(nn.Module):
             generator = torch.Generator(images.device).manual_seed(0)
             x = dequantized(images / 255, generator)
             log_prob = self.model.log_prob(x, self.model.condition(labels))
-            bits.append(self.model.bits_per_dim(log_prob))
-        return {"bits per dim": torch.cat(bits).mean().item()}
+            bits.append(bits_per_pixel(log_prob))
+        return {"bits per pixel": torch.cat(bits).mean().item()}
 
 
 def everything(task: nn.Module) -> list[dict]:
@@ -68,10 +68,10 @@ def principal_directions(
 ) -> tuple[Tensor, Tensor]:
     """The directions in the latent space of real digits along which pictures change most.
 
-    The latents themselves are as good as white, so their covariance says nothing. What counts is
-    how far a step is seen: the strongest eigenvectors of E[J^T J], where J = d picture / d z, over
-    real hands in all ten digits and changes as large as a stroke (Constantine et al. 2014, active
-    subspaces).
+    The latents themselves are nearly white, so their covariance says nothing. What counts is how
+    much a step changes the picture: the strongest eigenvectors of E[J^T J], where J = d picture / d
+    z, over real hands in all ten digits and changes as large as a stroke (Constantine et al. 2014,
+    active subspaces).
 
     Returns:
         (count, D) orthonormal, and the standard deviations of real latents along them, (count,).
@@ -98,7 +98,7 @@ def principal_directions(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of MNIST's IDX files")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
-    parser.add_argument("--work", type=Path, help="where checkpoints lie; default OUT.training")
+    parser.add_argument("--work", type=Path, help="folder of checkpoints (default OUT.training)")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from cinn_hub.files import reason_of, whole_file, write_whole
 from cinn_hub.latent import sample_seed
 
 WARM_UP_STEPS = 100
@@ -54,12 +54,11 @@ class Progress:
 
     def write(self, folder: Path) -> None:
         """As `training.json`, beside the weights."""
-        text = json.dumps(vars(self), indent=1) + "\n"
-        (folder / "training.json").write_text(text, "utf-8")
+        write_whole(folder / "training.json", json.dumps(vars(self), indent=1) + "\n")
 
 
 class Trainer:
-    """Runs the stages of a task and can be killed at any moment: it resumes from `folder`.
+    """Runs the stages of a task. It can be killed at any moment, and resumes from `folder`.
 
     Arguments:
         task: module whose `forward(stage_name, *batch)` gives the loss and whose
@@ -107,7 +106,7 @@ class Trainer:
         torch.manual_seed(seed)
         held_out = [self.to_device(batch) for batch in held_out if len(batch[0])]
         if not held_out:
-            raise SystemExit("None of the held-out photos has colours: name others by --held-out.")
+            raise SystemExit("None of the held-out photos has colours; give others as --held-out.")
         endless = forever(self.accelerator.prepare(batches(seed)))
         while self.progress.stage < len(self.stages):
             self.run_stage(self.stages[self.progress.stage], endless, held_out, saved)
@@ -190,7 +189,7 @@ class Trainer:
         return loss.item()
 
     def check_learned(self, stage: Stage) -> None:
-        """Tells how many steps of a stage failed.
+        """Prints how many steps of a stage failed.
 
         Raises:
             SystemExit: most of them did, so that too little was learned.
@@ -202,7 +201,7 @@ class Trainer:
         if 2 * failed >= steps:
             raise SystemExit(f"{text}, so too little was learned; choose a lower learning rate.")
         if failed:
-            tqdm.write(f"{text}; these steps were left out.")
+            tqdm.write(f"{text}; these steps were skipped.")
 
     def count(self, pictures: int, seconds: float) -> None:
         self.progress.steps += 1
@@ -232,9 +231,7 @@ class Trainer:
             "optimizer": optimizer and optimizer.state_dict(),
             "progress": vars(self.progress),
         }
-        unfinished = self.path.with_suffix(".new")
-        torch.save(state, unfinished)
-        os.replace(unfinished, self.path)
+        write_state(state, self.path)
 
     def load(self) -> dict | None:
         """Takes up an interrupted training; None where there is none."""
@@ -245,8 +242,8 @@ class Trainer:
         self.progress = Progress(**state["progress"])
         if self.progress.stage >= len(self.stages):
             tqdm.write(
-                f"This training is finished. To go on with other data or more time, name the model "
-                f"that it made by --init, and another --out; or delete {self.path}."
+                f"This training is finished. To go on with other data or more time, give the model "
+                f"that it made as --init, and another --out; or delete {self.path}."
             )
         else:
             tqdm.write(
@@ -257,6 +254,22 @@ class Trainer:
 
     def to_device(self, batch: Any) -> Any:
         return [x.to(self.accelerator.device) if isinstance(x, Tensor) else x for x in batch]
+
+
+def write_state(state: dict[str, Any], path: Path) -> None:
+    """Writes a checkpoint; the one that was there stays until this one is whole.
+
+    Raises:
+        SystemExit: it cannot be written.
+    """
+    try:
+        with whole_file(path) as unfinished:
+            torch.save(state, unfinished)
+    except (OSError, RuntimeError) as error:
+        raise SystemExit(
+            f"The checkpoint {path} cannot be written ({reason_of(error)}); the one before is "
+            "kept. Free some space and start the same command again."
+        ) from error
 
 
 def progress_bar(name: str) -> tqdm:
@@ -280,7 +293,7 @@ def rate(done: float, steps: int, decay: float = 0.4) -> float:
 
 
 def forever(batches: Iterable[Any]) -> Iterator[Any]:
-    """The batches again and again, but for those without a photo that has colours."""
+    """The batches again and again, except those without a colour photo."""
     while True:
         found = False
         for batch in batches:
@@ -288,11 +301,13 @@ def forever(batches: Iterable[Any]) -> Iterator[Any]:
                 found = True
                 yield batch
         if not found:
-            raise SystemExit("None of the photos to train on has colours.")
+            raise SystemExit(
+                "None of the photos to train on has colours; give colour photos as --data."
+            )
 
 
 def mixed_precision() -> str:
-    """bfloat16 where the hardware computes in it, float32 elsewhere."""
+    """bfloat16 where the hardware supports it, float32 elsewhere."""
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     return "bf16" if torch.cpu._is_avx512_bf16_supported() else "no"

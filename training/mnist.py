@@ -25,7 +25,7 @@ def read_idx(folder: Path, name: str) -> Tensor:
         if path.exists():
             data = path.read_bytes()
             return parse_idx(gzip.decompress(data) if path.suffix == ".gz" else data, path)
-    raise SystemExit(f"{folder} has no {name}[.gz]; --data must be the folder of MNIST's files.")
+    raise SystemExit(f"{folder} has no {name}[.gz]; give the folder of MNIST's files as --data.")
 
 
 def parse_idx(data: bytes, path: Path) -> Tensor:

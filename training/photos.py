@@ -73,7 +73,7 @@ def find_photos(places: Sequence[str | Path]) -> list[Source]:
                 for n in names
             ]
         else:
-            raise SystemExit(f"{place} is neither a folder nor a zip archive of photos.")
+            raise SystemExit(f"{place} must be a folder or a zip archive of photos.")
     if not sources:
         raise SystemExit(f"There are no photos in {', '.join(map(str, places))}.")
     return sources
@@ -85,11 +85,11 @@ def evenly(sources: Sequence[T], limit: int) -> list[T]:
 
 
 class ColorPhotos(Dataset):
-    """(L (1, size, size) in [0, 100], ab (2, size/4, size/4)) of coloured photos, float32.
+    """(L (1, size, size) in [0, 100], ab (2, size/4, size/4)) of colour photos, float32.
 
     With `classes`, the photo's scores in a classifier come third.
 
-    Each photo, or a random part of it, is squeezed to a square by the functions that are in use.
+    Each photo, or a random part of it, is squeezed to a square by `cinn_hub.photos`.
     Grey, toned and unreadable photos give None; `collate` drops them.
 
     Arguments:
@@ -145,7 +145,8 @@ def random_part(picture: np.ndarray, least: float = 0.65) -> np.ndarray:
 
 
 def perhaps_aged(lightness: np.ndarray, share: float = 0.4) -> np.ndarray:
-    """L (h, w) in [0, 100] as old prints and scans have it, or as it is; uses torch's generator.
+    """L (h, w) in [0, 100], aged like old prints and scans with probability `share`; uses torch's
+    generator.
 
     Development (gamma), fading (blacks rise, whites fall), soft lenses and grain, each of a random
     strength. The colours to be learned stay those of the clean photo.

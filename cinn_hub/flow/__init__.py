@@ -17,8 +17,8 @@ from cinn_hub.flow.base import (
 )
 from cinn_hub.flow.couplings import AffineCoupling, ConditionalGaussian, ConditionalShift
 from cinn_hub.flow.equalization import Equalization
-from cinn_hub.flow.levels import Chain, Flow, Level, Split
-from cinn_hub.flow.linear import ActNorm, InvertibleConv1x1, Permutation
+from cinn_hub.flow.levels import Chain, Flow, Level, Split, attention_of
+from cinn_hub.flow.linear import ActNorm, InvertibleConv1x1, Permutation, Standardization
 from cinn_hub.flow.resampling import Flatten, HaarDownsampling, SpaceToDepth
 
 __all__ = [
@@ -40,8 +40,10 @@ __all__ = [
     "Permutation",
     "SpaceToDepth",
     "Split",
+    "Standardization",
     "Subnet",
     "add_to_samples",
+    "attention_of",
     "no_log_det",
     "soft_clamp",
     "sum_per_sample",

@@ -1,4 +1,4 @@
-"""Attention between the cells of a picture as an invertible layer: what belongs together agrees."""
+"""Attention between the cells of a picture as an invertible layer: one thing, one colour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cinn_hub.flow.base import Bijection, LevelCondition, soft_clamp, sum_per_sa
 
 
 class CellAttention(Bijection):
-    """A cell takes over the values of the cells before it that belong to the same thing.
+    """Each cell takes over values of earlier cells that belong to the same thing.
 
     With cells i = 1..P in raster order (or from the last to the first), values x_i in R^C and
     features f_i of the condition,
@@ -20,7 +20,8 @@ class CellAttention(Bijection):
     cell. The attention depends on the condition alone, so the map is linear in x: forward is a
     matrix product for all cells at once, log_det = -sum log scale, and the inverse is one
     triangular solve with all samples of a photo as right-hand sides. It is a Gaussian whose full
-    covariance is the photo's own.
+    covariance is the photo's own. A, mean and log scale are computed here from the features, or
+    taken from the condition, if it has what `parameters_of` gave for this layer and photo.
 
     Arguments:
         channels: C of x (B, C, H, W).
@@ -30,6 +31,7 @@ class CellAttention(Bijection):
         backwards: whether the order is from the last cell to the first.
         copied: how many of the first channels each cell takes over at the start of a training.
         clamp: bound of the log-scales, as in `AffineCoupling`.
+        place: of this layer among the level's attention layers, counted from 0.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class CellAttention(Bijection):
         backwards: bool = False,
         copied: int = 2,
         clamp: float = 3.0,
+        place: int = 0,
     ) -> None:
         super().__init__()
         self.heads, self.width, self.backwards, self.clamp = heads, width, backwards, clamp
+        self.place = place
         self.query = nn.Linear(features, heads * width)
         self.key = nn.Linear(features, heads * width)
         self.gate = nn.Linear(features, heads)
@@ -83,15 +87,31 @@ class CellAttention(Bijection):
         gate = self.gate(features).sigmoid().transpose(1, 2)[..., None]
         return gate * scores.softmax(-1)[..., 1:]
 
-    def parameters_of(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor, Tensor]:
-        """A (B, heads, P, P), mean and log-scale (B, 1, P, C), in the dtype of x."""
-        features = self.cells(condition.features)
-        attention = self.attention(features).to(x.dtype)
-        mean, raw = self.mean_and_scale(features).to(x.dtype).unsqueeze(1).chunk(2, dim=3)
-        return attention, mean, soft_clamp(raw, self.clamp)
+    def parameters_of(self, features: Tensor) -> Tensor:
+        """(B, features, H, W) -> A, mean and log scale of each photo, (B, heads P P + 2 P C)."""
+        cells, dtype = self.cells(features), self.mix.dtype
+        attention = self.attention(cells).to(dtype)
+        mean, raw = self.mean_and_scale(cells).to(dtype).chunk(2, dim=2)
+        values = (attention, mean, soft_clamp(raw, self.clamp))
+        return torch.cat([x.flatten(1) for x in values], 1)
+
+    def parameters_from(self, condition: LevelCondition) -> tuple[Tensor, Tensor, Tensor]:
+        """A (B, heads, P, P), mean and log scale (B, 1, P, C)."""
+        if condition.attention is None:
+            values = self.parameters_of(condition.features)
+        else:
+            values = condition.attention[:, self.place]
+        cells, channels = self.query_position.shape[1], self.mix.shape[-1]
+        sizes = [self.heads * cells**2, cells * channels, cells * channels]
+        attention, mean, log_scale = values.split(sizes, 1)
+        return (
+            attention.unflatten(1, (self.heads, cells, cells)),
+            mean.unflatten(1, (1, cells, channels)),
+            log_scale.unflatten(1, (1, cells, channels)),
+        )
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        attention, mean, log_scale = self.parameters_of(x, condition)
+        attention, mean, log_scale = self.parameters_from(condition)
         with torch.autocast(x.device.type, enabled=False):  # bfloat16 is too coarse for values
             cells = self.cells(x).unflatten(0, (len(attention), -1))  # (B, n, P, C)
             mixed = cells.unsqueeze(2) @ self.mix.transpose(1, 2)  # (B, n, heads, P, C)
@@ -101,7 +121,7 @@ class CellAttention(Bijection):
         return self.picture(z.flatten(0, 1), x), log_det.repeat_interleave(z.shape[1])
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        attention, mean, log_scale = self.parameters_of(z, condition)
+        attention, mean, log_scale = self.parameters_from(condition)
         with torch.autocast(z.device.type, enabled=False):
             cells = self.cells(z).unflatten(0, (len(attention), -1))
             wanted = (cells * log_scale.exp() + mean).flatten(2).transpose(1, 2)  # (B, P C, n)

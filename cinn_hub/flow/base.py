@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Condition(dict[str, Tensor]):
-    """What the flow is conditioned on at each level, computed once a photo or label.
+    """What the flow is conditioned on at each level, computed once per photo or label.
 
     {level: (B, C, H, W) or (B, C)}. One condition serves many samples; it is broadcast over them,
     never copied.
@@ -33,10 +33,13 @@ class LevelCondition:
 
     features: of the photo or label alone, (B, C, H, W) or (B, C); they serve all its samples.
     coarser: the values of coarser levels, (B * n, C', H, W); each sample has its own.
+    attention: (B, layers, values), the parameters of the level's attention layers, which depend on
+        the features alone; None where the layers are to compute them. See `CellAttention`.
     """
 
     features: Tensor | None = None
     coarser: Tensor | None = None
+    attention: Tensor | None = None
 
 
 Subnet = Callable[[int, int], nn.Module]
@@ -44,7 +47,7 @@ Subnet = Callable[[int, int], nn.Module]
 
 
 class Bijection(nn.Module):
-    """An invertible map z = f(x; condition), one sample a row.
+    """An invertible map z = f(x; condition), one sample per row.
 
     `forward` returns z and log|det dz/dx|, `inverse` returns x and log|det dx/dz|; both
     log-determinants are in nats, of shape (B,), summed over all other dimensions.

@@ -70,6 +70,16 @@ class Level(nn.Module):
         self.split = split
 
 
+def attention_of(name: str) -> str:
+    """The entry of a `Condition` with the parameters of a level's attention layers."""
+    return f"{name} attention"
+
+
+def level_condition(condition: Mapping[str, Tensor], name: str) -> LevelCondition:
+    """What the layers of a level are conditioned on."""
+    return LevelCondition(condition.get(name), attention=condition.get(attention_of(name)))
+
+
 class Flow(nn.Module):
     """Levels from fine to coarse; each leaves a latent under its name, and what it keeps goes on.
 
@@ -97,7 +107,7 @@ class Flow(nn.Module):
         """As `forward`, with what each level adds to the log-determinant, {name: (B,)}."""
         latents, log_dets = {}, {}
         for name, level in self.levels.items():
-            at_level = LevelCondition(condition.get(name))
+            at_level = level_condition(condition, name)
             x, log_dets[name] = level.steps(x, at_level)
             if level.split is not None:
                 (x, latents[name]), log_det = level.split(x, at_level)
@@ -116,7 +126,7 @@ class Flow(nn.Module):
         x = latents[list(self.levels)[-1]]
         total = no_log_det(x)
         for name, level in reversed(self.levels.items()):
-            at_level = LevelCondition(condition.get(name))
+            at_level = level_condition(condition, name)
             if level.split is not None:
                 x, log_det = level.split.inverse((x, latents[name]), at_level)
                 total = total + log_det

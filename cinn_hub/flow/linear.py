@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -54,6 +56,31 @@ class ActNorm(Bijection):
         return (x[0, 0].numel() * self.log_scale.sum()).expand(len(x))
 
 
+class Standardization(Bijection):
+    """z = (x - center) / spread for each channel, fixed numbers of a data set."""
+
+    def __init__(self, center: Sequence[float], spread: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.tensor(center))
+        self.register_buffer("spread", torch.tensor(spread))
+
+    def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        z = (x - per_channel(self.center, x)) / per_channel(self.spread, x)
+        return z, -self.total_log_spread(x)
+
+    def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        x = z * per_channel(self.spread, z) + per_channel(self.center, z)
+        return x, self.total_log_spread(z)
+
+    def fault(self) -> str | None:
+        least = self.spread.min().item()
+        return f"has a spread of {least:.3g}, which is not above 0" if not least > 0 else None
+
+    def total_log_spread(self, x: Tensor) -> Tensor:
+        """Summed over all values of one sample, (B,)."""
+        return (x[0, 0].numel() * self.spread.log().sum()).expand(len(x))
+
+
 class Permutation(Bijection):
     """z[:, i] = x[:, order[i]]: a fixed shuffle of dimension 1, kept in the state dict."""
 
@@ -70,7 +97,7 @@ class Permutation(Bijection):
         return x[:, self.order], no_log_det(x)
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        return z[:, self.order.argsort()], no_log_det(z)
+        return torch.empty_like(z).index_copy(1, self.order, z), no_log_det(z)
 
     def fault(self) -> str | None:
         places = torch.arange(len(self.order), device=self.order.device)

@@ -1,1 +1,1 @@
-"""One file an architecture: its configuration and its network."""
+"""The architectures: their configurations and networks."""

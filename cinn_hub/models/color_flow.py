@@ -2,10 +2,10 @@
 
 ab at S x S, coarse to fine, by the names of the latents' levels:
 
-mood     two numbers: how the whole photo's mean colour differs from what is expected
+mood     two numbers: how the mean colour of the photo differs from the expected one
 things   the rest of ab at S/4 x S/4, in cells of 2x2
-details  what makes S/2 x S/2 of it
-grain    what makes S x S of that
+details  what refines this to S/2 x S/2
+grain    what refines that to S x S
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from cinn_hub.flow import (
     LevelCondition,
     Split,
     add_to_samples,
+    attention_of,
     no_log_det,
 )
 from cinn_hub.networks import (
@@ -48,7 +49,7 @@ CELL = 8  # values in one cell: 2x2 of a and b
 LIGHT, EXPECTED, DOUBT = 4, 8, 2  # channels of `around_of`
 
 Parts = Mapping[str, Tensor]
-"""What the condition network says of L (B, 1, size, size): `middle` (B, C, size/16, size/16),
+"""Outputs of the condition network for L (B, 1, size, size): `middle` (B, C, size/16, size/16),
 `coarse` (B, C', size/32, size/32), `expected` and `spread` of ab (B, 2, size/8, size/8) in ab
 units, and `lightness` itself, at size/4 or finer."""
 
@@ -61,8 +62,8 @@ def wavelets(x: Tensor, grid: int) -> Tensor:
 
 
 def around_of(parts: Parts, grid: int, unit: float) -> Tensor:
-    """What every level knows at its grid, (B, 14, grid, grid): mean and details of L, those of
-    the expected ab, and the spread of the expected colours."""
+    """Features of the photo for a level, at its grid, (B, 14, grid, grid): mean and details of L
+    and of the expected ab, and the spread of the expected colours."""
     light = wavelets(parts["lightness"] / 50 - 1, grid)
     expected = wavelets(parts["expected"] / unit, grid)
     spread = parts["spread"] / unit
@@ -71,13 +72,13 @@ def around_of(parts: Parts, grid: int, unit: float) -> Tensor:
 
 
 class CellFeatures(nn.Module):
-    """The condition network's maps -> what attention knows of each cell.
+    """The maps of the condition network -> the features of each cell.
 
     Arguments:
         middle, coarse: channels of the condition network's maps.
         side: cells on a side.
         channels: of the features.
-        blocks: of attention, not of the flow but among features.
+        blocks: of ordinary attention among these features; they are not part of the flow.
     """
 
     def __init__(self, middle: int, coarse: int, side: int, channels: int, blocks: int) -> None:
@@ -130,7 +131,7 @@ class MoodSplit(Bijection):
         return x, no_log_det(x)
 
 
-def mood_directions(cells: Bijection, features: Tensor) -> Tensor:
+def mood_directions(cells: Bijection, features: Tensor, attention: Tensor) -> Tensor:
     """The directions in z that move the mean of a and of b most, (B, 2, CELL, side, side).
 
     With J the derivative of the mean colour by z at z = 0, these are the rows of (J J^T)^-1/2 J:
@@ -138,11 +139,12 @@ def mood_directions(cells: Bijection, features: Tensor) -> Tensor:
     the mean colour at all.
     """
     with torch.inference_mode(False), torch.enable_grad():
-        features = features.detach().clone()
+        features, attention = features.detach().clone(), attention.detach().clone()
         dtype = next(cells.parameters()).dtype
         z = features.new_zeros(len(features), CELL, *features.shape[2:], dtype=dtype)
         z.requires_grad_(True)
-        mean = cells.inverse(z, LevelCondition(features))[0].mean((2, 3)).sum(0)
+        known = LevelCondition(features, attention=attention)
+        mean = cells.inverse(z, known)[0].mean((2, 3)).sum(0)
         rows = [torch.autograd.grad(value, z, retain_graph=True)[0] for value in mean]
     j = torch.stack(rows, 1).flatten(2)
     with torch.autocast(j.device.type, enabled=False):
@@ -240,7 +242,7 @@ def cells_level(
             if i % 2:
                 rotation.weight.data = rotation.weight.data.T
             layers += [rotation, AffineCoupling(CELL, subnet, clamp)]
-        layers.append(CellAttention(CELL, side, known, backwards=k % 2 == 1))
+        layers.append(CellAttention(CELL, side, known, backwards=k % 2 == 1, place=k))
     return Level(Chain(layers))
 
 
@@ -310,10 +312,13 @@ class ColorFlow(Flow):
         }
 
     def condition(self, parts: Parts) -> dict[str, Tensor]:
-        """The features of each level."""
+        """The features of each level, and the attention between cells, once for all samples."""
         condition = {name: self.level_condition(name, parts) for name in (CELLS, DETAILS, GRAIN)}
-        cells = self.levels[CELLS].steps
-        return {**condition, THINGS: mood_directions(cells, condition[CELLS])}
+        cells, features = self.levels[CELLS].steps, condition[CELLS]
+        layers = [layer for layer in cells.layers if isinstance(layer, CellAttention)]
+        attention = torch.stack([layer.parameters_of(features) for layer in layers], 1)
+        directions = mood_directions(cells, features, attention)
+        return {**condition, attention_of(CELLS): attention, THINGS: directions}
 
     def level_condition(self, name: str, parts: Parts) -> Tensor:
         """The features of `cells`, `details` or `grain`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch.nn.functional as F
 from torch import Tensor
 
+from cinn_hub.color_classes import plausibility
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.config import Config, bounded
 from cinn_hub.errors import quoted
@@ -17,12 +18,12 @@ from cinn_hub.networks import ColorBins, ConditionNetwork
 
 LEVELS = (MOOD, THINGS, DETAILS, GRAIN)
 CLASSES = "classes"  # in a condition: the features of the classes of colour
-MOST_COUPLINGS = 512  # in a whole model; each takes milliseconds to build
+MOST_COUPLINGS = 256  # in a whole model; each takes milliseconds to build
 
 
 @dataclass(frozen=True)
 class ColorizationConfig(Config):
-    """The shape of a `ColorizationCINN`, and what it needs to know of its training.
+    """The shape of a `ColorizationCINN`, and facts of its training that it needs.
 
     image_size, ab_size: side in pixels of the L and of the ab that the networks see.
     unit: ab units in one unit of the flow's x.
@@ -31,10 +32,12 @@ class ColorizationConfig(Config):
     backbone_width, backbone_depth: multipliers of the EfficientNet-Lite.
     channels: of the condition's maps at image_size/8, /16 and /32.
     attention_blocks, conv_blocks: depth of the condition network's decoder.
-    features, feature_blocks: width and depth of what the attention between cells knows of them.
+    features, feature_blocks: width and depth of the network that describes cells to the attention.
     attentions: layers of attention between cells.
-    couplings, hidden: of cells (between each two attentions), details and grain; their width.
-    temperature: the default for each level that is named, 1 elsewhere.
+    couplings: how many there are for cells (between each two attentions), details and grain.
+    hidden: width of the subnets of these couplings.
+    clamp: bound of their log-scales, see `AffineCoupling`.
+    temperature: the model's own, for each level; 1 where a level is not named.
     """
 
     architecture: str = "ColorizationCINN"
@@ -73,15 +76,17 @@ class ColorizationConfig(Config):
                 f"attentions and couplings make {total} couplings; there may be {MOST_COUPLINGS}"
             )
         if unknown := sorted(self.temperature.keys() - set(LEVELS)):
-            names = quoted(unknown)
-            raise ValueError(f"temperature names {names}, but the levels are {list(LEVELS)}")
+            raise ValueError(
+                f"temperature has the unknown levels {quoted(unknown)}; "
+                f"the levels are {list(LEVELS)}"
+            )
 
 
 class ColorizationCINN(ColorModel):
     """Colours for a lightness: ab at 64x64 given L at 256x256, coarse to fine.
 
-    The condition network says what it sees and which colours it expects. `ColorFlow` models how the
-    colours differ from that, as one exactly invertible map.
+    The condition network describes the photo and predicts expected colours. `ColorFlow` models how
+    the colours differ from these, as one exactly invertible map.
     """
 
     config_class = ColorizationConfig
@@ -130,9 +135,14 @@ class ColorizationCINN(ColorModel):
         with self.arithmetic():
             return self.bins(condition[CLASSES]).exp(), self.bins.colors
 
+    def plausibility(self, ab: Tensor, log_prob: Tensor, condition: Condition) -> Tensor:
+        with self.arithmetic():
+            log_p = self.bins(condition[CLASSES])
+        return plausibility(log_p, ab, self.bins.spacing)
+
     def parts(self, lightness: Tensor) -> dict[str, Tensor]:
-        """What the condition network says of L (B, 1, image_size, image_size), for
-        `ColorFlow.condition`."""
+        """The outputs of the condition network for L (B, 1, image_size, image_size), as
+        `ColorFlow.condition` takes them."""
         return self.parts_of(self.condition_network(lightness), lightness)
 
     def parts_of(self, maps: list[Tensor], lightness: Tensor) -> dict[str, Tensor]:

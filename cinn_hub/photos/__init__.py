@@ -1,5 +1,6 @@
 """Photos: reading them, squeezing L for the network, enlarging ab on the photo's own L, writing."""
 
+from cinn_hub.photos.bilateral import JointBilateralEnlargement
 from cinn_hub.photos.enlarging import GuidedEnlargement, enlarge
 from cinn_hub.photos.photo import (
     Photo,
@@ -12,6 +13,7 @@ from cinn_hub.photos.photo import (
 )
 from cinn_hub.photos.reading import read
 from cinn_hub.photos.rendering import (
+    ENLARGEMENTS,
     paint,
     render,
     render_grey_preview,
@@ -22,7 +24,9 @@ from cinn_hub.photos.rendering import (
 from cinn_hub.photos.saving import save
 
 __all__ = [
+    "ENLARGEMENTS",
     "GuidedEnlargement",
+    "JointBilateralEnlargement",
     "Photo",
     "PhotoLike",
     "enlarge",

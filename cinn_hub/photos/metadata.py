@@ -1,4 +1,4 @@
-"""What files say of their photo: EXIF, XMP, IPTC, resolution, read from a file and made anew.
+"""Metadata of a photo: EXIF, XMP, IPTC, resolution, read from a file and written anew.
 
 Nothing is handed on as it came: each entry is read, checked and written again, so that damaged
 metadata cannot reach an encoder. What cannot be read is left out; the picture is worth more.
@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Rational
+from typing import BinaryIO
 from xml.etree import ElementTree
 
 from PIL import ExifTags, Image, TiffTags
@@ -82,6 +83,20 @@ def raw_exif(image: Image.Image) -> Image.Exif:
             return exif
         except Exception:
             return Image.Exif()
+
+
+def exif_of_tiff(source: BinaryIO) -> bytes | None:
+    """The EXIF of a TIFF that Pillow does not open, in its first directory and those below."""
+    exif = Image.Exif()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            source.seek(0)
+            exif.load_from_fp(source)
+            clean = clean_exif(exif)
+        except Exception:  # Pillow raises errors of many kinds on damaged files
+            return None
+    return clean.tobytes() if clean else None
 
 
 def clean_exif(exif: Image.Exif) -> Image.Exif:
@@ -223,7 +238,7 @@ def exif_to_write(
     if details:
         details.pop(TAG.MakerNote, None)
     if len(clean.tobytes()) > room:
-        lost, clean = "most of it", Image.Exif()
+        lost, clean = "all of it", Image.Exif()
         if software:
             clean[TAG.Software] = software
     warnings.warn(f"The EXIF is too long for the file; {lost} was left out.", stacklevel=2)

@@ -1,4 +1,4 @@
-"""Files and bytes as Pillow images, of a short list of formats; each failure in one sentence."""
+"""Opens files and bytes of known formats as Pillow images; each failure is one sentence."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from PIL import Image, UnidentifiedImageError
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos.photo import PhotoLike
+from cinn_hub.photos.tiff import MOST_PAGES
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "BMP", "GIF", "JPEG2000", "PPM", "PSD")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-EXPECTED = "expected a photo such as JPEG, PNG, TIFF, WebP or HEIC"
-MOST_PAGES = 1000
+EXPECTED = "give a photo such as JPEG, PNG, TIFF, WebP or HEIC"
 
 
 def name_of(photo: PhotoLike) -> str:
@@ -40,7 +40,8 @@ def open_source(photo: PhotoLike) -> BinaryIO:
         return seekable(photo)
     if not isinstance(photo, str | os.PathLike):
         raise PhotoError(
-            f"The photo is of type {type(photo).__name__}; {EXPECTED}, as path or bytes."
+            f"The photo is of type {type(photo).__name__}; give a path, bytes, an open file, a PIL "
+            "image or an array."
         )
     path = os.fspath(photo)
     try:
@@ -53,14 +54,14 @@ def open_source(photo: PhotoLike) -> BinaryIO:
     except IsADirectoryError as error:
         raise PhotoError(f"{path} is a folder; {EXPECTED}.") from error
     except PermissionError as error:
-        raise PhotoError(f"{path} may not be read; change its permissions.") from error
+        raise PhotoError(f"You may not read {path}; change its permissions.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PhotoError(f"{path!r} cannot be opened: {reason}.") from error
 
 
 def seekable(file: BinaryIO) -> BinaryIO:
-    """The file at its beginning, or what is left of it where it cannot go back."""
+    """The file at its beginning; or, if it cannot go back, what is left of it."""
     try:
         if file.seekable():
             file.seek(0)
@@ -87,7 +88,7 @@ def open_image(source: BinaryIO, name: str, max_pixels: int, page: int = 0) -> I
         register_heif(name)
         formats = ("HEIF", "AVIF")
     elif head[:4] == b"PK\3\4":
-        raise PhotoError(f"{name} is a ZIP archive; unpack it, and give the folder.")
+        raise PhotoError(f"{name} is a ZIP archive; unpack it and give the folder.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -100,11 +101,9 @@ def open_image(source: BinaryIO, name: str, max_pixels: int, page: int = 0) -> I
         raise
     except Image.DecompressionBombError as error:
         limit = min(max_pixels, 2 * Image.MAX_IMAGE_PIXELS) / 1e6  # Pillow has one of its own
-        raise PhotoError(
-            f"{name} has more than the {limit:.0f} megapixels that are read; shrink it."
-        ) from error
+        raise PhotoError(f"{name} has more than {limit:.0f} megapixels; shrink it.") from error
     except EOFError as error:
-        raise PhotoError(f"{name} has no page {page + 1}.") from error
+        raise PhotoError(f"{name} has no page {page + 1}; choose an earlier one.") from error
     except Exception as error:  # Pillow raises errors of many kinds on damaged files
         if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             return None
@@ -124,7 +123,7 @@ def register_heif(name: str) -> None:
         import pillow_heif
     except ImportError as error:
         raise PhotoError(
-            f"{name} is a HEIC photo; pip install pillow-heif to read it, or export it as JPEG."
+            f"{name} is a HEIC photo; to read it, pip install pillow-heif, or export it as JPEG."
         ) from error
     pillow_heif.register_heif_opener()
 
@@ -133,8 +132,8 @@ def check_size(image: Image.Image, name: str, max_pixels: int) -> None:
     pixels = image.width * image.height
     if pixels > max_pixels:
         raise PhotoError(
-            f"{name} has {pixels / 1e6:.0f} megapixels, more than the limit of "
-            f"{max_pixels / 1e6:.0f}; shrink it."
+            f"{name} has {pixels / 1e6:.0f} megapixels; shrink it to at most "
+            f"{max_pixels / 1e6:.0f}."
         )
 
 

@@ -18,15 +18,15 @@ PhotoLike = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A photo as people see it: upright, in sRGB.
+    """A photo, upright and in sRGB.
 
     Attributes:
         lightness: (H, W) float32, L in [0, 100].
         rgb: (H, W, 3) uint8, None for a photo without colours.
         alpha: (H, W) uint8, None without transparency.
-        name: the file's name, for people.
-        has_profile: whether the file named its colour space; then the result does, too.
-        metadata: what the file says of camera, date, place, people and resolution.
+        name: the name of the file, for messages.
+        has_profile: whether the file has a colour profile; then the result has one, too.
+        metadata: camera, date, place, people and resolution, if the file has them.
         pages: how many pictures the file has; this is one of them.
     """
 

@@ -1,4 +1,4 @@
-"""Photos out of files, bytes, Pillow images and arrays."""
+"""Reads photos from files, bytes, Pillow images and arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 from cinn_hub import color
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos import tiff
-from cinn_hub.photos.metadata import metadata_of, orientation
+from cinn_hub.photos.metadata import Metadata, metadata_of, orientation
 from cinn_hub.photos.opening import (
     check_size,
     damaged,
@@ -33,9 +33,9 @@ DEEP_GREYS = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 def read(photo: PhotoLike | Photo, max_pixels: int = MAX_PIXELS, page: int = 0) -> Photo:
     """Reads JPEG, PNG, TIFF, WebP, AVIF, HEIC (with pillow-heif), GIF, BMP, JPEG 2000, PPM and PSD.
 
-    Orientation is applied, what files declare of their tones and colours (profiles, gAMA, white as
-    zero, bits, the largest sample) is heeded, and greys keep their precision. The size is checked
-    before decoding. What is handed over is never changed.
+    Orientation is applied; what files declare of their tones and colours (profiles, gAMA, white as
+    zero, bits, the largest sample) is used; greys keep their precision. The size is checked before
+    decoding. The argument is never changed.
 
     Arguments:
         photo: path, bytes, binary file, Pillow image, or array (H, W[, 1|3|4]) of uint8, uint16 or
@@ -43,7 +43,7 @@ def read(photo: PhotoLike | Photo, max_pixels: int = MAX_PIXELS, page: int = 0) 
         page: of a TIFF or an animation, counted from 0; `pages` of the result says how many.
 
     Raises:
-        PhotoError: what it is, what was expected, what to do.
+        PhotoError: it cannot be read; the message says why, and what to do.
     """
     if isinstance(photo, Photo):
         return photo
@@ -58,7 +58,7 @@ def read(photo: PhotoLike | Photo, max_pixels: int = MAX_PIXELS, page: int = 0) 
     if min(width, height) < LEAST_SIDE:
         raise PhotoError(
             f"{found.name} is {width} x {height} pixels; "
-            f"a photo needs at least {LEAST_SIDE} on each side."
+            f"it must have at least {LEAST_SIDE} on each side."
         )
     return found
 
@@ -82,10 +82,13 @@ def from_image(image: Image.Image, name: str) -> Photo:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image.load()
+            held = orientation(image)
+            image.load()  # turns TIFFs upright, but not their resolution
             turned = orientation(image)
             photo = from_pixels(image, name, tags)
-            photo = replace(photo, name=name, metadata=metadata_of(image), pages=pages)
+            about = metadata_of(image)
+            about = across_is_down(about) if held >= 5 > turned else about
+            photo = replace(photo, name=name, metadata=about, pages=pages)
     except PhotoError:
         raise
     except MemoryError as error:
@@ -137,7 +140,7 @@ def from_grey(grey: np.ndarray, profile: bytes | None, info: dict) -> Photo:
 def from_page(page: tiff.Page, name: str) -> Photo:
     """A page that tifffile has read as a `Photo`."""
     if page.is_lab:
-        return replace(from_lab(page.values), name=name)
+        return described(from_lab(page.values), page, name)
     values, alpha = page.values, None
     if page.has_alpha:
         values, alpha = values[..., :-1], eight_bits(values[..., -1])
@@ -146,7 +149,14 @@ def from_page(page: tiff.Page, name: str) -> Photo:
     else:
         rgb = Image.fromarray(eight_bits(np.ascontiguousarray(values[..., :3])))
         photo = from_rgb(to_rgb(rgb, page.profile))
-    return replace(photo, alpha=alpha, name=name, has_profile=bool(page.profile))
+    photo = replace(photo, alpha=alpha, has_profile=bool(page.profile))
+    return described(photo, page, name)
+
+
+def described(photo: Photo, page: tiff.Page, name: str) -> Photo:
+    """The photo with what its file says of it, turned upright."""
+    photo = replace(photo, name=name, metadata=page.metadata, pages=page.pages)
+    return upright(photo, page.orientation)
 
 
 def from_rgb(rgb: np.ndarray) -> Photo:
@@ -215,16 +225,18 @@ def upright(photo: Photo, turned: int) -> Photo:
             array = array[:, ::-1]
         return np.ascontiguousarray(array)
 
-    metadata = photo.metadata
-    if turned >= 5 and metadata.dpi:
-        metadata = replace(metadata, dpi=metadata.dpi[::-1])
     return replace(
         photo,
         lightness=turn(photo.lightness),
         rgb=turn(photo.rgb),
         alpha=turn(photo.alpha),
-        metadata=metadata,
+        metadata=across_is_down(photo.metadata) if turned >= 5 else photo.metadata,
     )
+
+
+def across_is_down(metadata: Metadata) -> Metadata:
+    """The same of a photo that was turned by a right angle."""
+    return replace(metadata, dpi=metadata.dpi and metadata.dpi[::-1])
 
 
 def from_array(array: np.ndarray) -> Photo:
@@ -233,19 +245,21 @@ def from_array(array: np.ndarray) -> Photo:
         array = array[..., 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
         raise PhotoError(
-            f"The array has the shape {array.shape}; expected (H, W) or (H, W, 1, 3 or 4)."
+            f"The array has the shape {array.shape}; it must be (H, W) or (H, W, 1, 3 or 4)."
         )
     if 0 in array.shape:
-        raise PhotoError(f"The array of shape {array.shape} holds no pixels.")
+        raise PhotoError(f"The array of shape {array.shape} has no pixels; give a photo.")
     if array.dtype in (np.uint8, np.uint16):
         unit = array
     elif np.issubdtype(array.dtype, np.floating):
         unit = array.astype(np.float32)
         if not (np.isfinite(unit).all() and unit.min() >= 0 and unit.max() <= 1):
-            raise PhotoError("A photo of floats must have values in [0, 1]; divide it by 255.")
+            raise PhotoError(
+                "The array has floats outside of [0, 1]; scale them (8-bit values: divide by 255)."
+            )
     else:
         raise PhotoError(
-            f"The array holds {array.dtype}; expected uint8, uint16 or floats in [0, 1]."
+            f"The array holds {array.dtype}; it must hold uint8, uint16 or floats in [0, 1]."
         )
     if unit.ndim == 2:
         return Photo(color.lightness_of_grey(unit))

@@ -1,9 +1,10 @@
-"""Pictures written whole, with what their photo's file said of camera, date and colour space."""
+"""Writes pictures, with the metadata of their photo: camera, date, colour space and more."""
 
 from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -12,7 +13,7 @@ from PIL import ExifTags, Image, PngImagePlugin, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from cinn_hub.errors import PhotoError
-from cinn_hub.files import reason_of, whole_file
+from cinn_hub.files import reason_of, write_whole
 from cinn_hub.photos.metadata import (
     MARKER_ROOM,
     Metadata,
@@ -56,10 +57,9 @@ def save(
 
     Arguments:
         path: of the file, or a binary file that is open for writing.
-        format: such as "png" or "jpeg"; if not given, the path's suffix says it.
-
+        format: such as "png" or "jpeg"; by default by the suffix of the path.
     Raises:
-        PhotoError: another format or quality, or a place that cannot be written to.
+        PhotoError: the format is unknown, the quality out of range, or the file cannot be written.
     """
     kind = format_of(path, format)
     if not 1 <= quality <= 100:
@@ -67,16 +67,15 @@ def save(
     name = path if isinstance(path, str | os.PathLike) else "The file"
     if max(image.size) > LONGEST_SIDES.get(kind, 2**31):
         raise PhotoError(
-            f"{name} cannot be written: {kind} holds up to {LONGEST_SIDES[kind]} pixels on a side, "
-            f"and the picture has {max(image.size)}; write PNG or TIFF."
+            f"{name} cannot be written: {kind} takes {LONGEST_SIDES[kind]} pixels on a side, but "
+            f"the picture has {max(image.size)}; choose PNG or TIFF."
         )
     try:
         if not isinstance(path, str | os.PathLike):
             path.write(encoded(image, kind, settings or {}, quality))
         else:
             data = encoded(image, kind, settings or {}, quality)
-            with whole_file(path) as unfinished:
-                unfinished.write_bytes(data)
+            write_whole(path, data)
     except (OSError, ValueError) as error:
         raise PhotoError(f"{name} cannot be written: {reason_of(error)}.") from error
 
@@ -85,7 +84,7 @@ def format_of(path: str | os.PathLike[str] | BinaryIO, format: str | None) -> st
     """The name that Pillow has for the format.
 
     Raises:
-        PhotoError: it is not one of those that are written.
+        PhotoError: it is unknown.
     """
     if format is not None:
         suffix = f".{format.lower().lstrip('.')}"
@@ -94,11 +93,11 @@ def format_of(path: str | os.PathLike[str] | BinaryIO, format: str | None) -> st
             raise PhotoError(f"The format is {format!r}; use one of {names}.")
         return FORMATS[suffix]
     if not isinstance(path, str | os.PathLike):
-        raise PhotoError('A file that is open needs a format, such as format="png".')
+        raise PhotoError('The format of an open file is unknown; give it, such as format="png".')
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise PhotoError(
-            f"{Path(path).name} has no suffix that can be written; use {', '.join(FORMATS)}."
+            f"{Path(path).name} has an unknown suffix; use one of {', '.join(FORMATS)}."
         )
     return FORMATS[suffix]
 
@@ -115,8 +114,8 @@ def encoded(image: Image.Image, kind: str, settings: Mapping[str, str], quality:
         options["quality"] = quality
     if kind == "JPEG":
         image = on_white(image)
-    told = ", ".join(f"{key} {value}" for key, value in settings.items())
-    software = f"cinn_hub; colours made by {told}" if told and kind != "PNG" else None
+    text = ", ".join(f"{key} {value}" for key, value in settings.items())
+    software = f"cinn_hub; generated colours: {text}" if text and kind != "PNG" else None
     room = MARKER_ROOM if kind == "JPEG" else None
     exif = exif_to_write(about.exif, image.size, software, room)
     if kind == "TIFF":
@@ -130,7 +129,7 @@ def encoded(image: Image.Image, kind: str, settings: Mapping[str, str], quality:
 
 
 def bare(image: Image.Image) -> Image.Image:
-    """The pixels alone: encoders take more from `info` than they are asked to."""
+    """The pixels alone, because encoders take things from `info` without being asked."""
     plain = image.copy()
     plain.info = {}
     return plain
@@ -157,7 +156,9 @@ def png_texts(about: Metadata, settings: Mapping[str, str]) -> dict[str, object]
 
 def jpeg_segments(about: Metadata, settings: Mapping[str, str]) -> dict[str, object]:
     segments: dict[str, object] = {}
-    if about.xmp and len(about.xmp) <= XMP_ROOM:
+    if about.xmp and len(about.xmp) > XMP_ROOM:
+        warnings.warn("The XMP is too long for a JPEG and was left out.", stacklevel=2)
+    elif about.xmp:
         segments["xmp"] = about.xmp
     if about.iptc:
         segments["extra"] = photoshop_segment(about.iptc)

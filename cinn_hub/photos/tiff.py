@@ -1,9 +1,10 @@
-"""What Pillow does not know of TIFFs: the scale of samples, kinds of pictures, previews first."""
+"""What Pillow cannot read of TIFFs: scales of samples, rare kinds, previews that come first."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
@@ -11,11 +12,15 @@ import tifffile
 from PIL import Image
 
 from cinn_hub.errors import PhotoError
+from cinn_hub.photos.metadata import Metadata, clean_dpi, clean_iptc, clean_xmp, exif_of_tiff
 
 BITS, PHOTOMETRIC, PLANAR, SUBFILE = 258, 262, 284, 254
 MAX_SAMPLE, FLOAT_MAX, SAMPLE_FORMAT, DNG_VERSION = 281, 341, 339, 50706
+ACROSS, DOWN, UNIT, ORIENTATION, XMP, IPTC = 282, 283, 296, 274, 700, 33723
+INCHES = {2: 1.0, 3: 2.54}  # times dots a unit are dots an inch
 WHITE_IS_ZERO, LAB, RAW = 0, 8, (32803, 34892)
 SIGNED, FLOAT = 2, 3
+MOST_PAGES = 1000
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong is raised, too
 
 
@@ -37,11 +42,11 @@ class Samples:
         if self.kind == FLOAT:
             values = values.astype(np.float32)
             if not np.isfinite(values).all():
-                raise PhotoError(f"{name} has pixels that are not numbers; write the file again.")
+                raise PhotoError(f"{name} has pixels that are not numbers; get the file again.")
             if self.most is None and values.size and np.median(values) > 1:
                 raise PhotoError(
-                    f"{name} has floats above 1 and does not say which one is white; divide them "
-                    "so that white is 1."
+                    f"{name} has floats above 1 and does not say which is white; scale them to "
+                    "[0, 1]."
                 )
             unit = values / (self.most or 1)
         elif self.kind == SIGNED:
@@ -73,12 +78,18 @@ def first(value: object, default: object) -> object:
 
 @dataclass(frozen=True)
 class Page:
-    """A picture of a TIFF that tifffile has read: (H, W, C) in [0, 1], or Lab."""
+    """A picture of a TIFF that tifffile has read: (H, W, C) in [0, 1], or Lab.
+
+    orientation: how the camera was held, 1 to 8; pages: how many the file has.
+    """
 
     values: np.ndarray
     is_lab: bool = False
     has_alpha: bool = False
     profile: bytes | None = None
+    orientation: int = 1
+    metadata: Metadata = field(default_factory=Metadata)
+    pages: int = 1
 
 
 def read_page(source: BinaryIO, name: str, index: int, max_pixels: int) -> Page:
@@ -92,8 +103,17 @@ def read_page(source: BinaryIO, name: str, index: int, max_pixels: int) -> Page:
         with tifffile.TiffFile(source) as file:
             page = full_picture(file, index)
             if page.imagewidth * page.imagelength > max_pixels:
-                raise PhotoError(f"{name} has more than {max_pixels / 1e6:.0f} megapixels.")
-            return as_page(page, name)
+                raise PhotoError(
+                    f"{name} has more than {max_pixels / 1e6:.0f} megapixels; shrink it."
+                )
+            tags = tags_of(file.pages[0]) | tags_of(page)
+            turned = first(tags.get(ORIENTATION), 1)
+            return replace(
+                as_page(page, name),
+                orientation=int(turned) if turned in range(1, 9) else 1,
+                metadata=metadata_of_tags(tags, source),
+                pages=min(len(file.pages), MOST_PAGES) if page is file.pages[index] else 1,
+            )
     except PhotoError:
         raise
     except MemoryError as error:
@@ -119,11 +139,31 @@ def full_picture(file: tifffile.TiffFile, index: int) -> tifffile.TiffPage:
     )
 
 
+def tags_of(page: tifffile.TiffPage) -> dict[int, object]:
+    return {tag.code: tag.value for tag in page.tags}
+
+
+def metadata_of_tags(tags: dict[int, object], source: BinaryIO) -> Metadata:
+    """What a TIFF says of its photo: these tags, and the directories of EXIF in the file."""
+    scale = INCHES.get(int(first(tags.get(UNIT), 2)), 0.0)
+    dots = [as_number(tags.get(tag)) * scale for tag in (ACROSS, DOWN)]
+    iptc = tags.get(IPTC)
+    if isinstance(iptc, tuple):
+        iptc = np.array(iptc, ">u4" if max(iptc, default=0) > 255 else np.uint8).tobytes()
+    exif, xmp = exif_of_tiff(source), clean_xmp(tags.get(XMP))
+    return Metadata(exif, xmp, clean_iptc(iptc), clean_dpi(dots))
+
+
+def as_number(ratio: object) -> float:
+    """A resolution, which TIFFs store as two whole numbers; 0 where it is not one."""
+    two = isinstance(ratio, tuple) and len(ratio) == 2 and ratio[1]
+    return ratio[0] / ratio[1] if two else 0.0
+
+
 def as_page(page: tifffile.TiffPage, name: str) -> Page:
     if page.photometric in RAW:
         raise raw_error(name)
-    tags = {tag.code: tag.value for tag in page.tags}
-    samples = samples_of(tags)
+    samples = samples_of(tags_of(page))
     values = page.asarray() if page.dtype and not is_odd(samples.bits) else unpacked(page)
     if page.planarconfig == 2 and values.ndim == 3:
         values = np.moveaxis(values, 0, -1)
@@ -150,15 +190,14 @@ def is_odd(bits: int) -> bool:
 def unpacked(page: tifffile.TiffPage) -> np.ndarray:
     """Samples of 2 to 31 bits that lie one behind the other; each row begins at a byte."""
     samples, bits = page.samplesperpixel, page.bitspersample
-    if page.is_tiled or page.planarconfig != 1 or page.compression not in (1, 8, 32946):
-        raise ValueError(f"{bits} bits, {page.compression.name}")
+    if page.is_tiled or page.planarconfig != 1 or page.predictor != 1:
+        raise ValueError(f"{bits} bits in tiles, planes or differences")
+    decompress = decompressor(page.compression)
     handle = page.parent.filehandle
     data = b""
     for start, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         handle.seek(start)
-        part = handle.read(count)
-        plain = page.compression == 1
-        data += part if plain else tifffile.TIFF.DECOMPRESSORS[page.compression](part)
+        data += decompress(handle.read(count))
     stride = (page.imagewidth * samples * bits + 7) // 8
     rows = np.frombuffer(data[: stride * page.imagelength], np.uint8).reshape(-1, stride)
     if len(rows) < page.imagelength:
@@ -167,6 +206,15 @@ def unpacked(page: tifffile.TiffPage) -> np.ndarray:
     weights = (1 << np.arange(bits - 1, -1, -1)).astype(np.float32)
     shape = (page.imagelength, page.imagewidth, samples, bits)
     return (flat.reshape(shape) @ weights).astype(np.uint32)
+
+
+def decompressor(compression: int) -> Callable[[bytes], bytes]:
+    if compression == 1:
+        return lambda part: part
+    try:
+        return tifffile.TIFF.DECOMPRESSORS[compression]
+    except KeyError as error:
+        raise ValueError(f"its compression needs pip install imagecodecs: {error}") from error
 
 
 def lab_of(values: np.ndarray) -> np.ndarray:

@@ -241,4 +241,4 @@ def added(box: Lightbox, photo: str | None) -> Sheet:
 
 
 def words(results: Sequence[Colorization]) -> list[str]:
-    return likelihood_words([result.bits_per_dim for result in results])
+    return likelihood_words([result.plausibility for result in results])

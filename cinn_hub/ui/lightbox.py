@@ -28,7 +28,7 @@ class Row:
         title: what they are, such as "More like number 3".
         session: the photo with these answers, and the Python that makes them.
         pictures: a preview of each.
-        bits, chromas: of each, to sort by.
+        plausibilities, chromas: of each, to sort by.
         picked: the index of the one that is large.
         stars: indices of favourites.
         intensities: in percent, of answers whose colours were made paler or stronger.
@@ -45,7 +45,7 @@ class Row:
     title: str
     session: Session
     pictures: Sequence[Shown]
-    bits: Sequence[float]
+    plausibilities: Sequence[float]
     chromas: Sequence[float]
     picked: int = 0
     stars: set[int] = field(default_factory=set)
@@ -66,7 +66,7 @@ class Row:
         """The indices of the answers in the order in which they are shown."""
         indices = list(range(len(self.pictures)))
         if sort == LIKELIEST and not self.side:
-            indices.sort(key=lambda i: self.bits[i])
+            indices.sort(key=lambda i: -self.plausibilities[i])
         elif sort == COLORFUL and not self.side:
             indices.sort(key=lambda i: -self.chromas[i])
         return indices
@@ -248,10 +248,10 @@ def key_of(sheet: Sheet, row: Row | None = None, index: int = 0) -> str:
     return f"{sheet.id}" if row is None else f"{sheet.id}.{row.id}.{index}"
 
 
-def likelihood_words(bits: Sequence[float]) -> list[str]:
-    """How likely each answer is beside the others of its row, by its bits per dimension."""
-    words = ("very likely", "likely", "less likely", "daring")
-    least, most = min(bits, default=0), max(bits, default=0)
-    if len(bits) < 3 or most <= least:
-        return [""] * len(bits)
-    return [words[min(3, int(4 * (value - least) / (most - least)))] for value in bits]
+def likelihood_words(plausibilities: Sequence[float]) -> list[str]:
+    """How likely each answer is beside the others of its row, by its plausibility."""
+    words = ("daring", "less likely", "likely", "very likely")
+    least, most = min(plausibilities, default=0), max(plausibilities, default=0)
+    if len(plausibilities) < 3 or most <= least:
+        return [""] * len(plausibilities)
+    return [words[min(3, int(4 * (p - least) / (most - least)))] for p in plausibilities]

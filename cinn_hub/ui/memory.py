@@ -9,26 +9,33 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-MEGABYTES = 512  # of all visitors together
+MEGABYTES = 300  # of all visitors together
 
 
 class Memory:
-    """Holds values up to a number of bytes; those that nobody used for longest go first."""
+    """Holds values up to a number of bytes; those that nobody used for longest go first.
+
+    Values that can be made again go before those that cannot.
+    """
 
     def __init__(self, megabytes: float = MEGABYTES) -> None:
         self.limit = int(megabytes * 1e6)
         self.used = 0
-        self.values: OrderedDict[int, tuple[object, int]] = OrderedDict()
+        self.values: OrderedDict[int, tuple[object, int, bool]] = OrderedDict()
         self.keys = count()
         self.lock = threading.RLock()  # a `Kept` may end inside of any call
 
-    def put(self, key: int, value: object, size: int) -> None:
+    def put(self, key: int, value: object, size: int, lasting: bool) -> None:
         with self.lock:
             self.drop(key)
-            self.values[key] = value, size
+            self.values[key] = value, size, lasting
             self.used += size
             while self.used > self.limit and len(self.values) > 1:
-                self.drop(next(iter(self.values)))
+                self.drop(self.first_to_go(newest=key))
+
+    def first_to_go(self, newest: int) -> int:
+        others = [key for key in self.values if key != newest]
+        return next((key for key in others if not self.values[key][2]), others[0])
 
     def get(self, key: int) -> object | None:
         with self.lock:
@@ -39,19 +46,22 @@ class Memory:
 
     def drop(self, key: int) -> None:
         with self.lock:
-            _, size = self.values.pop(key, (None, 0))
+            _, size, _ = self.values.pop(key, (None, 0, False))
             self.used -= size
 
 
 class Kept(Generic[T]):
-    """A value of `size` bytes for as long as the memory has room for it, and while this exists."""
+    """A value of `size` bytes for as long as the memory has room for it, and while this exists.
 
-    def __init__(self, memory: Memory, value: T, size: int) -> None:
-        self.memory, self.key = memory, next(memory.keys)
+    lasting: whether it cannot be made again.
+    """
+
+    def __init__(self, memory: Memory, value: T, size: int, lasting: bool = False) -> None:
+        self.memory, self.key, self.lasting = memory, next(memory.keys), lasting
         self.put(value, size)
 
     def put(self, value: T, size: int) -> None:
-        self.memory.put(self.key, value, size)
+        self.memory.put(self.key, value, size, self.lasting)
 
     def get(self) -> T | None:
         """The value, or None where it had to make room."""

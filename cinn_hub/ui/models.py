@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import gradio as gr
 
@@ -11,7 +10,9 @@ import cinn_hub
 from cinn_hub.cards import CARD_FILE
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.errors import CinnHubError
-from cinn_hub.hub import REPO_ID
+from cinn_hub.hub import REPO_ID, download
+from cinn_hub.loading import find_class
+from cinn_hub.model import ConditionalINN
 from cinn_hub.registry import find_entry
 from cinn_hub.ui.cards import safe_html, without_metadata
 from cinn_hub.ui.errors import error_notes
@@ -31,8 +32,8 @@ LOADED_AT_MOST = 3  # models of visitors, besides the app's own
 class Shelf:
     """Colour models by name. A visitor's session holds a name, so weights are loaded once."""
 
-    def __init__(self, own: ColorModel) -> None:
-        self.own = own
+    def __init__(self, own: ColorModel, published_only: bool = False) -> None:
+        self.own, self.published_only = own, published_only
         self.others: dict[str, ColorModel] = {}
         self.lock = threading.Lock()
 
@@ -51,7 +52,7 @@ class Shelf:
         """The model of that name as it is now on disk or on the Hub."""
         if name == self.own.name:
             return self.own
-        model = cinn_hub.load(name)
+        model = load_published(name) if self.published_only else cinn_hub.load(name)
         if not isinstance(model, ColorModel):
             raise CinnHubError(f"{name} does not colour photos; choose another model.")
         with self.lock:
@@ -88,8 +89,8 @@ def build(shelf: Shelf, chosen: gr.State, loading: Loading) -> None:
     def switch(name: str, request: gr.Request, progress=PROGRESS) -> tuple[str, str, str]:
         """Loads a model; the tabs of this visitor use it from now on."""
         name = name.strip()
-        if loading == Loading.PUBLISHED or is_forwarded(request):
-            check_published(name)
+        if loading == Loading.ANYTHING and is_forwarded(request):
+            raise CinnHubError("This app loads models for users of its own machine alone.")
         progress(0.2, desc="Loading the model")
         model = shelf.load(name)
         return model.name, in_use(model), card_of(model)
@@ -110,12 +111,19 @@ def is_forwarded(request: gr.Request) -> bool:
     return any(header in request.headers for header in FORWARDED)
 
 
-def check_published(name: str) -> None:
-    """Refuses what is a folder of this machine, without saying whether it is there."""
-    repo = name.partition("@")[0]
-    is_repo = REPO_ID.fullmatch(repo) and not Path(name).exists()
-    if not (find_entry(name) or is_repo):
+def load_published(name: str) -> ConditionalINN:
+    """A model of the registry or of the Hub; no folder of this machine is looked at.
+
+    Raises:
+        CinnHubError: there is none of that name, or it cannot be loaded.
+    """
+    if find_entry(name):
+        return cinn_hub.load(name)
+    repo, _, revision = name.partition("@")
+    if not REPO_ID.fullmatch(repo):
         raise CinnHubError(f"No published model is called {name!r}; expected user/repo of the Hub.")
+    folder = download(repo, revision or None)
+    return find_class(folder).from_folder(folder, name)
 
 
 def in_use(model: ColorModel) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,7 +56,7 @@ def inline(image: Image) -> dict[str, Any]:
 def previews(results: Sequence[Colorization], size: int = THUMBNAIL_SIZE) -> list[dict[str, Any]]:
     """Pictures of answers to one photo."""
     small = shrunk(results[0].photo, size)
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda result: shown(result.on(small).preview(size)), results))
 
 

@@ -111,7 +111,7 @@ class Session:
     ) -> Session:
         """The same photo with these answers."""
         bare = tuple(result.on(NO_PHOTO) for result in results)
-        answers = Kept(memory, bare, sum(map(bytes_of_answer, bare)))
+        answers = Kept(memory, bare, sum(map(bytes_of_answer, bare)), lasting=True)
         return replace(self, answers=answers, captions=tuple(captions), code=code)
 
     def result(self, index: int) -> Colorization:

@@ -201,9 +201,16 @@ class Table:
         session = sheet.opened.holding(results, code, captions)
         size = 280 if side else THUMBNAIL_SIZE
         picked = len(results) // 2 if side else 0
-        bits, chromas = [r.bits_per_dim for r in results], [r.chroma for r in results]
+        plausible, chromas = [r.plausibility for r in results], [r.chroma for r in results]
         row = Row(
-            next(box.ids), title, session, previews(results, size), bits, chromas, picked, side=side
+            next(box.ids),
+            title,
+            session,
+            previews(results, size),
+            plausible,
+            chromas,
+            picked,
+            side=side,
         )
         box.hold(sheet, row)
         return row

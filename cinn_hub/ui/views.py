@@ -180,9 +180,10 @@ def details(box: Lightbox) -> str:
         return str(error)
     settings = "\n".join(f"- {name}: {value}" for name, value in result.settings.items())
     return (
-        f"Likelihood: {result.bits_per_dim:.3f} bits per dimension (lower = likelier), "
-        f"{result.log_prob:,.0f} nats in all. *Very likely* to *daring* compare the answers of "
-        f"one row.\n\n{settings}"
+        f"Plausibility: {result.plausibility:.3f} nats a place (higher is more believable); by it "
+        f"*very likely* to *daring* compare the answers of one row. Density: "
+        f"{result.bits_per_dim:.3f} bits per ab value, {result.log_prob:,.0f} nats in all; it is "
+        f"highest for pale colours.\n\n{settings}"
     )
 
 

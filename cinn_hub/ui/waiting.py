@@ -38,6 +38,13 @@ LOOKS = Kind("looks", slots=2, most_waiting=64, wanted="another look")
 LOADING = Kind("loading", slots=1, most_waiting=4, wanted="a model")
 KINDS = {kind.name: kind for kind in (COLORS, DIGITS, SAVES, ARCHIVES, LOOKS, LOADING)}
 
+PATIENT = (COLORS.name, ARCHIVES.name)
+HEAVY = (*PATIENT, SAVES.name)
+JOBS = 2  # of the heavy kinds at once; saves start even then
+MOST_SECONDS, FEW = 180, 4  # nobody waits longer, unless fewer than that are before them
+GUESSED_SECONDS = 5  # of work that has never been done yet
+NAP_SECONDS = 0.02  # between looks at the lines; Gradio's 0.001 keeps a tenth of a core busy
+
 
 class Lines(queueing.Queue):
     """Gradio's queue, with one line for each kind of work.
@@ -56,6 +63,7 @@ class Lines(queueing.Queue):
             blocks=blocks,
             default_concurrency_limit=1,
         )
+        self.sleep_when_free = self.progress_update_sleep_when_free = NAP_SECONDS
         self.ANALYTICS_MAX_EVENTS = 1
         self.kinds = KINDS | {COLORS.name: replace(COLORS, most_waiting=most_colors)}
 
@@ -63,10 +71,31 @@ class Lines(queueing.Queue):
         """Nothing: Gradio builds a table of all requests after each of them."""
         return self.cached_event_analytics_summary
 
+    def get_events(self) -> tuple[list[queueing.Event], bool, str] | None:
+        """The event to start now, if there is one that may: quick work first, then who came first.
+
+        Long work leaves the cores to saves: it starts when fewer jobs than `JOBS` run.
+        """
+        lines = self.event_queue_per_concurrency_id
+        busy = sum(lines[name].current_concurrency for name in HEAVY if name in lines)
+        ready = [
+            line
+            for line in lines.values()
+            if line.queue
+            and line.current_concurrency < (line.concurrency_limit or math.inf)
+            and (line.concurrency_id not in PATIENT or busy < JOBS)
+        ]
+        if not ready:
+            return None
+        line = min(ready, key=lambda x: (x.concurrency_id in PATIENT, x.queue[0].enqueue_time))
+        return [line.queue.pop(0)], False, line.concurrency_id
+
     async def push(
         self, body: PredictBodyInternal, request: Request, username: str | None
     ) -> tuple[bool, Any, Any]:
         handler = route_utils.get_fn(self.blocks, None, body)
+        if handler not in self.process_time_per_fn:
+            self.process_time_per_fn[handler] = guess()
         refusal = self.refusal(handler)
         if refusal is None:
             return await super().push(body, request, username)
@@ -84,13 +113,27 @@ class Lines(queueing.Queue):
         """What a visitor is told who cannot wait for this any more."""
         kind = self.kinds.get(handler.concurrency_id)
         line = self.event_queue_per_concurrency_id.get(handler.concurrency_id)
-        if kind is None or line is None or len(line.queue) < kind.most_waiting:
+        if kind is None or line is None:
             return None
-        seconds = sum(self.process_time_per_fn[event.fn].avg_time for event in line.queue)
+        seconds = self.seconds_of(line) / kind.slots
+        is_long = seconds > MOST_SECONDS and len(line.queue) >= FEW
+        if len(line.queue) < kind.most_waiting and not is_long:
+            return None
         return (
             f"{len(line.queue)} people already wait for {kind.wanted}; please come back in "
-            f"{as_time(seconds / kind.slots)}."
+            f"{as_time(seconds)}."
         )
+
+    def seconds_of(self, line: queueing.EventQueue) -> float:
+        """How long one slot works on all that waits in a line."""
+        return sum(self.process_time_per_fn[event.fn].avg_time for event in line.queue)
+
+
+def guess() -> queueing.ProcessTime:
+    """The time of work that has never been done yet; Gradio would tell its visitors none."""
+    time = queueing.ProcessTime()
+    time.avg_time = GUESSED_SECONDS
+    return time
 
 
 def as_time(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """The Digits tab in a real browser."""
 
 import io
+import time
 import urllib.request
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from browsing import code_on, run_code
 from helpers import WAIT
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import TimeoutError, expect
 
 import cinn_hub
 
@@ -26,18 +27,33 @@ def shown(page, elem_id):
     return np.asarray(Image.open(io.BytesIO(urllib.request.urlopen(source).read())).convert("L"))
 
 
+def click_until(page, button, locator):
+    """Clicks, and again while pads still send their pictures, until what is located is visible."""
+    deadline = time.monotonic() + WAIT / 1000
+    while True:
+        page.click(button)
+        try:
+            return locator.wait_for(timeout=4000)
+        except TimeoutError:
+            if time.monotonic() > deadline:
+                raise
+
+
 def draw_seven(page, pad):
     canvas = page.locator(f"#{pad} canvas").first
-    expect(canvas).to_be_visible()
-    page.wait_for_timeout(1000)  # the pad is ready a moment after it is visible
+    expect(canvas).to_be_visible(timeout=WAIT)
+    ready = page.locator(f"#{pad}").get_by_role(
+        "button", name="Pan"
+    )  # a moment after it is visible
+    expect(ready).to_be_enabled(timeout=WAIT)
     box = canvas.bounding_box()
     x, y, width, height = (box[key] for key in ("x", "y", "width", "height"))
     page.mouse.move(x + 0.3 * width, y + 0.3 * height)
     page.mouse.down()
-    page.mouse.move(x + 0.7 * width, y + 0.3 * height, steps=8)
-    page.mouse.move(x + 0.45 * width, y + 0.75 * height, steps=8)
+    page.mouse.move(x + 0.7 * width, y + 0.3 * height, steps=4)
+    page.mouse.move(x + 0.45 * width, y + 0.75 * height, steps=4)
     page.mouse.up()
-    page.wait_for_timeout(500)
+    expect(page.locator(f"#{pad}").get_by_role("button", name="Undo")).to_be_enabled(timeout=WAIT)
 
 
 def test_digits_are_written(tab):
@@ -56,8 +72,7 @@ def test_digits_are_written(tab):
 def test_a_drawn_digit_becomes_all_ten(tab):
     tab.get_by_role("tab", name="Your hand").click()
     draw_seven(tab, "pad")
-    tab.click("#transfer")
-    expect(tab.locator("#transferred img")).to_be_visible(timeout=WAIT)
+    click_until(tab, "#transfer", tab.locator("#transferred img"))
     assert shown(tab, "transferred").shape == (224, 560)
     assert shown(tab, "transferred").min() < 80
     expect(tab.locator("#reads h2")).to_have_text("7")
@@ -65,7 +80,6 @@ def test_a_drawn_digit_becomes_all_ten(tab):
 
 def test_nothing_drawn_is_said(tab):
     tab.get_by_role("tab", name="Your hand").click()
-    tab.wait_for_timeout(1000)
     tab.click("#transfer")
     expect(tab.get_by_text("Nothing is drawn yet")).to_be_visible(timeout=WAIT)
 
@@ -73,10 +87,8 @@ def test_nothing_drawn_is_said(tab):
 def test_a_walk_between_two_hands(tab):
     tab.get_by_role("tab", name="Two hands").click()
     draw_seven(tab, "pad-A")
-    tab.get_by_role("button", name="Hand B: one that the model wrote").click()
-    tab.wait_for_timeout(2000)
-    tab.click("#walk")
-    expect(tab.locator("#walked img")).to_be_visible(timeout=WAIT)
+    tab.get_by_role("button", name="Hand B: use a sample").click()
+    click_until(tab, "#walk", tab.locator("#walked img"))
     assert shown(tab, "walked").shape == (112, 1008)
 
 
@@ -103,6 +115,10 @@ def test_the_code_runs_as_it_is_shown(tab, tmp_path):
 def test_nothing_is_wider_than_the_page(tab, width):
     tab.set_viewport_size({"width": width, "height": 844})
     for name in ("Write", "Your hand", "Two hands", "Style"):
-        tab.get_by_role("tab", name=name).click()
-        tab.wait_for_timeout(300)
+        button = tab.get_by_role("tab", name=name)
+        button.click()
+        expect(button).to_have_attribute("aria-selected", "true")
+        tab.evaluate(
+            "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
         assert tab.evaluate("document.documentElement.scrollWidth") <= width

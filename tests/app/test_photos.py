@@ -135,7 +135,7 @@ def test_order_and_stars_ask_for_no_picture_again(colored, results):
     page.on("request", lambda r: asked.append(r.url) if r.resource_type == "image" else None)
     star(page, 3)
     for label, key in (
-        ("Likely first", lambda i: results[i].bits_per_dim),
+        ("Likely first", lambda i: -results[i].plausibility),
         ("Colourful", lambda i: -results[i].chroma),
         ("As drawn", lambda i: i),
     ):

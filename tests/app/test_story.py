@@ -87,7 +87,7 @@ def test_a_box_of_photos_goes_in_and_favourites_come_out(page, old_photos, tmp_p
     show_photo(page, names.index("colour.jpg"))
     expect(page.locator("#as-mood")).to_be_enabled(timeout=WAIT)
     page.click("#as-mood")
-    show_photo(page, 0)
+    show_photo(page, names.index("cat.tif"))
     open_tab(page, "Transfer")
     expect(page.locator("#moods .cell")).to_have_count(1, timeout=WAIT)
     page.click("#transfer-go")

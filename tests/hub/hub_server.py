@@ -44,6 +44,8 @@ class Repo:
 class Hub(ThreadingHTTPServer):
     """The server; `asked` holds (method, path) of every request.
 
+    sizes: what it says of a file's size, {(repository, path): bytes}, where that is not the truth.
+
     fault: called with (method, path) of each request; what it returns is done instead: a status,
     or ("cut", n) for a body that ends after n bytes, ("wait", seconds), ("bytes", content), or
     "hang up".
@@ -57,6 +59,7 @@ class Hub(ThreadingHTTPServer):
         self.uploads: dict[str, bytes] = {}
         self.asked: list[tuple[str, str]] = []
         self.ranges: list[str] = []
+        self.sizes: dict[tuple[str, str], int | None] = {}
         self.fault: Callable[[str, str], object] = lambda method, path: None
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -68,6 +71,7 @@ class Hub(ThreadingHTTPServer):
         self.repos.clear()
         self.asked.clear()
         self.ranges.clear()
+        self.sizes.clear()
         self.fault = lambda method, path: None
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -223,7 +227,8 @@ class Handler(BaseHTTPRequestHandler):
         siblings = []
         for path, content in files.items():
             entry = tree_entry(path, content)
-            named = {"rfilename": path, "size": len(content), "blobId": entry["oid"]}
+            size = self.server.sizes.get((name, path), len(content))
+            named = {"rfilename": path, "size": size, "blobId": entry["oid"]}
             if "lfs" in entry:
                 named["lfs"] = {"sha256": entry["lfs"]["oid"], **entry["lfs"]}
             siblings.append(named)

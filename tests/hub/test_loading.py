@@ -46,19 +46,21 @@ def test_what_is_new_is_downloaded_and_revisions_stay(hub, load, model_files):
     answer = load("user/tiny@v2")
     assert answer["error"] == "UnknownModelError" and "has no revision 'v2'" in answer["message"]
     answer = load("user/tiny@v1", revision="v2")
-    assert "and so does revision" in answer["message"]
+    assert "name two revisions" in answer["message"]
 
 
 def test_a_cache_that_cannot_be_written_is_said(hub, load, tmp_path):
     (tmp_path / "file").touch()
     answer = load("user/tiny", cache_dir=str(tmp_path / "file" / "cache"))
-    assert answer["error"] == "CinnHubError" and "cannot be written: Not a dir" in answer["message"]
+    assert (
+        answer["error"] == "CinnHubError" and "cannot be written to: Not a dir" in answer["message"]
+    )
 
 
 def test_private_repositories_want_a_token(hub, load):
     answer = load("user/secret")
     assert answer["error"] == "UnknownModelError"
-    assert "or it is private: then pass token=" in answer["message"]
+    assert "or it is private; check the name" in answer["message"]
     assert load("user/secret", token="hf_wrong")["error"] == "UnknownModelError"
     assert load("user/secret", token=TOKEN)["value"][1] == "ColorizationCINN"
     assert "no repository user/nothing" in load("user/nothing", token=TOKEN)["message"]
@@ -105,7 +107,7 @@ def test_a_failing_server_and_no_cache(hub, load, fault):
     hub.fault = lambda method, path: fault
     answer = load("user/tiny")
     assert answer["error"] == "OfflineError"
-    assert "load a folder that has its config.json and model.safetensors" in answer["message"]
+    assert "load a folder with its config.json and model.safetensors" in answer["message"]
 
 
 def test_damaged_bytes_are_refused_and_not_kept(hub, load, model_files):
@@ -116,7 +118,7 @@ def test_damaged_bytes_are_refused_and_not_kept(hub, load, model_files):
     )
     answer = load("user/tiny")
     assert answer["error"] == "CheckpointError"
-    assert "it was deleted: load again" in answer["message"]
+    assert "the download was deleted: load it again" in answer["message"]
     hub.fault = lambda method, path: None
     assert load("user/tiny")["value"][:2] == LOADED
 
@@ -158,14 +160,14 @@ def test_the_registry_pins_a_hash(hub, client, tmp_path, model_files):
     answer = load("0" * 64)
     assert (
         answer["error"] == "CheckpointError"
-        and "the registry names 000000000000" in answer["message"]
+        and "the registry expects 000000000000" in answer["message"]
     )
 
 
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        ({"config.json": b"{}", "weights.pt": b"x"}, "has only pickles (weights.pt)"),
+        ({"config.json": b"{}", "weights.pt": b"x"}, "only as a pickle (weights.pt)"),
         ({"config.json": b"{}"}, "has no model.safetensors"),
         ({"model.safetensors": b"x"}, "has no config.json"),
         ({"model.safetensors": b"x", "config.json": b"{}"}, "names the architecture None"),
@@ -221,3 +223,28 @@ def test_from_pretrained_and_dtypes(hub, client, tmp_path):
     )
     assert answer["error"] == "CheckpointError"
     assert "names the architecture 'ColorizationCINN', not 'DigitCINN'" in answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "sentence"),
+    [
+        ("model.safetensors", 2**40, "has 1,048,576.0 MB, more than the 512 MB that are read"),
+        ("config.json", 2**21, "has 2.0 MB, more than the 1 MB that are read"),
+        ("README.md", 2**30, "has 1,024.0 MB, more than the 0.125 MB that are read"),
+        ("model.safetensors", None, "does not say how large model.safetensors of user/tiny is"),
+    ],
+)
+def test_sizes_are_looked_at_before_anything_is_downloaded(hub, load, name, size, sentence):
+    hub.sizes["user/tiny", name] = size
+    answer = load("user/tiny")
+    assert answer["error"] == "CheckpointError" and sentence in answer["message"], answer
+    assert not [path for _, path in hub.asked if "/resolve/" in path]
+    hub.sizes.clear()
+    assert load("user/tiny")["value"][:2] == LOADED
+
+
+def test_what_else_is_in_a_repository_may_be_large(hub, load):
+    hub.repos["user/tiny"].commit({"training.bin": b"x"})
+    hub.sizes["user/tiny", "training.bin"] = 2**40
+    assert load("user/tiny")["value"][:2] == LOADED
+    assert not [path for _, path in hub.asked if path.endswith("training.bin")]

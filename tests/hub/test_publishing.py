@@ -2,13 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from helpers import ROOT, SMALL
-from hub_client import CARD, environment_of
+from hub_client import CARD
 from hub_server import TOKEN, Repo
 from huggingface_hub import ModelCard
 
@@ -27,13 +26,28 @@ def folder(tmp_path, model_files):
     return place
 
 
+NAMES = ("returncode", "stdout", "stderr")
+COMMAND = """
+import contextlib, io, os
+from cinn_hub.cli import main
+
+os.environ |= {tokens}
+out, err = io.StringIO(), io.StringIO()
+with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    code = main({words})
+os.environ.pop("HF_TOKEN", None)
+value = [code, out.getvalue(), err.getvalue()]
+"""
+
+
 @pytest.fixture
-def run(hub, tmp_path):
-    def run(*arguments, token=TOKEN):
-        command = [sys.executable, "-m", "cinn_hub.cli", *map(str, arguments)]
+def run(hub, client):
+    """Runs a command of `cinn-hub` in the other process, which has loaded torch already."""
+
+    def run(*words, token=TOKEN):
         tokens = {"HF_TOKEN": token} if token else {}
-        environment = environment_of(hub.address, tmp_path / "home", **tokens)
-        return subprocess.run(command, env=environment, capture_output=True, text=True)
+        answer = client.run(COMMAND.format(tokens=tokens, words=[str(word) for word in words]))
+        return SimpleNamespace(**dict(zip(NAMES, answer["value"], strict=True)))
 
     return run
 
@@ -65,7 +79,7 @@ def test_a_dry_run_sends_nothing(hub, run, folder):
     ("change", "sentence"),
     [
         (lambda f: (f / "README.md").unlink(), "has no README.md; write the model's card"),
-        (lambda f: (f / "README.md").write_text("# no metadata"), "lacks metadata"),
+        (lambda f: (f / "README.md").write_text("# no metadata"), "has no metadata"),
         (lambda f: (f / "README.md").write_text("---\na: [\n---\n"), "metadata that is not YAML"),
         (lambda f: (f / "README.md").write_text("---\na: 1\n---\n"), "lacks library_name"),
         (lambda f: (f / "model.safetensors").write_bytes(b"x" * 99), "is damaged"),
@@ -87,7 +101,7 @@ def test_who_may_not_publish(hub, run, folder):
     hub.repos["user/open"] = Repo()
     hub.repos["user/open"].commit({})
     done = run("push", folder, "user/open", "--private")
-    assert done.returncode == 2 and "is there already, and public" in done.stderr
+    assert done.returncode == 2 and "exists already and is public" in done.stderr
     assert list(hub.repos["user/open"].commits.values()) == [{}]
     hub.fault = lambda method, path: "hang up"
     assert "The Hub cannot be reached" in run("push", folder, "user/mine").stderr
@@ -148,7 +162,7 @@ def test_a_card_is_not_overwritten(tmp_path, small_model):
 def test_the_app_is_sent_whole(hub, run):
     listed = run("space", "user/demo", "--dry-run", token=None)
     names = [line.split(maxsplit=1)[1] for line in listed.stdout.splitlines()[:-1]]
-    for needed in ("app.py", "requirements.txt", "cinn_hub/ui/style.css", "examples/cat.jpg"):
+    for needed in ("app.py", "requirements.txt", "cinn_hub/ui/page/style.css", "examples/cat.jpg"):
         assert needed in names
     tops = {name.partition("/")[0] for name in names}
     assert tops == {*publishing.APP_FILES, "cinn_hub", "docs", "examples", "weights"}

@@ -36,8 +36,9 @@ def test_the_bundle_starts_and_colours(bundle):
     with running_app(python, bundle, PYTHONPATH="", SPACE_ID="user/demo") as address:
         client = Client(address, verbose=False)
         photo = handle_file(str(bundle / "examples" / "cat.jpg"))
-        assert len(client.predict(photo, n=2, api_name="/colorize")[1]) == 2
-        result = Image.open(client.predict(index=1, api_name="/colorize_save"))
+        answers = client.predict(photo, n=2, api_name="/colorize")[0]
+        assert len(answers["rows"][0]["items"]) == 2
+        result = Image.open(client.predict(index=1, api_name="/save"))
         assert result.size == Image.open(bundle / "examples" / "cat.jpg").size
         names = client.view_api(return_format="dict")["named_endpoints"]
         assert "/load_model" not in names  # strangers share the machine

@@ -1,0 +1,378 @@
+"""The four networks of Ardizzone et al. 2019 (arXiv 1907.02392): configurations of our layers.
+
+`ORIGINALS` has their configurations at full width; `cinn_hub.convert` makes models of the authors'
+own checkpoints. The first layer of every coupling's networks is linear, so what it says of the
+condition is computed once per photo or label, for all couplings of a level together: its terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cinn_hub.colorizing import ColorModel
+from cinn_hub.config import Config, bounded
+from cinn_hub.flow import (
+    AffineCoupling,
+    Bijection,
+    Chain,
+    Condition,
+    Flatten,
+    Flow,
+    HaarDownsampling,
+    InvertibleConv1x1,
+    Level,
+    Permutation,
+    SpaceToDepth,
+    Split,
+    Standardization,
+)
+from cinn_hub.latent import Latent
+from cinn_hub.models.original_networks import (
+    BedroomConditionNetwork,
+    FeatureNetwork,
+    Terms,
+    VectorConditionNetwork,
+    side_by_side,
+)
+from cinn_hub.networks import StackSubnet
+from cinn_hub.writing import LABELS, SIDE, STEPS, DigitModel, Labels, check_labels
+
+L_CENTER, L_SPREAD = 47.5, 25.6  # the networks see (x - center) / spread of L, a and b
+AB_CENTER, AB_SPREAD = (2.4, 7.4), (11.2, 16.8)
+VECTOR = "vector"
+
+
+def numpy_permutation(size: int, seed: int) -> Permutation:
+    """The permutation of that seed; checkpoints rely on NumPy's frozen generator, not on files."""
+    return Permutation(torch.from_numpy(np.random.RandomState(seed).permutation(size)))
+
+
+def coupling(
+    channels: int,
+    hidden: Sequence[int],
+    clamp: float,
+    kernel: int = 0,
+    place: int | None = None,
+    slope: float = 0.0,
+) -> AffineCoupling:
+    """A coupling whose two subnets find their terms at that place among those of the level.
+
+    place: counted in couplings; None where there is no condition.
+    """
+    start = None if place is None else 2 * place * hidden[0]
+
+    def subnet(inputs: int, outputs: int) -> StackSubnet:
+        nonlocal start
+        term = None if start is None else slice(start, start + hidden[0])
+        start = term and term.stop
+        return StackSubnet(inputs, outputs, hidden, kernel, term, slope)
+
+    return AffineCoupling(channels, subnet, clamp)
+
+
+@dataclass(frozen=True)
+class OriginalDigitConfig(Config):
+    """The shape of an `OriginalDigitCINN`: `mnist-minimal` unless said otherwise.
+
+    couplings, hidden: how many, and the widths inside of each of their networks.
+    mean, spread: of pixels in [0, 1], which the network sees normalised.
+    noise: standard deviation, of normalised pixels, of the noise that training adds.
+    temperature: of samples, if nothing else is asked for.
+    """
+
+    architecture: str = "OriginalDigitCINN"
+    couplings: int = bounded(20, 1, 128)
+    hidden: tuple[int, ...] = bounded((512,), 1, 4096)
+    clamp: float = bounded(1.0, 0.01, 10.0)
+    mean: float = bounded(0.128, -10.0, 10.0)
+    spread: float = bounded(0.305, 0.01, 10.0)
+    noise: float = bounded(0.08, 0.0, 10.0)
+    temperature: float = bounded(1.0, 0.0, 10.0)
+    directions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= len(self.hidden) <= 8:
+            raise ValueError("hidden needs 1 to 8 entries")
+        if self.directions:
+            raise ValueError("directions must be empty: this architecture has none")
+
+
+class OriginalDigitCINN(DigitModel):
+    """Handwritten digits given their label, by couplings of all pixels: `mnist-minimal`,
+    `mnist-research`."""
+
+    config_class = OriginalDigitConfig
+
+    def __init__(self, config: OriginalDigitConfig) -> None:
+        super().__init__()
+        self.config = config
+        size, level = SIDE**2, f"{SIDE}x{SIDE}"
+        # their pixels are v / 255, ours (v + 1/2) / 256
+        shift = (config.mean * (STEPS - 1) + 0.5) / STEPS
+        scale = config.spread * (STEPS - 1) / STEPS
+        layers: list[Bijection] = [Standardization([shift], [scale]), Flatten((1, SIDE, SIDE))]
+        for k in range(config.couplings):
+            layers.append(numpy_permutation(size, seed=k))
+            layers.append(coupling(size, config.hidden, config.clamp, place=k))
+        self.flow = Flow({level: Level(Chain(layers))})
+        self.terms = nn.Linear(LABELS, 2 * config.couplings * config.hidden[0], bias=False)
+        self.latent_shapes = {level: (size,)}
+        self.register_buffer("directions", torch.zeros(0, size))
+        self.register_buffer("deviations", torch.zeros(0))
+
+    @property
+    def default_temperature(self) -> dict[str, float]:
+        return dict.fromkeys(self.latent_shapes, self.config.temperature)
+
+    def condition(self, labels: Labels) -> Condition:
+        one_hot = F.one_hot(check_labels(labels), LABELS).to(self.deviations)
+        with self.arithmetic():
+            return Condition(dict.fromkeys(self.latent_shapes, self.terms(one_hot)))
+
+
+class OriginalColorModel(ColorModel):
+    """What both networks for colours share."""
+
+    keep: Mapping[str, float]
+
+    def default_keep(self) -> dict[str, float]:
+        """As in the paper, where (1 - keep^2) of the variance was drawn anew."""
+        return dict(self.keep)
+
+    def coarse_ab(self, z: Latent, condition: Condition) -> Tensor:
+        """In 4x4 cells: each costs a derivative of the whole flow."""
+        return F.avg_pool2d(self.decode(z, condition), 16)
+
+
+@dataclass(frozen=True)
+class OriginalBedroomConfig(Config):
+    """The shape of an `OriginalBedroomCINN`: `lsun-minimal` unless said otherwise.
+
+    condition: channels of what the condition network says at 64x64, 32x32, 16x16, as a vector.
+    hidden, clamps: of the couplings there.
+    noise: standard deviation, in units of a and of b, of what training adds; the original draws it
+        uniformly from a range as wide as 3.46 of these.
+    """
+
+    architecture: str = "OriginalBedroomCINN"
+    condition: tuple[int, ...] = bounded((64, 128, 128, 512), 1, 4096)
+    hidden: tuple[int, ...] = bounded((32, 64, 128, 512), 1, 4096)
+    clamps: tuple[float, ...] = bounded((1.0, 1.0, 0.6, 0.6), 0.01, 10.0)
+    noise: tuple[float, ...] = bounded((0.0162, 0.0242), 0.0, 100.0)
+
+    image_size = ab_size = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not len(self.condition) == len(self.hidden) == len(self.clamps) == 4:
+            raise ValueError("condition, hidden and clamps need 4 entries")
+        check_noise(self.noise)
+
+
+class OriginalBedroomCINN(OriginalColorModel):
+    """ab at 64x64 given L at 64x64, for bedrooms: `lsun-minimal`."""
+
+    config_class = OriginalBedroomConfig
+    keep = {VECTOR: 1.0, "16x16": 0.55, "32x32": 0.0}
+    kernels = (1, 3, 1, 3)
+
+    def __init__(self, config: OriginalBedroomConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.condition_network = BedroomConditionNetwork(config.condition)
+        widths = [4 * width for width in config.hidden]  # of the terms of two couplings
+        c64, c32, c16, vector = config.condition
+        self.terms = nn.ModuleDict(
+            {
+                "64x64": Terms(c64, {3: widths[0]}),
+                "32x32": Terms(c32, {1: widths[1], 3: widths[1]}),
+                "16x16": Terms(c16, {1: widths[2], 3: widths[2]}),
+                VECTOR: nn.Linear(vector, 2 * widths[3], bias=False),
+            }
+        )
+        self.flow = Flow(
+            {
+                "64x64": Level(Chain(self.full_size())),
+                "32x32": Level(Chain(self.downsampled(1)), Split(2, Chain([]))),
+                "16x16": Level(Chain(self.downsampled(2)), Split(4, Chain([]))),
+                VECTOR: Level(Chain(self.of_vectors())),
+            }
+        )
+        self.latent_shapes = {VECTOR: (1024,), "16x16": (4, 16, 16), "32x32": (6, 32, 32)}
+
+    def full_size(self) -> list[Bijection]:
+        hidden, clamp = self.config.hidden[0], self.config.clamps[0]
+        couplings = [coupling(2, [hidden], clamp, kernel=3, place=k) for k in range(2)]
+        return [Standardization(AB_CENTER, AB_SPREAD), *couplings]
+
+    def downsampled(self, index: int) -> list[Bijection]:
+        """Layers after a Haar step; terms of kernel 1 come before those of kernel 3."""
+        hidden, clamp = self.config.hidden[index], self.config.clamps[index]
+        layers: list[Bijection] = [HaarDownsampling("channel")]
+        for k, kernel in enumerate(self.kernels):
+            place = k // 2 + (2 if kernel == 3 else 0)
+            layers.append(coupling(8, [hidden], clamp, kernel, place))
+            layers.append(numpy_permutation(8, seed=k))
+        return layers
+
+    def of_vectors(self) -> list[Bijection]:
+        hidden, clamp = self.config.hidden[3], self.config.clamps[3]
+        layers: list[Bijection] = [Flatten((4, 16, 16))]
+        for k in range(4):
+            layers.append(coupling(1024, [hidden], clamp, place=k))
+            layers.append(numpy_permutation(1024, seed=k))
+        return layers
+
+    def condition(self, lightness: Tensor) -> Condition:
+        with self.arithmetic():
+            normalized = (lightness.to(self.dtype) - L_CENTER) / L_SPREAD
+            features = self.condition_network(normalized)
+            pairs = zip(self.terms.items(), features, strict=True)
+            return Condition({name: terms(x) for (name, terms), x in pairs})
+
+
+@dataclass(frozen=True)
+class OriginalImageNetConfig(Config):
+    """The shape of an `OriginalImageNetCINN`: `imagenet-research` unless said otherwise.
+
+    features: widths of the feature network's blocks 1, 2, 3, of 4 to 7, and of the last.
+    vector: widths of the network that makes a vector of the features; the last is the vector's.
+    inner: widths inside of the condition subnets, finest first.
+    hidden: of the conditional couplings at 64x64, 32x32, 16x16, 8x8, and of their conditions.
+    free: of the couplings without condition at 32x32, 16x16, 8x8, 4x4.
+    dense: widths inside of the couplings of vectors.
+    noise: standard deviation, in units of a and of b, of the noise that training adds.
+    """
+
+    architecture: str = "OriginalImageNetCINN"
+    features: tuple[int, ...] = bounded((64, 128, 256, 512, 256), 1, 4096)
+    vector: tuple[int, ...] = bounded((128, 256, 256, 512), 1, 4096)
+    inner: tuple[int, ...] = bounded((128, 128, 256), 1, 4096)
+    hidden: tuple[int, ...] = bounded((32, 64, 128, 256), 1, 4096)
+    free: tuple[int, ...] = bounded((64, 128, 256, 256), 1, 4096)
+    dense: tuple[int, ...] = bounded((512, 512, 512), 1, 4096)
+    clamp: float = bounded(1.5, 0.01, 10.0)
+    noise: tuple[float, ...] = bounded((0.56, 0.84), 0.0, 100.0)
+
+    image_size, ab_size = 256, 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        wanted = {"features": 5, "vector": 4, "inner": 3, "hidden": 4, "free": 4, "dense": 3}
+        for name, entries in wanted.items():
+            if len(getattr(self, name)) != entries:
+                raise ValueError(f"{name} needs {entries} entries")
+        check_noise(self.noise)
+
+
+class OriginalImageNetCINN(OriginalColorModel):
+    """ab at 64x64 given L at 256x256, for any photo: `imagenet-research`."""
+
+    config_class = OriginalImageNetConfig
+    keep = {VECTOR: 1.0, "4x4": 1.0, "8x8": 0.55, "16x16": 0.0}
+    couplings = (4, 6, 6, 6)  # conditional ones, of each level
+
+    def __init__(self, config: OriginalImageNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        features, (*inside, vector) = config.features[-1], config.vector
+        self.features = FeatureNetwork(config.features)
+        self.vector = VectorConditionNetwork(features, inside, vector)
+        self.flow = self.build_flow()
+        self.terms = nn.ModuleDict(
+            {
+                name: side_by_side(number, features, config.inner[:i], width, 2 * width)
+                for i, (name, number, width) in enumerate(
+                    zip(self.flow.levels, self.couplings, config.hidden, strict=False)
+                )
+            }
+        )
+        self.vector_terms = nn.Linear(vector, 16 * config.dense[0], bias=False)
+        self.latent_shapes = {
+            VECTOR: (512,),
+            "4x4": (96, 4, 4),
+            "8x8": (32, 8, 8),
+            "16x16": (16, 16, 16),
+        }
+
+    def build_flow(self) -> Flow:
+        """Levels have the names of the latents that they leave; the first leaves none."""
+        standard = Standardization(AB_CENTER, AB_SPREAD)
+        free, half = self.free, SpaceToDepth
+        fine = [half(), *free(8, 0), *self.conditional(8, 1), half(), *free(32, 1)]
+        middle = [*self.conditional(16, 2), half(), *free(64, 2)]
+        coarse = [*self.conditional(32, 3), HaarDownsampling("wavelet"), *free(128, 3)]
+        return Flow(
+            {
+                "64x64": Level(Chain([standard, *self.conditional(2, 0)])),
+                "16x16": Level(Chain(fine), Split(16, Chain([]))),
+                "8x8": Level(Chain(middle), Split(32, Chain([]))),
+                "4x4": Level(Chain(coarse), Split(32, Chain([]))),
+                VECTOR: Level(Chain(self.of_vectors())),
+            }
+        )
+
+    def conditional(self, channels: int, index: int) -> list[Bijection]:
+        hidden = [self.config.hidden[index]] * 2
+        layers: list[Bijection] = []
+        for k in range(self.couplings[index]):
+            layers.append(coupling(channels, hidden, self.config.clamp, 3, k, slope=0.05))
+            layers.append(InvertibleConv1x1(channels, seed=k))
+        return layers
+
+    def free(self, channels: int, index: int) -> list[Bijection]:
+        """Couplings without condition, on channels that a rotation has mixed."""
+        hidden = [self.config.free[index]] * 2
+        layers: list[Bijection] = []
+        for k in range(2):
+            layers.append(InvertibleConv1x1(channels, seed=100 + k))
+            layers.append(coupling(channels, hidden, self.config.clamp, 1, slope=0.01))
+        return layers
+
+    def of_vectors(self) -> list[Bijection]:
+        layers: list[Bijection] = [Flatten((32, 4, 4))]
+        for k in range(8):
+            layers.append(numpy_permutation(512, seed=k))
+            layers.append(coupling(512, self.config.dense, self.config.clamp, place=k))
+        return layers
+
+    def condition(self, lightness: Tensor) -> Condition:
+        with self.arithmetic():
+            features = self.features(lightness.to(self.dtype))
+            terms = {name: network(features) for name, network in self.terms.items()}
+            return Condition({**terms, VECTOR: self.vector_terms(self.vector(features))})
+
+
+def check_noise(noise: Sequence[float]) -> None:
+    if len(noise) != 2:
+        raise ValueError("noise needs 2 entries, of a and of b")
+
+
+ORIGINALS: dict[str, Config] = {
+    "mnist-minimal": OriginalDigitConfig(),
+    "mnist-research": OriginalDigitConfig(
+        couplings=24,
+        hidden=(512, 512, 512),
+        clamp=1.5,
+        mean=0.0,
+        spread=1.0,
+        noise=0.15,
+        temperature=0.88,
+    ),
+    "lsun-minimal": OriginalBedroomConfig(),
+    "imagenet-research": OriginalImageNetConfig(),
+}
+"""The configurations of the paper's experiments, at full width, by their names here."""
+
+
+def build_original(name: str) -> OriginalDigitCINN | OriginalColorModel:
+    """The network of that name at full width, untrained."""
+    config = ORIGINALS[name]
+    return globals()[config.architecture](config)

@@ -1,0 +1,93 @@
+"""Latents, cards and names of models that are not what they should be: a sentence, at once."""
+
+import os
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from cinn_hub import cards
+from cinn_hub.errors import CheckpointError, CinnHubError, UnknownModelError
+from cinn_hub.latent import Latent
+from cinn_hub.loading import load
+from cinn_hub.publishing import model_bundle, model_files
+
+
+def tensors(path, metadata, **levels):
+    save_file(levels or {"a": torch.ones(1, 2)}, path, metadata)
+
+
+LATENTS = {
+    "a FIFO": os.mkfifo,
+    "a folder": os.mkdir,
+    "an endless device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "empty": lambda path: path.touch(),
+    "1 TB": lambda path: (path.touch(), os.truncate(path, 2**40)),
+    "without an order": lambda path: tensors(path, None),
+    "with an order that is deep": lambda path: tensors(path, {"levels": "[" * 10**5}),
+    "with an order of numbers": lambda path: tensors(path, {"levels": "[1]"}),
+    "with a level that is not there": lambda path: tensors(path, {"levels": '["b"]'}),
+    "without levels": lambda path: tensors(path, {"levels": "[]"}),
+    "of integers": lambda path: tensors(path, {"levels": '["a"]'}, a=torch.ones(1, 2).long()),
+    "without rows": lambda path: tensors(path, {"levels": '["a"]'}, a=torch.ones(0, 2)),
+    "of unequal rows": lambda path: tensors(
+        path, {"levels": '["a", "b"]'}, a=torch.ones(1, 2), b=torch.ones(2, 2)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LATENTS)
+def test_latents_are_refused_in_a_sentence(tmp_path, kind):
+    path = tmp_path / "z.safetensors"
+    LATENTS[kind](path)
+    with pytest.raises(CheckpointError) as caught:
+        Latent.load(path)
+    assert str(path) in str(caught.value) and str(caught.value).isprintable()
+
+
+CARDS = {
+    "a FIFO": os.mkfifo,
+    "a folder": os.mkdir,
+    "an endless device": lambda path: path.symlink_to("/dev/zero"),
+    "of 1 GB": lambda path: (path.touch(), os.truncate(path, 2**30)),
+    "not UTF-8": lambda path: path.write_bytes(b"---\n\xff\n---\n"),
+    "deep": lambda path: path.write_text("---\na: " + "[" * 2_000 + "\n---\n"),
+    "with a list for metadata": lambda path: path.write_text("---\n- 1\n---\n"),
+    "with metadata that are not YAML": lambda path: path.write_text("---\na: {\n---\n"),
+    "with results that are a number": lambda path: path.write_text("---\nmodel-index: 3\n---\n"),
+}
+
+
+@pytest.mark.parametrize("kind", CARDS)
+def test_cards_are_left_out_or_refused(tmp_path, small_model, kind):
+    small_model.save(tmp_path)
+    CARDS[kind](tmp_path / cards.CARD_FILE)
+    assert cards.read_card(tmp_path) is None
+    load(tmp_path, "cpu")  # a model does not need its card
+    with pytest.raises(CheckpointError) as caught:
+        model_bundle(tmp_path)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 500
+
+
+def test_only_files_are_published(tmp_path, small_model):
+    small_model.save(tmp_path)
+    os.mkfifo(tmp_path / "training.json")
+    os.mkdir(tmp_path / "sheet.png")
+    os.mkfifo(tmp_path / "photo.jpg")
+    assert sorted(model_files(tmp_path)) == ["config.json", "model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a" * 5000, "a/" * 3000, "nul\0", "a\nb", "/dev/null", "/dev/zero", "\ud800", "~"]
+)
+def test_names_of_models(name):
+    with pytest.raises(UnknownModelError) as caught:
+        load(name)
+    assert str(caught.value).isprintable()
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(CinnHubError):
+        load(tmp_path / "model.safetensors")
