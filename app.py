@@ -5,14 +5,13 @@ Environment variables set its options, see `cinn_hub.ui.settings.Settings` and d
 
 from pathlib import Path
 
-import cinn_hub
 from cinn_hub.ui import blocks
+from cinn_hub.ui.models import load_pair
 from cinn_hub.ui.settings import Settings
 
 settings = Settings.of()
 demo = blocks.build(
-    cinn_hub.load(settings.model),
-    cinn_hub.load("mnist"),
+    *load_pair(settings.model),
     examples=Path(__file__).with_name("examples"),
     settings=settings,
 )

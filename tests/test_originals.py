@@ -264,3 +264,17 @@ def test_pictures_as_in_the_paper(models, tmp_path):
     assert ours.shape == theirs.shape and not np.array_equal(ours, theirs)
     with pytest.raises(cinn_hub.CinnHubError, match="joint-bilateral"):
         result.save(tmp_path / "x.png", enlargement="bilinear")
+
+
+@pytest.mark.parametrize("names", [("lsun-minimal", "mnist-minimal")])
+def test_the_app_takes_them(models, names, tmp_path):
+    from cinn_hub.ui import blocks
+    from cinn_hub.ui.models import load_pair
+
+    folders = [tmp_path / name for name in names]
+    for name, folder in zip(names, folders, strict=True):
+        models[name].save(folder, torch.float32)
+    colors, own_digits = load_pair(str(folders[0]))[0], load_pair(str(folders[1]))[1]
+    assert [colors.name, own_digits.name] == [str(folder) for folder in folders]
+    assert load_pair(str(folders[1]))[0].name == "imagenet"
+    assert blocks.build(colors, own_digits).fns

@@ -19,6 +19,7 @@ from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.settings import Loading
 from cinn_hub.ui.waiting import LOADING
 from cinn_hub.ui.wiring import PROGRESS
+from cinn_hub.writing import DigitModel
 
 MOST_LETTERS = 100_000  # of a card
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
@@ -27,6 +28,14 @@ EXPECTED = {
     Loading.ANYTHING: "imagenet, a folder on this machine, or user/repo on the Hugging Face Hub.",
 }
 LOADED_AT_MOST = 3  # models of visitors, besides the app's own
+
+
+def load_pair(name: str) -> tuple[ColorModel, DigitModel]:
+    """The app's models: the one of that name, and the shipped one of the other kind."""
+    model = cinn_hub.load(name)
+    if isinstance(model, DigitModel):
+        return cinn_hub.load("imagenet"), model
+    return model, cinn_hub.load("mnist")
 
 
 class Shelf:

@@ -27,7 +27,7 @@ class Settings:
     """What the operator of an app decides.
 
     Attributes:
-        model: the colour model: a name, a folder, or user/repo of the Hub.
+        model: a name, a folder, or user/repo of the Hub; of colours, or of digits.
         memory: megabytes for the photos and answers of all visitors together.
         disk: megabytes for all uploads, previews and downloads together.
         waiting: how many may wait for colours.
