@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -146,5 +147,6 @@ def settings_of(options: argparse.Namespace, model: ColorModel) -> dict[str, obj
     """What decides how the results look, for the manifest."""
     own = {key: value for key, value in vars(options).items() if key in SETTINGS}
     if "reference" in own:
-        own["reference"] = str(options.reference.absolute())
+        path = os.fsencode(options.reference.absolute())
+        own["reference"] = path.decode("utf-8", "backslashreplace")
     return {**own, "weights": model.fingerprint}
