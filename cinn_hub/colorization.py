@@ -118,6 +118,10 @@ class Colorization:
         """How colourful it is: the mean distance from grey, in ab units."""
         return mean_chroma(self.ab)
 
+    def distance(self, other: Colorization) -> float:
+        """The mean distance of its colours from another colouring's, in ab units."""
+        return float(np.linalg.norm(self.ab - other.ab, axis=2).mean())
+
     def with_intensity(self, intensity: float) -> Colorization:
         """The same colours, paler (below 1) or stronger (above).
 

@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS results (
     stem TEXT NOT NULL, task TEXT NOT NULL,
     latent TEXT NOT NULL,    -- JSON: how it is drawn again: weights, seed, temperature, sample ...
     bits_per_dim REAL,       -- of the colours; lower is likelier
+    plausibility REAL,       -- beside other colourings of the photo; higher is more believable
     distance REAL            -- from the photo's most typical colours, in ab units
 );
 CREATE INDEX IF NOT EXISTS results_by_photo ON results (stem, task);
@@ -57,14 +58,20 @@ class Result:
     Attributes:
         line: what is printed of it, if anything.
         latent: the settings that make its latent again, as text.
-        bits_per_dim, distance: how typical its colours are, where that is known; see the manifest.
+        bits_per_dim, plausibility, distance: how typical its colours are, where that is known;
+            see the manifest.
     """
 
     file: Path
     line: str = ""
     latent: Mapping[str, str] = field(default_factory=dict)
     bits_per_dim: float | None = None
+    plausibility: float | None = None
     distance: float | None = None
+
+    @property
+    def scores(self) -> tuple[float | None, ...]:
+        return self.bits_per_dim, self.plausibility, self.distance
 
 
 @dataclass(frozen=True)
@@ -257,8 +264,7 @@ class Manifest:
         read = outcome.content
         file = (read.sha256, read.bytes, read.modified) if read else (None, None, None)
         rows = [
-            (self.relative(r.file), *key, as_json(r.latent), r.bits_per_dim, r.distance)
-            for r in outcome.results
+            (self.relative(r.file), *key, as_json(r.latent), *r.scores) for r in outcome.results
         ]
         end = (outcome.state, outcome.seconds, outcome.error)
         with self.one_sentence(), self.database as database:
@@ -268,7 +274,9 @@ class Manifest:
                 (*file, *(outcome.size or (None, None)), *end, *key),
             )
             database.execute("DELETE FROM results WHERE stem = ? AND task = ?", key)
-            database.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?)", rows)
+            database.executemany(
+                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?)", rows
+            )
 
     def move(self, entry: Entry, photo: Path, stem: Path) -> bool:
         """Gives the results of a photo that was moved or renamed the names that they have now.

@@ -64,8 +64,9 @@ def colorize(options: argparse.Namespace, model: ColorModel) -> Task:
         results = model.colorings(
             prepared, options.n, temperature, options.seed, hints=options.hint, pool=options.pool
         )
+        typical = model.typical(prepared) if options.judge else None
         for ending, result in zip(endings, results, strict=True):
-            distance = model.distances(prepared, [result])[0] if options.judge else None
+            distance = result.distance(typical) if typical else None
             yield replace(written(result, job.target(ending), options), distance=distance)
 
     return Task(f"color.{options.format}", endings, work)
@@ -124,7 +125,7 @@ def written(result: Colorization, target: Path, options: argparse.Namespace) -> 
     result.save(target, options.quality, options.enlargement)
     seed = f"  seed {result.settings['seed']}" if "seed" in result.settings else ""
     line = f"{target}  {result.bits_per_dim:.3f} bits/dim{seed}"
-    return Result(target, line, result.settings, result.bits_per_dim)
+    return Result(target, line, result.settings, result.bits_per_dim, result.plausibility)
 
 
 def load_model(options: argparse.Namespace) -> ColorModel:

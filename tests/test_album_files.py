@@ -13,11 +13,7 @@ from helpers import ROOT, color_picture
 from cinn_hub import album, photos
 from cinn_hub.cli import main
 from cinn_hub.files import OLD, UNFINISHED, sweep, whole_file
-
-
-def results(folder):
-    """The names of what was written there, without the manifest."""
-    return sorted(name for name in os.listdir(folder) if name != "manifest.sqlite")
+from cinn_hub.manifest import NAME
 
 
 @pytest.fixture
@@ -32,6 +28,10 @@ def folder(tmp_path, small_model, monkeypatch):
 
 def grey(seed=0):
     return color_picture(60, 40, seed).convert("L")
+
+
+def results(folder):
+    return [name for name in os.listdir(folder) if name != NAME]
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_hidden_files_and_thumbnails_are_skipped_and_archives_named(folder, colo
     (place / "gone.jpg").symlink_to("nowhere.jpg")
     code, output = colorize("album", "-n", 1, "-o", "out")
     assert code == 0
-    assert results("out") == ["a_color1.png", "b_color1.png"]
+    assert sorted(results("out")) == ["a_color1.png", "b_color1.png"]
     assert "more.zip is an archive; unpack it" in output.err
     assert "gone.jpg is a link to a file that is gone" in output.err
 
@@ -111,7 +111,7 @@ def test_names_that_no_terminal_prints(folder):
         capture_output=True,
     )
     assert done.returncode == 0, done.stderr
-    assert len(os.listdir("moods")) == 2
+    assert len(results("moods")) == 2
 
 
 def test_what_a_killed_process_left_is_removed(folder, colorize):

@@ -11,10 +11,11 @@ import pytest
 from helpers import ROOT, color_picture
 
 from cinn_hub.album import find_jobs
-from cinn_hub.cli import main
+from cinn_hub.cli import build_parser, main
 from cinn_hub.errors import CinnHubError
 from cinn_hub.manifest import NAME, Manifest, Outcome
 from cinn_hub.running import run_all
+from cinn_hub.tasks import SETTINGS
 
 
 @pytest.fixture
@@ -76,9 +77,9 @@ def test_what_a_run_notes(run, folder):
     path = folder / "album" / "sub" / "b.png"
     assert (photo, size, width, height, error) == (str(path), path.stat().st_size, 60, 40, None)
     assert "not a picture" in rows("SELECT error FROM photos WHERE stem = 'bad'")[0][0]
-    results = rows("SELECT file, bits_per_dim, distance FROM results")
-    assert {file for file, _, _ in results} == set(contents(folder / "out"))
-    assert all(bits is not None and distance > 0 for _, bits, distance in results)
+    results = rows("SELECT file, bits_per_dim, plausibility, distance FROM results")
+    assert {result[0] for result in results} == set(contents(folder / "out"))
+    assert all(None not in result and result[3] > 0 for result in results)
 
 
 def test_a_second_run_does_nothing_and_reads_no_photo(run, folder, monkeypatch):
@@ -278,3 +279,10 @@ def test_a_killed_run_is_resumed_to_the_same_results(run, folder):
     assert contents(folder / "out") == before
     assert {state for (state,) in rows("SELECT state FROM photos")} == {"done"}
     assert len(rows("SELECT * FROM results")) == 6
+
+
+def test_every_option_that_decides_the_results_is_noted():
+    others = {"photos", "out", "device", "overwrite", "workers", "run"}
+    for command, *arguments in (["colorize"], ["transfer", "x.jpg"], ["interpolate"]):
+        options = build_parser().parse_args([command, *arguments, "a.png"])
+        assert vars(options).keys() - others <= set(SETTINGS), command

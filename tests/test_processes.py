@@ -112,7 +112,9 @@ def test_two_processes_do_what_one_does(tmp_path, small_model, monkeypatch, caps
         outputs.append(capsys.readouterr())
         database = sqlite3.connect(Path(workers, NAME))
         query = "SELECT stem, state, sha256, error FROM photos ORDER BY stem"
-        results = "SELECT file, latent, bits_per_dim, distance FROM results ORDER BY file"
+        results = (
+            "SELECT file, latent, bits_per_dim, plausibility, distance FROM results ORDER BY file"
+        )
         tables.append([database.execute(q).fetchall() for q in (query, results)])
         database.close()
     assert tables[0] == tables[1] and len(tables[0][1]) == 10
