@@ -170,12 +170,12 @@ def networks(options: argparse.Namespace) -> None:
 # ---------------------------------------------------------------- photos
 
 
-def photo(size: tuple[int, int], folder: Path) -> Path:
+def photo(size: tuple[int, int], folder: Path, seed: int = 0) -> Path:
     """A grey JPEG with something to see at every scale."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     layers = [rng.uniform(0, 1, (n, n)).astype(np.float32) for n in (4, 16, 64, 256)]
     grey = np.mean([cv2.resize(x, size, interpolation=cv2.INTER_CUBIC) for x in layers], 0)
-    path = folder / f"{size[0]}.jpg"
+    path = folder / f"{size[0]}_{seed}.jpg"
     Image.fromarray((255 * grey.clip(0, 1)).astype(np.uint8)).save(path, quality=90)
     return path
 

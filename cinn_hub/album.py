@@ -1,4 +1,4 @@
-"""An album: photos and folders of photos, each of which is turned into files."""
+"""An album: photos and folders of photos, and the files that are to be made of each."""
 
 from __future__ import annotations
 
@@ -13,24 +13,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, TypeVar
+from typing import TypeVar
 
 from cinn_hub.archives import ARCHIVE_SUFFIXES, PHOTO_SUFFIXES, is_visible, is_zip, unpack
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.files import DISK_FULL
-
-if TYPE_CHECKING:
-    from cinn_hub.photos import Photo
 
 WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".mp4")
 ENDING = r"color\d+|\d+_to_\d+(?:_\d+)?"  # what `colorize` and `interpolate` add to a name
 
 
 T = TypeVar("T")
-
-
-class SomeFailed(Exception):
-    """Some of many photos could not be coloured; each has been listed already."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +39,11 @@ class Job:
     stem: str
     found: bool
     file: Path | None = None
+
+    @property
+    def results(self) -> Path:
+        """What the paths of its results begin with."""
+        return self.folder / self.stem
 
     def target(self, ending: str) -> Path:
         return self.file or self.folder / f"{self.stem}_{ending}"
@@ -187,52 +185,6 @@ def without_results(photos: Sequence[Path], ending: str) -> list[Path]:
     return [photo for photo in photos if not is_result(photo)]
 
 
-def run_all(
-    jobs: Sequence[Job],
-    endings: Sequence[str],
-    work: Callable[[Job, Photo], Iterable[str]],
-    overwrite: bool = False,
-    recolor: bool = False,
-    pages: bool = False,
-) -> None:
-    """Does the work on every photo; those found in folders are left out where that is done.
-
-    Arguments:
-        endings: of the names of the files that the work makes for each photo.
-        work: makes them; what it yields is printed, one line each.
-        overwrite: whether photos in folders are done again whose results are there.
-        recolor: whether photos in folders are done that have colours of their own.
-        pages: whether all pages and frames of a file are done, not the first alone.
-
-    Raises:
-        CinnHubError: the only photo failed, or the disk is full.
-        SomeFailed: some of several failed; each was listed, and the others were done.
-    """
-    from tqdm import tqdm
-
-    to_do = [job for job in jobs if overwrite or pages or not job.is_done(endings)]
-    if done := len(jobs) - len(to_do):
-        print(
-            f"{done} of {len(jobs)} photos are done already; --overwrite does them again.",
-            file=sys.stderr,
-        )
-    bar = tqdm(to_do, unit="photo", disable=None if len(jobs) > 1 else True)
-
-    def do(job: Job) -> None:
-        for line, stream in run_one(job, endings, work, overwrite, recolor, pages):
-            bar.write(line, file=stream)
-
-    failed = 0
-    for job, problem in one_after_another(bar, do):
-        if problem and len(jobs) == 1:
-            raise CinnHubError(problem)
-        if problem:
-            failed += 1
-            bar.write(f"cinn-hub: {job.photo}: {problem}", file=sys.stderr)
-    if failed:
-        raise SomeFailed
-
-
 def one_after_another(items: Iterable[T], work: Callable[[T], None]) -> Iterator[tuple[T, str]]:
     """Does the work on each; one that fails cannot end the others.
 
@@ -255,39 +207,6 @@ def one_after_another(items: Iterable[T], work: Callable[[T], None]) -> Iterator
             yield item, in_one_sentence(error)
         else:
             yield item, ""
-
-
-def run_one(
-    job: Job,
-    endings: Sequence[str],
-    work: Callable[[Job, Photo], Iterable[str]],
-    overwrite: bool,
-    recolor: bool,
-    pages: bool,
-) -> Iterator[tuple[str, TextIO]]:
-    """Does the work on one photo, or on all its pages; lines and where they are printed."""
-    from cinn_hub.photos import is_colored, read
-
-    photo = read(job.photo)
-    if photo.pages > 1 and not pages:
-        text = (
-            f"{job.photo}  has {photo.pages} pages or frames; the first is coloured (--pages: all)"
-        )
-        yield text, sys.stderr
-    for page in range(photo.pages if pages else 1):
-        part = job.of_page(page)
-        if not overwrite and part.is_done(endings):
-            continue
-        photo = read(job.photo, page=page) if page else photo
-        if job.found and not recolor and is_colored(photo):
-            yield (
-                f"{job.photo}  is skipped: it has colours (--recolor colours it all the same)",
-                sys.stderr,
-            )
-            continue
-        make_folder(job.folder)
-        for line in work(part, photo):
-            yield line, sys.stdout
 
 
 def disk_is_full(error: BaseException | None) -> bool:

@@ -8,23 +8,24 @@ import os
 import re
 import runpy
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cinn_hub
-from cinn_hub.album import ENDING, Job, SomeFailed, find_jobs, is_file_name, run_all
+from cinn_hub import audit, tasks
+from cinn_hub.album import ENDING, find_jobs, is_file_name, make_folder
 from cinn_hub.conversion import DTYPES
 from cinn_hub.errors import CinnHubError
 from cinn_hub.files import reason_of
+from cinn_hub.manifest import Manifest
+from cinn_hub.running import SomeFailed, run_all
 
 if TYPE_CHECKING:
-    from cinn_hub.colorization import Colorization
     from cinn_hub.colorizing import ColorModel
-    from cinn_hub.latent import Latent
-    from cinn_hub.photos import Photo
     from cinn_hub.publishing import Bundle
 
 BOLDNESS = "0: the most typical colours; 1: as the model has learned (default); more: bolder"
@@ -44,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     models = commands.add_parser("list", help="list the models that have a name")
     models.set_defaults(run=run_list)
 
+    add_manifest(commands)
     add_app(commands)
 
     convert = commands.add_parser("convert", help="make a model of an original's checkpoint")
@@ -113,6 +115,16 @@ def add_interpolate(commands: argparse._SubParsersAction) -> None:
     interpolate.set_defaults(run=run_interpolate)
 
 
+def add_manifest(commands: argparse._SubParsersAction) -> None:
+    manifest = commands.add_parser("manifest", help="read what was done in a folder of results")
+    manifest.add_argument("folder", type=Path, help="what was given as --out")
+    views = manifest.add_mutually_exclusive_group()
+    views.add_argument("--errors", action="store_true", help="list the photos that failed, and why")
+    views.add_argument("--oddest", type=int, metavar="N", help="list the oddest colourings")
+    views.add_argument("--parquet", type=Path, metavar="FILE", help="write it as a Parquet file")
+    manifest.set_defaults(run=run_manifest)
+
+
 def add_app(commands: argparse._SubParsersAction) -> None:
     app = commands.add_parser("app", help="start the app, a local web page")
     app.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
@@ -150,6 +162,9 @@ def add_photos(
     parser.add_argument(
         "--recolor", action="store_true", help="in folders, do photos that have colours, too"
     )
+    parser.add_argument(
+        "--workers", type=int, help="processes, one core each (default: as many as are fastest)"
+    )
     parser.add_argument("--pages", action="store_true", help="do all pages and frames of a file")
 
 
@@ -186,91 +201,87 @@ def hint(text: str) -> tuple[float, float, str] | tuple[float, float, str, float
 
 
 def run_colorize(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
-    from cinn_hub.latent import AT_ONCE, check_count
+    from cinn_hub.latent import check_count
 
     is_file = is_file_name(options.out)
     options.n = options.n if options.n is not None else 1 if is_file else 8
-    model = load(options)
     check_count(options.n)
-    endings = [f"color{i}.{options.format}" for i in range(1, options.n + 1)]
-
-    temperature = model.temperature(options.boldness)
-
-    def work(job: Job, photo: Photo) -> Iterable[str]:
-        results = model.colorings(
-            photo, options.n, temperature, options.seed, hints=options.hint, pool=options.pool
-        )
-        few = options.n <= AT_ONCE
-        bar = tqdm(endings, unit="answer", leave=False, disable=True if few else None)
-        for ending, result in zip(bar, results, strict=True):
-            yield written(result, job.target(ending), options)
-
-    run(options, endings, work)
+    run_task(options, tasks.colorize)
 
 
 def run_transfer(options: argparse.Namespace) -> None:
-    model = load(options, re.escape(options.reference.stem))
-    colors = model.latent_of(options.reference)
-    ending = f"{options.reference.stem}.{options.format}"
-    seed = 0 if options.seed is None else options.seed
-
-    def work(job: Job, photo: Photo) -> Iterable[str]:
-        result = model.transfer(colors, onto=photo, keep=options.keep, seed=seed)
-        yield written(result, job.target(ending), options)
-
-    run(options, [ending], work)
+    run_task(options, tasks.transfer, re.escape(options.reference.stem))
 
 
 def run_interpolate(options: argparse.Namespace) -> None:
-    from cinn_hub.animation import check_length, write_animation
     from cinn_hub.latent import check_count
 
     check_count(options.a, "--from")
     check_count(options.b, "--to")
     check_count(options.steps, "--steps", least=2)
-    model = load(options)
-    film = options.format in ("webp", "gif", "mp4")
-    name = f"{options.a}_to_{options.b}"
-    endings = [f"{name}.{options.format}"]
-    if not film:
-        endings = [f"{name}_{i:03d}.{options.format}" for i in range(1, options.steps + 1)]
-
-    temperature = model.temperature(options.boldness)
-
-    def work(job: Job, photo: Photo) -> Iterable[str]:
-        prepared = model.prepare(photo)
-        latents = model.draw(max(options.a, options.b), temperature, options.seed)
-        a, b = (numbered(latents, number - 1) for number in (options.a, options.b))
-        way = model.interpolate(prepared, a, b, options.steps)
-        if film:
-            check_length(options.steps, way[0].preview(options.size).size)
-            write_animation([frame.preview(options.size) for frame in way], job.target(endings[0]))
-        else:
-            for ending, frame in zip(endings, way, strict=True):
-                frame.save(job.target(ending))
-        yield f"{job.target(endings[0])}  seed {latents.settings['seed']}"
-
-    run(options, endings, work)
+    run_task(options, tasks.interpolate)
 
 
-def run(
-    options: argparse.Namespace,
-    endings: Sequence[str],
-    work: Callable[[Job, Photo], Iterable[str]],
-) -> None:
-    """Does the work on all photos; see `run_all`."""
-    if is_file_name(options.out) and (len(endings) > 1 or options.pages):
+def run_task(options: argparse.Namespace, make: tasks.Make, ending: str = ENDING) -> None:
+    """Does what a command makes of photos on all of them; see `run_all`.
+
+    ending: pattern of what the command adds to names.
+    """
+    is_file = is_file_name(options.out)
+    if is_file:
+        options.format = options.out.suffix.lower().lstrip(".")
+    if options.workers is not None and options.workers < 1:
+        raise CinnHubError(f"--workers is {options.workers}; it must be 1 or more.")
+    jobs = find_jobs(options.photos, options.out, ending)
+    model = tasks.load_model(options)
+    if model.device.type != "cpu" and options.workers is None:
+        options.workers = 1
+    task = make(options, model)
+    if is_file and (len(task.endings) > 1 or options.pages):
         raise CinnHubError(
             f"{options.out} is one file; give a folder to write several pictures to."
         )
-    run_all(options.jobs, endings, work, options.overwrite, options.recolor, options.pages)
+    options.judge = any(job.found for job in jobs)
+    with open_manifest(options, task, model) if options.judge else nullcontext() as manifest:
+        draw_seed(options)
+        start = partial(tasks.load_work, make, options)
+        kept = (options.overwrite, options.recolor, options.pages)
+        run_all(jobs, task.endings, task.work, *kept, manifest, start, options.workers)
 
 
-def numbered(latents: Latent, index: int) -> Latent:
-    """One of several latents, with its number in its settings."""
-    return replace(latents[index], settings={**latents.settings, "sample": str(index)})
+@contextmanager
+def open_manifest(
+    options: argparse.Namespace, task: tasks.Task, model: ColorModel
+) -> Iterator[Manifest]:
+    """The manifest of a run over folders; its seed is that of the run that it goes on with."""
+    make_folder(options.out)
+    with closing(Manifest(options.out, task.name, tasks.settings_of(options, model))) as manifest:
+        draw_seed(options, None if options.overwrite else manifest.seed())
+        manifest.settings["seed"] = options.seed
+        manifest.begin(cinn_hub.__version__)
+        yield manifest
+
+
+def draw_seed(options: argparse.Namespace, earlier: int | None = None) -> None:
+    """One seed for all photos where none is chosen, so that frames of a film look alike."""
+    from cinn_hub.latent import fresh_seed
+
+    if options.seed is None and options.command != "transfer":
+        options.seed = fresh_seed() if earlier is None else earlier
+
+
+def run_manifest(options: argparse.Namespace) -> None:
+    with closing(Manifest.read(options.folder)) as manifest:
+        if options.errors:
+            lines = audit.errors(manifest)
+        elif options.oddest:
+            lines = audit.oddest(manifest, options.oddest)
+        elif options.parquet:
+            lines = [audit.write_parquet(manifest, options.parquet)]
+        else:
+            lines = audit.summary(manifest)
+        for line in lines:
+            print(line)
 
 
 def run_list(options: argparse.Namespace) -> None:
@@ -327,35 +338,6 @@ def send(options: argparse.Namespace, bundle: Bundle, repo_type: str, message: s
         print(listing(bundle))
     else:
         print(publish(bundle, options.repo, repo_type, options.private, message))
-
-
-def load(options: argparse.Namespace, ending: str = ENDING) -> ColorModel:
-    """The model, once it is clear that there are photos; one seed for all of them."""
-    from cinn_hub.colorizing import ColorModel
-    from cinn_hub.latent import fresh_seed
-
-    if is_file_name(options.out):
-        options.format = options.out.suffix.lower().lstrip(".")
-    options.jobs = find_jobs(options.photos, options.out, ending)
-    if options.seed is None and options.command != "transfer":
-        options.seed = (
-            fresh_seed()
-        )  # all photos get the same noise, so that frames of a film look alike
-    model = cinn_hub.load(options.model, options.device)
-    if not isinstance(model, ColorModel):
-        raise CinnHubError(
-            f"The model {options.model} does not colour photos; choose another, such as imagenet."
-        )
-    return model
-
-
-def written(result: Colorization, target: Path, options: argparse.Namespace) -> str:
-    """Writes the picture; returns the line that says so."""
-    if options.intensity != 1:
-        result = result.with_intensity(options.intensity)
-    result.save(target, options.quality, options.enlargement)
-    seed = f"  seed {result.settings['seed']}" if "seed" in result.settings else ""
-    return f"{target}  {result.bits_per_dim:.3f} bits/dim{seed}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -95,18 +95,23 @@ class Colorization:
 
     def preview(self, size: int = 1024) -> Image.Image:
         """The colouring with `size` pixels on its longer side, or fewer if the photo has fewer."""
-        return photos.render_preview(self.photo, self.ab, size)
+        return photos.render_preview(self.photo, self.ab, size, hinted=self.hinted)
 
     @cached_property
     def image(self) -> Image.Image:
         """The colouring at the photo's own size; its L is the photo's L. Made once and kept."""
-        return photos.render(self.photo, self.ab)
+        return photos.render(self.photo, self.ab, hinted=self.hinted)
 
     @cached_property
     def layer(self) -> Image.Image:
         """The colours alone, at the photo's own size and one lightness. Lay it over the grey photo
         in an image editor, in the mode "Color"."""
-        return photos.render_layer(self.photo, self.ab)
+        return photos.render_layer(self.photo, self.ab, hinted=self.hinted)
+
+    @property
+    def hinted(self) -> bool:
+        """Whether somebody asked for its colours."""
+        return "hints" in self.settings
 
     @property
     def chroma(self) -> float:
@@ -140,5 +145,5 @@ class Colorization:
         """
         image = vars(self).get("image") if enlargement == "guided" else None
         if image is None:  # the rendered one is not kept
-            image = photos.render(self.photo, self.ab, enlargement)
+            image = photos.render(self.photo, self.ab, enlargement, self.hinted)
         photos.save(image, path, settings=self.settings, quality=quality)

@@ -305,6 +305,13 @@ class ColorModel(SeeingModel):
         settings = {**reference.settings, "keep": describe_by_level(shares), **fresh.settings}
         return self.results(self.prepare(onto), Latent(mixed.levels, settings))[0]
 
+    @torch.no_grad()
+    def distances(self, photo: AnyPhoto, results: Sequence[Colorization]) -> list[float]:
+        """How odd each colouring of a photo is: the mean distance of its colours from the photo's
+        most typical ones, those of z = 0, in ab units."""
+        typical = self.results(self.prepare(photo), self.draw(1, 0.0, seed=0))[0].ab
+        return [float(np.linalg.norm(result.ab - typical, axis=2).mean()) for result in results]
+
     def results(
         self,
         prepared: PreparedPhoto,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 import cinn_hub
 from cinn_hub.colorizing import ColorModel
-from cinn_hub.flow import Condition
+from cinn_hub.flow import Condition, attention_of
 from cinn_hub.model import ConditionalINN
 from cinn_hub.writing import LABELS, SIDE, dequantized
 
@@ -65,9 +65,8 @@ def golden_values(model: ConditionalINN) -> dict[str, Tensor]:
     z = model.draw(2, seed=3)
     first = condition.map(lambda features: features[:1])
     decoded, log_prob = model.decode_with_log_prob(z, first)
-    values |= {
-        f"condition {name}": condition[name] for name in condition if name in model.flow.levels
-    }
+    attention = {attention_of(level) for level in model.flow.levels}  # the features say the same
+    values |= {f"condition {name}": x for name, x in condition.items() if name not in attention}
     values |= {f"z {name}": level for name, level in latent.levels.items()}
     values |= {"log_det": log_det, "x of a draw": decoded, "log_prob of a draw": log_prob}
     return {name: thinned(x.float()) for name, x in values.items()}

@@ -10,9 +10,10 @@ import pytest
 from helpers import ROOT, color_picture
 from PIL import Image
 
-from cinn_hub import album
+from cinn_hub.album import find_jobs
 from cinn_hub.cli import main
 from cinn_hub.errors import CinnHubError
+from cinn_hub.running import SomeFailed, run_all
 
 
 @pytest.fixture
@@ -48,8 +49,8 @@ def test_one_photo_cannot_end_the_others(folder, capsys, error):
         done.append(job.stem)
         return []
 
-    with pytest.raises(album.SomeFailed):
-        album.run_all(album.find_jobs([folder / "album"], folder / "out"), ["x.png"], work)
+    with pytest.raises(SomeFailed):
+        run_all(find_jobs([folder / "album"], folder / "out"), ["x.png"], work)
     assert done == ["a", "c"]
     assert capsys.readouterr().err.count("could not be coloured") == 1
 
@@ -64,7 +65,7 @@ def test_a_full_disk_stops_with_one_sentence(folder):
         raise CinnHubError("cannot be written") from OSError(errno.ENOSPC, "No space")
 
     with pytest.raises(CinnHubError, match="The disk is full"):
-        album.run_all(album.find_jobs([folder / "album"], folder / "out"), ["x.png"], work)
+        run_all(find_jobs([folder / "album"], folder / "out"), ["x.png"], work)
     assert tried == ["a"]
 
 
@@ -85,7 +86,7 @@ def test_what_is_not_a_photo_is_left_alone_or_named(run, folder):
     (folder / "album" / "old.zip").write_bytes(b"PK\3\4")
     (folder / "album" / "gone.png").symlink_to("nowhere.png")
     code, output = run("album", "-n", 1, "-o", "out")
-    assert code == 0 and [p.name for p in (folder / "out").iterdir()] == ["a_color1.png"]
+    assert code == 0 and [p.name for p in (folder / "out").glob("*.png")] == ["a_color1.png"]
     assert "old.zip is an archive" in output.err
     assert "gone.png is a link to a file that is gone" in output.err
 

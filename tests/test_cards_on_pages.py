@@ -11,7 +11,7 @@ TAGS = {
     *("p", "h1", "h2", "h3", "h4", "h5", "h6", "a", "code", "pre", "em", "strong", "s", "ul", "ol"),
     *("li", "blockquote", "hr", "br", "table", "thead", "tbody", "tr", "th", "td"),
 }
-ATTRIBUTES = {"href", "title", "class", "start", "style"}
+ATTRIBUTES = {"href", "title", "class", "start", "style", "tabindex"}
 STYLES = {"text-align:left", "text-align:right", "text-align:center"}  # of the cells of tables
 
 HOSTILE = [

@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 import cinn_hub
 from cinn_hub import __version__
 from cinn_hub.cli import main
+from cinn_hub.manifest import NAME
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_results_beside_their_photos_are_not_coloured_again(run, folder, photos,
         color_picture(60, 40).convert("L").save(album / name)
     for _ in range(2):
         assert run("colorize", album, "-n", 1, "-o", album, "-m", "model")[0] == 0
-        assert sorted(p.name for p in album.iterdir()) == sorted([*photos, *results])
+        assert sorted(p.name for p in album.iterdir()) == sorted([*photos, *results, NAME])
 
 
 def test_results_in_a_folder_inside_are_not_coloured_again(run, folder):
@@ -136,7 +137,7 @@ def test_transfers_beside_their_photos_are_no_photos(run, folder):
     color_picture(80, 80, seed=3).save(folder / "sunset.jpg", quality=95)
     for _ in range(2):
         assert run("transfer", "sunset.jpg", album, "-o", album, "-m", "model")[0] == 0
-        assert sorted(p.name for p in album.iterdir()) == ["a.png", "a_sunset.png"]
+        assert sorted(p.name for p in album.iterdir()) == ["a.png", "a_sunset.png", NAME]
 
 
 def test_photos_with_colours_are_left_alone_in_folders(run, folder):
@@ -147,7 +148,7 @@ def test_photos_with_colours_are_left_alone_in_folders(run, folder):
     command = ("colorize", album, "-n", 1, "-o", "out", "-m", "model")
     code, output = run(*command)
     assert code == 0 and "new.png  is skipped: it has colours (--recolor" in output.err
-    assert [p.name for p in (folder / "out").iterdir()] == ["old_color1.png"]
+    assert [p.name for p in (folder / "out").glob("*.png")] == ["old_color1.png"]
     assert run(*command, "--recolor")[0] == 0 and (folder / "out" / "new_color1.png").exists()
 
 

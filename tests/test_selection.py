@@ -93,7 +93,7 @@ def test_colors_at_a_spot(small_model, photo):
     assert shares == sorted(shares, reverse=True) and sum(shares) <= 1 + 1e-5
     hint = (20, 20, found[-1].color)
     assert len(small_model.colorize(prepared, n=1, hints=[hint])) == 1
-    with pytest.raises(CinnHubError, match="lies outside the photo of 96 x 64 pixels"):
+    with pytest.raises(CinnHubError, match="lies outside the photo; x must be from 0 to 95"):
         small_model.colors_at(prepared, 96, 3)
     with pytest.raises(CinnHubError, match="n is 0"):
         small_model.colors_at(prepared, 20, 20, n=0)

@@ -20,6 +20,7 @@ from cinn_hub.ui.lightbox import Lightbox, Row, Sheet
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.pictures import large
 from cinn_hub.ui.table import Table
+from cinn_hub.ui.views import large_pictures
 from cinn_hub.ui.waiting import LOOKS
 from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
@@ -138,12 +139,12 @@ class Hinter:
         sheet, row = box.photo(), box.answers()
         hinting = hinting_of(row, sent)
         sheet.hinting, sheet.edit = hinting, hinting.edit
-        if not hinting.hints:
-            return gr.skip()
-        one = hinting.latents[hinting.indices.index(hinting.picked)]
-        (result,) = self.mended(hinting, [one])
-        intensity = row.intensity(row.picked) / 100
-        picture = large(result.with_intensity(intensity))[1]
+        if hinting.hints:
+            one = hinting.latents[hinting.indices.index(hinting.picked)]
+            (result,) = self.mended(hinting, [one])
+            picture = large(result.with_intensity(row.intensity(row.picked) / 100))[1]
+        else:
+            picture = large_pictures(hinting.base, hinting.picked)[1]
         return canvas_value(row, picture, hinting.hints, hinting.edit)
 
     @error_notes

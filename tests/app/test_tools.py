@@ -148,14 +148,15 @@ def test_hints_are_set_moved_undone_and_removed(page, photo, tmp_path):
     run_code(code_on(page), photo)
     assert same(photo.with_name("cat_color4.png"), Image.open(tmp_path / "hinted.png"))
 
+    spots.nth(1).hover()
     left = spots.nth(1).bounding_box()["x"]
     box = canvas.bounding_box()
-    spots.nth(1).hover()
     page.mouse.down()
-    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"], steps=4)
+    x, y = (box["x"] + 128.5 / 320 * box["width"], box["y"] + 63.5 / 213 * box["height"])
+    page.mouse.move(x, y, steps=4)
     page.mouse.up()
     assert spots.nth(1).bounding_box()["x"] < left - 50
-    code_on(page, ", (127, 6")  # 0.4 of 320 and 0.3 of 213 pixels, or one less
+    code_on(page, "(128, 63, '#808080')")
     page.locator("#canvas .reach").evaluate(
         "node => { node.value = 80; node.dispatchEvent(new Event('change')); }"
     )

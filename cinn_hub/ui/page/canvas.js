@@ -266,6 +266,7 @@ const receive = () => {
 image.addEventListener("load", () => {
   picture.style.setProperty("--aspect", image.naturalWidth / image.naturalHeight);
 });
+picture.addEventListener("dragstart", (event) => event.preventDefault()); // of the image
 image.addEventListener("click", (event) => {
   const box = image.getBoundingClientRect();
   add((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);

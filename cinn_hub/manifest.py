@@ -1,0 +1,338 @@
+"""The manifest of a folder of results: what was made of which photo and how, and what failed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cinn_hub.errors import CinnHubError
+from cinn_hub.files import open_plain
+
+NAME = "manifest.sqlite"
+VERSION = 1
+WAITING, DONE, SKIPPED, FAILED = "waiting", "done", "skipped", "failed"
+BUSY_SECONDS = 30  # another run may be writing to the same manifest
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS runs (
+    run INTEGER PRIMARY KEY,
+    started TEXT NOT NULL,   -- UTC
+    version TEXT NOT NULL,   -- of cinn_hub
+    settings TEXT NOT NULL   -- JSON: command, model, weights, seed, boldness ...
+);
+CREATE TABLE IF NOT EXISTS photos (
+    stem TEXT NOT NULL,      -- what the names of its results begin with, from this folder
+    task TEXT NOT NULL,      -- what they end with, such as color.png
+    photo TEXT NOT NULL,     -- absolute path
+    sha256 TEXT, bytes INTEGER, modified INTEGER, -- of the file; nanoseconds since 1970
+    width INTEGER, height INTEGER,                -- pixels
+    run INTEGER NOT NULL REFERENCES runs,
+    state TEXT NOT NULL,     -- waiting, done, skipped (it has colours) or failed
+    seconds REAL, error TEXT,
+    PRIMARY KEY (stem, task)
+);
+CREATE INDEX IF NOT EXISTS photos_by_size ON photos (bytes);
+CREATE TABLE IF NOT EXISTS results (
+    file TEXT PRIMARY KEY,   -- from this folder
+    stem TEXT NOT NULL, task TEXT NOT NULL,
+    latent TEXT NOT NULL,    -- JSON: how it is drawn again: weights, seed, temperature, sample ...
+    bits_per_dim REAL,       -- of the colours; lower is likelier
+    distance REAL            -- from the photo's most typical colours, in ab units
+);
+CREATE INDEX IF NOT EXISTS results_by_photo ON results (stem, task);
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A file that was made of a photo.
+
+    Attributes:
+        line: what is printed of it, if anything.
+        latent: the settings that make its latent again, as text.
+        bits_per_dim, distance: how typical its colours are, where that is known; see the manifest.
+    """
+
+    file: Path
+    line: str = ""
+    latent: Mapping[str, str] = field(default_factory=dict)
+    bits_per_dim: float | None = None
+    distance: float | None = None
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file as it was when it was read: a file of this size and time is taken to be the same."""
+
+    bytes: int
+    modified: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Content:
+        """Reads the whole file.
+
+        Raises:
+            OSError: it is missing or no ordinary file.
+        """
+        status = path.stat()
+        with open_plain(path) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(status.st_size, status.st_mtime_ns, digest)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What has come of a photo.
+
+    Attributes:
+        state: done, skipped or failed.
+        error: why it failed, in one sentence.
+        size: (width, height) in pixels.
+        lines: what is still to be printed, and whether it goes to stderr.
+    """
+
+    state: str
+    results: tuple[Result, ...] = ()
+    content: Content | None = None
+    size: tuple[int, int] | None = None
+    seconds: float | None = None
+    error: str | None = None
+    lines: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A photo in the manifest."""
+
+    stem: str | bytes
+    state: str
+    content: Content | None
+    settings: dict[str, object]
+    files: tuple[str | bytes, ...]
+
+    def is_of(self, path: Path) -> bool:
+        """Whether the file has the content that the entry is about."""
+        if self.content is None:
+            return False
+        try:
+            status = path.stat()
+            if (status.st_size, status.st_mtime_ns) == (self.content.bytes, self.content.modified):
+                return True
+            return status.st_size == self.content.bytes and (
+                Content.of(path).sha256 == self.content.sha256
+            )
+        except OSError:
+            return False
+
+
+class Manifest:
+    """The SQLite file beside the results. One process writes to it, however many colour photos.
+
+    Stems and files are relative to its folder, so that the folder can be moved.
+    """
+
+    def __init__(
+        self, folder: Path, task: str = "", settings: Mapping[str, object] | None = None
+    ) -> None:
+        """Opens the manifest in a folder, or begins it.
+
+        Arguments:
+            task: what the names of the results end with; see the table of photos.
+            settings: of the run that follows; they can be written as JSON.
+
+        Raises:
+            CinnHubError: the file cannot be written, or something else wrote it.
+        """
+        self.folder, self.task = folder, task
+        self.settings = json.loads(json.dumps(settings or {}))  # as it will be read again
+        self.run: int | None = None
+        with self.one_sentence():
+            self.database = sqlite3.connect(folder / NAME, timeout=BUSY_SECONDS)
+            (version,) = self.database.execute("PRAGMA user_version").fetchone()
+            if version not in (0, VERSION):
+                raise CinnHubError(
+                    f"{folder / NAME} has version {version}; this cinn_hub reads {VERSION}."
+                )
+            self.database.executescript(f"{TABLES} PRAGMA user_version = {VERSION};")
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """The manifest that is in a folder.
+
+        Raises:
+            CinnHubError: there is none.
+        """
+        if not (folder / NAME).is_file():
+            raise CinnHubError(
+                f"{folder} has no {NAME}; it is written when folders of photos are coloured."
+            )
+        return cls(folder)
+
+    @contextmanager
+    def one_sentence(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise CinnHubError(
+                f"The manifest {self.folder / NAME} cannot be used: {error}."
+            ) from error
+
+    def close(self) -> None:
+        self.database.close()
+
+    def begin(self, version: str) -> None:
+        """Notes that a run begins with the settings."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        row = (now, version, as_json(self.settings))
+        with self.one_sentence(), self.database as database:
+            self.run = database.execute(
+                "INSERT INTO runs (started, version, settings) VALUES (?, ?, ?)", row
+            ).lastrowid
+
+    def seed(self) -> int | None:
+        """The seed of the latest run with these settings, apart from the seed itself."""
+        for (text,) in self.select("SELECT settings FROM runs ORDER BY run DESC"):
+            earlier = json.loads(text)
+            if comparable(earlier) == comparable(self.settings):
+                return earlier.get("seed")
+        return None
+
+    def entry(self, stem: Path) -> Entry | None:
+        """What is known of the photo whose results have this stem."""
+        found = self.entries("stem = ?", self.relative(stem))
+        return found[0] if found else None
+
+    def twins(self, path: Path) -> list[Entry]:
+        """Photos that are done and have the content of this file."""
+        try:
+            same_size = self.entries("bytes = ? AND state = 'done'", path.stat().st_size)
+            digest = Content.of(path).sha256 if same_size else ""
+        except OSError:
+            return []
+        return [entry for entry in same_size if entry.content and entry.content.sha256 == digest]
+
+    def entries(self, condition: str, value: object) -> list[Entry]:
+        query = (
+            "SELECT stem, state, bytes, modified, sha256, settings FROM photos JOIN runs USING "
+            f"(run) WHERE task = ? AND {condition}"
+        )
+        files = "SELECT file FROM results WHERE stem = ? AND task = ? ORDER BY file"
+        return [
+            Entry(
+                stem,
+                state,
+                Content(size, modified, digest) if digest else None,
+                json.loads(settings),
+                tuple(file for (file,) in self.select(files, stem, self.task)),
+            )
+            for stem, state, size, modified, digest, settings in self.select(
+                query, self.task, value
+            )
+        ]
+
+    def expect(self, photos: Iterable[tuple[Path, Path]]) -> None:
+        """Notes the photos that are to be done, each with the stem of its results.
+
+        If the run is cut off, they are still waiting when the next one begins.
+        """
+        rows = [
+            (self.relative(stem), self.task, stored(photo.absolute()), self.run, WAITING)
+            for photo, stem in photos
+        ]
+        columns = "(stem, task, photo, run, state) VALUES (?, ?, ?, ?, ?)"
+        with self.one_sentence(), self.database as database:
+            database.executemany(f"INSERT OR REPLACE INTO photos {columns}", rows)
+
+    def note(self, stem: Path, outcome: Outcome) -> None:
+        """Notes what has come of an expected photo."""
+        key = (self.relative(stem), self.task)
+        read = outcome.content
+        file = (read.sha256, read.bytes, read.modified) if read else (None, None, None)
+        rows = [
+            (self.relative(r.file), *key, as_json(r.latent), r.bits_per_dim, r.distance)
+            for r in outcome.results
+        ]
+        end = (outcome.state, outcome.seconds, outcome.error)
+        with self.one_sentence(), self.database as database:
+            database.execute(
+                "UPDATE photos SET sha256 = ?, bytes = ?, modified = ?, width = ?, height = ?, "
+                "state = ?, seconds = ?, error = ? WHERE stem = ? AND task = ?",
+                (*file, *(outcome.size or (None, None)), *end, *key),
+            )
+            database.execute("DELETE FROM results WHERE stem = ? AND task = ?", key)
+            database.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def move(self, entry: Entry, photo: Path, stem: Path) -> bool:
+        """Gives the results of a photo that was moved or renamed the names that they have now.
+
+        Returns:
+            whether all of them were there; if not, nothing has changed.
+        """
+        new = self.relative(stem)
+        names = {file: renamed(file, entry.stem, new) for file in entry.files}
+        old_paths, new_paths = self.paths(names), self.paths(names.values())
+        if not all(path.exists() for path in old_paths) or any(p.exists() for p in new_paths):
+            return False
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        for old, path in zip(old_paths, new_paths, strict=True):
+            old.rename(path)
+        key = (entry.stem, self.task)
+        with self.one_sentence(), self.database as database:
+            database.execute("DELETE FROM photos WHERE stem = ? AND task = ?", (new, self.task))
+            database.execute(
+                "UPDATE photos SET stem = ?, photo = ?, modified = ? WHERE stem = ? AND task = ?",
+                (new, stored(photo.absolute()), photo.stat().st_mtime_ns, *key),
+            )
+            for old, name in names.items():
+                database.execute(
+                    "UPDATE results SET stem = ?, file = ? WHERE file = ?", (new, name, old)
+                )
+        return True
+
+    def select(self, query: str, *values: object) -> list[tuple]:
+        with self.one_sentence():
+            return self.database.execute(query, values).fetchall()
+
+    def has_all_pages(self, entry: Entry) -> bool:
+        """Whether all pages of the photo's file were done, and what was made of them is there."""
+        paths = self.paths(entry.files)
+        return bool(entry.settings.get("pages")) and all(path.exists() for path in paths)
+
+    def relative(self, path: Path) -> str | bytes:
+        return stored(os.path.relpath(path, self.folder))
+
+    def paths(self, files: Iterable[str | bytes]) -> list[Path]:
+        return [self.folder / os.fsdecode(file) for file in files]
+
+
+def stored(path: str | os.PathLike[str]) -> str | bytes:
+    """A path as SQLite takes it: text; bytes where the name is not UTF-8."""
+    text = os.fspath(path)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return os.fsencode(text)
+    return text
+
+
+def renamed(file: str | bytes, old: str | bytes, new: str | bytes) -> str | bytes:
+    """The name of a result with another stem."""
+    return stored(os.fsdecode(new) + os.fsdecode(file)[len(os.fsdecode(old)) :])
+
+
+def as_json(value: Mapping[str, object]) -> str:
+    return json.dumps(dict(value), sort_keys=True)
+
+
+def comparable(settings: Mapping[str, object]) -> dict[str, object]:
+    """What two runs must share to make the same colours from the same seed."""
+    free = ("seed", "n", "pages", "recolor")
+    return {key: value for key, value in settings.items() if key not in free}

@@ -1,0 +1,210 @@
+"""Does the work on an album: here or in several processes, with a manifest of what was done."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cinn_hub.album import Job, make_folder, one_after_another
+from cinn_hub.errors import CinnHubError
+from cinn_hub.files import sweep
+from cinn_hub.manifest import DONE, FAILED, SKIPPED, Content, Manifest, Outcome, Result
+from cinn_hub.processes import best_workers, in_processes, one_core
+
+if TYPE_CHECKING:
+    from cinn_hub.photos import Photo
+
+Work = Callable[[Job, "Photo"], Iterable[Result]]
+"""What is made of a photo: writes the files and gives them."""
+Say = Callable[..., None]
+"""Prints a line to `file`."""
+
+DIED = (
+    "This photo could not be coloured: the process that worked on it died twice, perhaps because "
+    "the memory was full; use fewer --workers."
+)
+
+
+class SomeFailed(Exception):
+    """Some of many photos could not be coloured; each has been listed already."""
+
+
+def run_all(
+    jobs: Sequence[Job],
+    endings: Sequence[str],
+    work: Work,
+    overwrite: bool = False,
+    recolor: bool = False,
+    pages: bool = False,
+    manifest: Manifest | None = None,
+    start: Callable[[], Work] | None = None,
+    workers: int | None = 1,
+) -> None:
+    """Does the work on every photo; those found in folders are left out where that is done.
+
+    Arguments:
+        endings: of the names of the files that the work makes for each photo.
+        work: makes them.
+        overwrite: whether photos in folders are done again whose results are there.
+        recolor: whether photos in folders are done that have colours of their own.
+        pages: whether all pages and frames of a file are done, not the first alone.
+        manifest: where what is done is noted; then photos are done again that have changed, and
+            the results of those that were moved or renamed get their new names.
+        start: gives the work in another process.
+        workers: how many processes do the work; None: as many as are fastest here.
+
+    Raises:
+        CinnHubError: the only photo failed, or the disk is full.
+        SomeFailed: some of several failed; each was listed, and the others were done.
+    """
+    from tqdm import tqdm
+
+    to_do = jobs if overwrite else to_be_done(jobs, endings, manifest, recolor, pages)
+    if done := len(jobs) - len(to_do):
+        print(
+            f"{done} of {len(jobs)} photos are done already; --overwrite does them again.",
+            file=sys.stderr,
+        )
+    for folder in {job.folder for job in to_do}:
+        sweep(folder)
+    if manifest:
+        manifest.expect((job.photo, job.results) for job in to_do)
+    failed = 0
+    how = partial(make, recolor=recolor, pages=pages, hashed=manifest is not None)
+    with tqdm(total=len(to_do), unit="photo", disable=None if len(jobs) > 1 else True) as bar:
+        for job, outcome in outcomes(to_do, how, work, start, workers, bar.write):
+            if manifest:
+                manifest.note(job.results, outcome)
+            if outcome.error and len(jobs) == 1:
+                raise CinnHubError(outcome.error)
+            if outcome.error:
+                failed += 1
+                bar.write(f"cinn-hub: {job.photo}: {outcome.error}", file=sys.stderr)
+            bar.update()
+    if failed:
+        raise SomeFailed
+
+
+def to_be_done(
+    jobs: Sequence[Job],
+    endings: Sequence[str],
+    manifest: Manifest | None,
+    recolor: bool,
+    pages: bool,
+) -> list[Job]:
+    """The jobs that are not done. Results of photos that were moved or renamed are renamed."""
+    if manifest is None:
+        return [job for job in jobs if pages or not job.is_done(endings)]
+    stems = {manifest.relative(job.results) for job in jobs}
+
+    def is_done(job: Job) -> bool:
+        entry = manifest.entry(job.results) if job.found else None
+        if entry and entry.state == SKIPPED and not recolor and entry.is_of(job.photo):
+            return True
+        if entry and entry.state == DONE and entry.is_of(job.photo):
+            return job.is_done(endings) and (not pages or manifest.has_all_pages(entry))
+        if entry is None and job.is_done(endings):  # made before there was a manifest
+            return not pages
+        return (
+            job.found
+            and any(
+                entry.stem not in stems and manifest.move(entry, job.photo, job.results)
+                for entry in manifest.twins(job.photo)
+            )
+            and is_done(job)
+        )
+
+    return [job for job in jobs if not is_done(job)]
+
+
+def outcomes(
+    jobs: Sequence[Job],
+    how: Callable[..., Outcome],
+    work: Work,
+    start: Callable[[], Work] | None,
+    workers: int | None,
+    say: Say,
+) -> Iterator[tuple[Job, Outcome]]:
+    """Does the jobs, here or in several processes; what is said of each is printed."""
+    workers = best_workers(len(jobs)) if workers is None else workers
+    if workers == 1 or start is None:
+        with one_core() if len(jobs) > 1 else nullcontext():
+            for job in jobs:
+                yield job, how(job, work=work, say=say)
+        return
+    for job, outcome in in_processes(jobs, partial(begin, how, start), workers):
+        for line, is_error in outcome.lines if outcome else ():
+            say(line, file=sys.stderr if is_error else sys.stdout)
+        yield job, outcome or Outcome(FAILED, error=DIED)
+
+
+def begin(how: Callable[..., Outcome], start: Callable[[], Work]) -> Callable[[Job], Outcome]:
+    """What another process does with a job; what would be printed is in the outcome."""
+    work = start()
+
+    def do(job: Job) -> Outcome:
+        lines: list[tuple[str, bool]] = []
+        outcome = how(
+            job, work=work, say=lambda line, file: lines.append((line, file is sys.stderr))
+        )
+        return replace(outcome, lines=tuple(lines))
+
+    return do
+
+
+def make(job: Job, work: Work, say: Say, recolor: bool, pages: bool, hashed: bool) -> Outcome:
+    """Does the work on one photo, or on all its pages; what comes of it is said at once.
+
+    Raises:
+        CinnHubError: the disk is full.
+    """
+    from cinn_hub.photos import read
+
+    began = time.perf_counter()
+    outcome = Outcome(FAILED)
+
+    def do(job: Job) -> None:
+        nonlocal outcome
+        content = Content.of(job.photo) if hashed and job.photo.is_file() else None
+        photo = read(job.photo)
+        outcome = replace(outcome, content=content, size=photo.size)
+        results, state = run_one(job, photo, work, say, recolor, pages)
+        outcome = replace(outcome, results=tuple(results), state=state)
+
+    for _, problem in one_after_another([job], do):
+        outcome = replace(outcome, error=problem or None)
+    return replace(outcome, seconds=time.perf_counter() - began)
+
+
+def run_one(
+    job: Job, photo: Photo, work: Work, say: Say, recolor: bool, pages: bool
+) -> tuple[list[Result], str]:
+    """Does the work on one photo, or on all its pages: the results, and whether there are any."""
+    from cinn_hub.photos import is_colored, read
+
+    if photo.pages > 1 and not pages:
+        text = (
+            f"{job.photo}  has {photo.pages} pages or frames; the first is coloured (--pages: all)"
+        )
+        say(text, file=sys.stderr)
+    results: list[Result] = []
+    state = SKIPPED
+    for page in range(photo.pages if pages else 1):
+        part = job.of_page(page)
+        photo = read(job.photo, page=page) if page else photo
+        if job.found and not recolor and is_colored(photo):
+            text = f"{job.photo}  is skipped: it has colours (--recolor colours it all the same)"
+            say(text, file=sys.stderr)
+            continue
+        state = DONE
+        make_folder(job.folder)
+        for result in work(part, photo):
+            if result.line:
+                say(result.line, file=sys.stdout)
+            results.append(result)
+    return results, state

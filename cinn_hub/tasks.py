@@ -1,0 +1,152 @@
+"""What the commands make of one photo: colourings, transfers and films, written to files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cinn_hub
+from cinn_hub.album import Job
+from cinn_hub.errors import CinnHubError
+from cinn_hub.manifest import Result
+from cinn_hub.running import Work
+
+if TYPE_CHECKING:
+    from cinn_hub.colorization import Colorization
+    from cinn_hub.colorizing import ColorModel
+    from cinn_hub.latent import Latent
+    from cinn_hub.photos import Photo
+
+SETTINGS = (
+    "command",
+    "model",
+    "seed",
+    "n",
+    "boldness",
+    "hint",
+    "pool",
+    "reference",
+    "keep",
+    "a",
+    "b",
+)
+SETTINGS += ("steps", "size", "intensity", "quality", "enlargement", "format", "pages", "recolor")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a command makes of every photo.
+
+    Attributes:
+        name: what the names of its files end with, without their numbers.
+        endings: what they end with.
+        work: makes them of one photo.
+    """
+
+    name: str
+    endings: list[str]
+    work: Work
+
+
+Make = Callable[[argparse.Namespace, "ColorModel"], Task]
+
+
+def colorize(options: argparse.Namespace, model: ColorModel) -> Task:
+    endings = [f"color{i}.{options.format}" for i in range(1, options.n + 1)]
+    temperature = model.temperature(options.boldness)
+
+    def work(job: Job, photo: Photo) -> Iterator[Result]:
+        prepared = model.prepare(photo)
+        results = model.colorings(
+            prepared, options.n, temperature, options.seed, hints=options.hint, pool=options.pool
+        )
+        for ending, result in zip(endings, results, strict=True):
+            distance = model.distances(prepared, [result])[0] if options.judge else None
+            yield replace(written(result, job.target(ending), options), distance=distance)
+
+    return Task(f"color.{options.format}", endings, work)
+
+
+def transfer(options: argparse.Namespace, model: ColorModel) -> Task:
+    colors = model.latent_of(options.reference)
+    ending = f"{options.reference.stem}.{options.format}"
+    seed = 0 if options.seed is None else options.seed
+
+    def work(job: Job, photo: Photo) -> Iterator[Result]:
+        result = model.transfer(colors, onto=photo, keep=options.keep, seed=seed)
+        yield written(result, job.target(ending), options)
+
+    return Task(ending, [ending], work)
+
+
+def interpolate(options: argparse.Namespace, model: ColorModel) -> Task:
+    from cinn_hub.animation import check_length, write_animation
+
+    film = options.format in ("webp", "gif", "mp4")
+    name = f"{options.a}_to_{options.b}"
+    endings = [f"{name}.{options.format}"]
+    if not film:
+        endings = [f"{name}_{i:03d}.{options.format}" for i in range(1, options.steps + 1)]
+    temperature = model.temperature(options.boldness)
+
+    def work(job: Job, photo: Photo) -> Iterator[Result]:
+        prepared = model.prepare(photo)
+        latents = model.draw(max(options.a, options.b), temperature, options.seed)
+        a, b = (numbered(latents, number - 1) for number in (options.a, options.b))
+        way = model.interpolate(prepared, a, b, options.steps)
+        paths = [job.target(ending) for ending in endings]
+        if film:
+            check_length(options.steps, way[0].preview(options.size).size)
+            write_animation([frame.preview(options.size) for frame in way], paths[0])
+        else:
+            for path, frame in zip(paths, way, strict=True):
+                frame.save(path)
+        settings = way[0].settings
+        yield Result(paths[0], f"{paths[0]}  seed {latents.settings['seed']}", settings)
+        yield from (Result(path, latent=settings) for path in paths[1:])
+
+    return Task(f"{name}.{options.format}", endings, work)
+
+
+def numbered(latents: Latent, index: int) -> Latent:
+    """One of several latents, with its number in its settings."""
+    return replace(latents[index], settings={**latents.settings, "sample": str(index)})
+
+
+def written(result: Colorization, target: Path, options: argparse.Namespace) -> Result:
+    """Writes the picture."""
+    if options.intensity != 1:
+        result = result.with_intensity(options.intensity)
+    result.save(target, options.quality, options.enlargement)
+    seed = f"  seed {result.settings['seed']}" if "seed" in result.settings else ""
+    line = f"{target}  {result.bits_per_dim:.3f} bits/dim{seed}"
+    return Result(target, line, result.settings, result.bits_per_dim)
+
+
+def load_model(options: argparse.Namespace) -> ColorModel:
+    from cinn_hub.colorizing import ColorModel
+
+    model = cinn_hub.load(options.model, options.device)
+    if not isinstance(model, ColorModel):
+        raise CinnHubError(
+            f"The model {options.model} does not colour photos; choose another, such as imagenet."
+        )
+    return model
+
+
+def load_work(make: Make, options: argparse.Namespace) -> Work:
+    """The work of a command, in another process."""
+    return make(options, load_model(options)).work
+
+
+def settings_of(options: argparse.Namespace, model: ColorModel) -> dict[str, object]:
+    """What decides how the results look, for the manifest."""
+    own = {key: value for key, value in vars(options).items() if key in SETTINGS}
+    if "reference" in own:
+        path = os.fsencode(options.reference.absolute())
+        own["reference"] = path.decode("utf-8", "backslashreplace")
+    return {**own, "weights": model.fingerprint}
