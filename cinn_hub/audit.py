@@ -17,7 +17,7 @@ def summary(manifest: Manifest) -> Iterator[str]:
         "SELECT task, state, count(*), avg(seconds) FROM photos GROUP BY task, state"
     ):
         time = f", {seconds:.2f} s each" if seconds is not None else ""
-        yield f"{task}: {number} {state}{time}"
+        yield f"{os.fsdecode(task)}: {number} {state}{time}"
     for started, settings in manifest.select(
         "SELECT started, settings FROM runs ORDER BY run DESC LIMIT 1"
     ):
@@ -28,7 +28,7 @@ def errors(manifest: Manifest) -> Iterator[str]:
     """The photos that failed, and why."""
     query = "SELECT photo, error FROM photos WHERE state = ? ORDER BY photo"
     for photo, error in manifest.select(query, FAILED):
-        yield f"{os.fsdecode(photo)}: {error}"
+        yield f"{os.fsdecode(photo)}: {os.fsdecode(error)}"
 
 
 def oddest(manifest: Manifest, number: int) -> Iterator[str]:

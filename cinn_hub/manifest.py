@@ -158,7 +158,7 @@ class Manifest:
         Raises:
             CinnHubError: the file cannot be written, or something else wrote it.
         """
-        self.folder, self.task = folder, task
+        self.folder, self.task = folder, stored(task)
         self.settings = json.loads(json.dumps(settings or {}))  # as it will be read again
         self.run: int | None = None
         with self.one_sentence():
@@ -266,7 +266,8 @@ class Manifest:
         rows = [
             (self.relative(r.file), *key, as_json(r.latent), *r.scores) for r in outcome.results
         ]
-        end = (outcome.state, outcome.seconds, outcome.error)
+        error = None if outcome.error is None else stored(outcome.error)  # it may name the photo
+        end = (outcome.state, outcome.seconds, error)
         with self.one_sentence(), self.database as database:
             database.execute(
                 "UPDATE photos SET sha256 = ?, bytes = ?, modified = ?, width = ?, height = ?, "
@@ -322,7 +323,7 @@ class Manifest:
 
 
 def stored(path: str | os.PathLike[str]) -> str | bytes:
-    """A path as SQLite takes it: text; bytes where the name is not UTF-8."""
+    """A path, or text with names, as SQLite takes it: bytes where a name is not UTF-8."""
     text = os.fspath(path)
     try:
         text.encode("utf-8")

@@ -10,10 +10,11 @@ import sys
 import pytest
 from helpers import ROOT, color_picture
 
+from cinn_hub import audit
 from cinn_hub.album import find_jobs
 from cinn_hub.cli import build_parser, main
 from cinn_hub.errors import CinnHubError
-from cinn_hub.manifest import NAME, Manifest, Outcome
+from cinn_hub.manifest import NAME, Manifest, Outcome, Result
 from cinn_hub.running import run_all
 from cinn_hub.tasks import SETTINGS
 
@@ -243,11 +244,16 @@ def test_manifests_that_cannot_be_read_are_one_sentence(tell, folder, damage):
 
 def test_names_that_are_not_utf8(folder):
     name = os.fsdecode(b"caf\xe9")
-    manifest = Manifest(folder, "x.png")
+    stem, photo = folder / name, folder / f"{name}.png"
+    manifest = Manifest(folder, f"{name}.png", {"reference": name})
     manifest.begin("0")
-    manifest.expect([(folder / f"{name}.png", folder / name)])
-    manifest.note(folder / name, Outcome("done"))
-    assert manifest.entry(folder / name).state == "done"
+    manifest.expect([(photo, stem)])
+    result = Result(folder / f"{name}_{name}.png", latent={"reference": name})
+    manifest.note(stem, Outcome("failed", (result,), error=f"{name}.png is damaged."))
+    entry = manifest.entry(stem)
+    assert entry.state == "failed" and manifest.paths(entry.files) == [result.file]
+    assert list(audit.errors(manifest)) == [f"{photo}: {name}.png is damaged."]
+    assert f"{name}.png: 1 failed" in list(audit.summary(manifest))
     manifest.close()
 
 
