@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,17 +50,13 @@ def best_workers(photos: int) -> int:
     return max(1, int(fit))
 
 
-@contextmanager
-def one_core() -> Iterator[None]:
-    """Computes on one core, so that sums are rounded the same way however many cores there are."""
+def use_one_core() -> None:
+    """Computes on one core from now on, so that sums are rounded the same way however many cores
+    there are. Not taken back: once threads are added again, batched LU decompositions of PyTorch's
+    MKL are wrong."""
     import torch
 
-    before = torch.get_num_threads()
     torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def in_processes(

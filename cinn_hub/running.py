@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from cinn_hub.album import Job, make_folder, one_after_another
 from cinn_hub.errors import CinnHubError
 from cinn_hub.files import sweep
 from cinn_hub.manifest import DONE, FAILED, SKIPPED, Content, Manifest, Outcome, Result
-from cinn_hub.processes import best_workers, in_processes, one_core
+from cinn_hub.processes import best_workers, in_processes, use_one_core
 
 if TYPE_CHECKING:
     from cinn_hub.photos import Photo
@@ -133,9 +132,10 @@ def outcomes(
     """Does the jobs, here or in several processes; what is said of each is printed."""
     workers = best_workers(len(jobs)) if workers is None else workers
     if workers == 1 or start is None:
-        with one_core() if len(jobs) > 1 else nullcontext():
-            for job in jobs:
-                yield job, how(job, work=work, say=say)
+        if len(jobs) > 1:
+            use_one_core()
+        for job in jobs:
+            yield job, how(job, work=work, say=say)
         return
     for job, outcome in in_processes(jobs, partial(begin, how, start), workers):
         for line, is_error in outcome.lines if outcome else ():

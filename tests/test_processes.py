@@ -16,7 +16,7 @@ from helpers import ROOT, color_picture
 from cinn_hub import processes
 from cinn_hub.cli import main
 from cinn_hub.manifest import NAME
-from cinn_hub.processes import best_workers, in_processes, one_core
+from cinn_hub.processes import best_workers, in_processes
 
 LIMIT = 60  # seconds; generous, for slow machines
 
@@ -88,14 +88,6 @@ def test_as_many_as_are_fastest(monkeypatch, photos, memory, cores, workers):
     monkeypatch.setattr(processes, "free_memory", lambda: memory)
     monkeypatch.setattr(processes, "cores", lambda: cores)
     assert best_workers(photos) == workers
-
-
-def test_one_core_is_given_back():
-    before = torch.get_num_threads()
-    with pytest.raises(ValueError), one_core():
-        assert torch.get_num_threads() == 1
-        raise ValueError
-    assert torch.get_num_threads() == before
 
 
 def test_two_processes_do_what_one_does(tmp_path, small_model, monkeypatch, capsys):
