@@ -26,7 +26,12 @@ class SeeingModel(ConditionalINN):
 
     A subclass has `config` with `image_size`, `ab_size` (sides in pixels of the L and the ab that
     the networks see), and says how L becomes a condition. `ColorModel` makes colourings of it.
+
+    Attributes:
+        has_classes: whether there is `color_classes`, which pools and `colors_at` need.
     """
+
+    has_classes = False
 
     def condition(self, lightness: Tensor) -> Condition:
         """L (B, 1, image_size, image_size) in [0, 100] -> the features of each level."""
@@ -37,8 +42,14 @@ class SeeingModel(ConditionalINN):
 
         Returns:
             probabilities (B, M, h, w) of M classes of colour, and their ab (M, 2) in ab units.
+
+        Raises:
+            CinnHubError: the model has no classes of colour.
         """
-        raise NotImplementedError
+        raise CinnHubError(
+            f"The model {self.name} does not say which colours are possible; use one that does, "
+            "such as imagenet."
+        )
 
     def plausibility(self, ab: Tensor, log_prob: Tensor, condition: Condition) -> Tensor:
         """How believable each colouring ab (n, 2, h, w) of one photo is, (n,); higher is better.

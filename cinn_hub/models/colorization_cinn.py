@@ -90,6 +90,7 @@ class ColorizationCINN(ColorModel):
     """
 
     config_class = ColorizationConfig
+    has_classes = True
 
     def __init__(self, config: ColorizationConfig) -> None:
         super().__init__()

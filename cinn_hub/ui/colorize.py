@@ -23,6 +23,7 @@ from cinn_hub.ui.session import temperature_code
 from cinn_hub.ui.table import Table
 from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
+POOL = 32  # draws, of which those that differ most are shown
 NEARNESS = 0.35  # how much of the latent is new in "more like this"
 
 
@@ -202,8 +203,10 @@ class Colorizer:
         """Lays a row of answers on the table."""
         n, seed = int(n), int(seed or 0)
         scaled = self.temperatures(model, temperature, by_level)
-        results = model.colorize(sheet.opened.prepared, n, scaled, seed)
+        pool = max(POOL, n) if model.has_classes else None
+        results = model.colorize(sheet.opened.prepared, n, scaled, seed, pool=pool)
         options = f"n={n}, seed={seed}, temperature={temperature_code(scaled)}"
+        options += f", pool={pool}" if pool else ""
         code = f"model.colorize({sheet.name!r}, {options})"
         self.table.lay(box, sheet, f"Colours, seed {seed}", results, code, words(results))
 

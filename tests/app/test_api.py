@@ -56,7 +56,7 @@ def test_colorize_and_its_files(client, model):
     value = client.predict(CAT, n=3, seed=4, api_name="/colorize")
     answers, stage, facts, code = value
     items = answers_of(value)
-    results = model.colorize(EXAMPLES / "cat.jpg", n=3, seed=4)
+    results = model.colorize(EXAMPLES / "cat.jpg", n=3, seed=4, pool=32)
     assert len(items) == 3 and "seed=4" in code and "**Number 1**" in facts
     assert like(items[2]["image"], results[2].preview(480))
     assert like(stage["picture"], results[0].preview(1280))
@@ -87,7 +87,7 @@ def test_a_temperature_for_each_level(client, model):
     mood = {f"temperature_{level}": 0 for level in model.latent_shapes} | {"temperature_mood": 1}
     value = client.predict(CAT, n=1, seed=4, **mood, api_name="/colorize")
     levels = dict.fromkeys(model.latent_shapes, 0.0) | {"mood": 1.0}
-    expected = model.colorize(EXAMPLES / "cat.jpg", n=1, seed=4, temperature=levels)
+    expected = model.colorize(EXAMPLES / "cat.jpg", n=1, seed=4, temperature=levels, pool=32)
     assert like(answers_of(value)[0]["image"], expected[0].preview(480))
 
 

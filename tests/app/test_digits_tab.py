@@ -103,7 +103,7 @@ def test_sliders_change_the_hand(tab):
 
 
 def test_the_code_runs_as_it_is_shown(tab, tmp_path):
-    code = code_on(tab, "digits", "cinn_hub.load")
+    code = code_on(tab, "cinn_hub.load", key="digits-")
     run_code(code, tmp_path / "any")
     names = {}
     exec(code, names)

@@ -49,7 +49,9 @@ def colored(page, photo):
 @pytest.fixture(scope="module")
 def results():
     """The answers that the page shows first."""
-    return cinn_hub.load("imagenet").colorize(Image.open(EXAMPLE).resize((413, 300)), n=8, seed=0)
+    return cinn_hub.load("imagenet").colorize(
+        Image.open(EXAMPLE).resize((413, 300)), n=8, seed=0, pool=32
+    )
 
 
 def test_an_empty_page_shows_what_will_happen(page):
@@ -82,7 +84,7 @@ def test_a_photo_becomes_eight_and_one_is_downloaded(colored, results, tmp_path)
     z = Latent.load(tmp_path / "z.safetensors")
     np.testing.assert_allclose(z.flatten(), results[2].latent.flatten(), atol=1e-5)
     save_download(page, "#save-layer", tmp_path / "layer.png")
-    assert np.array_equal(Image.open(tmp_path / "layer.png"), results[2].layer)
+    assert same(tmp_path / "layer.png", results[2].layer)
 
 
 def test_the_code_makes_the_same_picture(colored, results, photo, tmp_path):
