@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.photos import render_grey_preview
-from cinn_hub.ui.colorize import words
+from cinn_hub.ui.colorize import POOL, words
 from cinn_hub.ui.figures import item, rows
 from cinn_hub.ui.intake import Intake
 from cinn_hub.ui.pictures import inline
@@ -20,12 +20,13 @@ def finished_example(model: ColorModel, intake: Intake) -> Finished:
     paths = [path for path in intake.paths if path.stem == SHOWN] or intake.paths
     if not paths:
         return Finished()
-    results = model.colorize(paths[0], N, model.temperature(), SEED)
+    pool = POOL if model.has_classes else None
+    results = model.colorize(paths[0], N, model.temperature(), SEED, pool=pool)
     items = [
         item(f"example.{i}", inline(result.preview(SIZES[0])), f"number {i + 1}", caption=word)
         for i, (result, word) in enumerate(zip(results, words(results), strict=True))
     ]
-    text = f"An example: the first {N} answers to {paths[0].name}. Yours appear here."
+    text = f"An example: {N} answers to {paths[0].name}. Yours appear here."
     large = {
         "grey": inline(render_grey_preview(results[0].photo, SIZES[1])),
         "picture": inline(results[0].preview(SIZES[1])),
