@@ -21,6 +21,7 @@ from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.pictures import TINY_SIZE, inline, shown
 from cinn_hub.ui.session import temperature_code
 from cinn_hub.ui.table import Table
+from cinn_hub.ui.waiting import LOOKS
 from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
 ABOUT = (
@@ -105,7 +106,8 @@ def small(path: Path | str) -> Image:
 def connect_moods(controls: Controls, carrier: Carrier, table: Table) -> None:
     """Moods come from files, from examples and from the photo in view, and go by a click."""
     outputs = [controls.moods, controls.chosen]
-    options = {"show_progress": "hidden", "queue": False, **PRIVATE}
+    # in the queue: without it Gradio shows no sentence where a handler fails
+    options = {"show_progress": "hidden", **PRIVATE, **LOOKS.event}
     controls.drop.upload(
         carrier.add_files, [controls.drop, controls.moods], [controls.drop, *outputs], **options
     )

@@ -234,7 +234,7 @@ def test_the_page_asks_no_other_server(browser, address):
     page.goto(address)
     page.wait_for_selector("#go")
     open_tab(page, "Models")
-    page.wait_for_load_state("networkidle")
+    expect(page.get_by_role("tabpanel").locator(":visible").first).to_be_visible(timeout=WAIT)
     page.close()
     local = (address, "data:", "blob:")
     assert asked and [url for url in asked if not url.startswith(local)] == []
