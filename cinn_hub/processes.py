@@ -117,11 +117,10 @@ def begin(start: Callable[[], Callable[[object], object]]) -> None:
     """Makes a process a worker: it computes on one core, and ends when its parent does."""
     global _do
     import cv2
-    import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     threading.Thread(target=end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
+    use_one_core()
     cv2.setNumThreads(1)
     _do = start()
 
