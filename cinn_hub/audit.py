@@ -36,7 +36,7 @@ def oddest(manifest: Manifest, number: int) -> Iterator[str]:
     query = "SELECT file, distance, bits_per_dim FROM results WHERE distance IS NOT NULL "
     for file, distance, bits in manifest.select(f"{query} ORDER BY distance DESC LIMIT ?", number):
         path = manifest.folder / os.fsdecode(file)
-        yield f"{path}  {distance:.1f} from the most typical colours  {bits:.3f} bits/dim"
+        yield f"{path}  {distance:.1f} ab units from the most typical colours  {bits:.3f} bits/dim"
 
 
 def write_parquet(manifest: Manifest, path: Path) -> str:

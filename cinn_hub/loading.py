@@ -67,6 +67,6 @@ def find_class(folder: Path) -> type[ConditionalINN]:
     if name not in ARCHITECTURES:
         raise CheckpointError(
             f"{folder / 'config.json'} names the architecture {quoted(name)}; this cinn_hub "
-            f"knows {', '.join(ARCHITECTURES)}."
+            f"knows {', '.join(ARCHITECTURES)}; update cinn_hub, or choose another model."
         )
     return getattr(import_module(ARCHITECTURES[name]), name)

@@ -166,7 +166,8 @@ class Manifest:
             (version,) = self.database.execute("PRAGMA user_version").fetchone()
             if version not in (0, VERSION):
                 raise CinnHubError(
-                    f"{folder / NAME} has version {version}; this cinn_hub reads {VERSION}."
+                    f"{folder / NAME} has version {version}, but this cinn_hub reads {VERSION}; "
+                    "use the cinn_hub that wrote it."
                 )
             self.database.executescript(f"{TABLES} PRAGMA user_version = {VERSION};")
 
@@ -179,7 +180,7 @@ class Manifest:
         """
         if not (folder / NAME).is_file():
             raise CinnHubError(
-                f"{folder} has no {NAME}; it is written when folders of photos are coloured."
+                f"{folder} has no {NAME}; give the --out of a run over folders or ZIP archives."
             )
         return cls(folder)
 

@@ -188,9 +188,8 @@ def run_one(
     from cinn_hub.photos import is_colored, read
 
     if photo.pages > 1 and not pages:
-        text = (
-            f"{job.photo}  has {photo.pages} pages or frames; the first is coloured (--pages: all)"
-        )
+        count = f"{photo.pages} pages or frames"
+        text = f"{job.photo}  has {count}; only the first is coloured (--pages colours all)"
         say(text, file=sys.stderr)
     results: list[Result] = []
     state = SKIPPED
