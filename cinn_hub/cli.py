@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from cinn_hub.colorizing import ColorModel
     from cinn_hub.publishing import Bundle
 
-BOLDNESS = "0: the most typical colours; 1: as the model has learned (default); more: bolder"
+BOLDNESS = "0: the most typical colours; 1: the model's own boldness (default); more: bolder"
+MODEL = "name, folder, or user/repo of the Hugging Face Hub (default imagenet)"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -42,20 +43,28 @@ def build_parser() -> argparse.ArgumentParser:
     add_transfer(commands)
     add_interpolate(commands)
 
-    models = commands.add_parser("list", help="list the models that have a name")
+    models = commands.add_parser("list", help="list the models that are known by name")
     models.set_defaults(run=run_list)
 
     add_manifest(commands)
     add_app(commands)
 
-    convert = commands.add_parser("convert", help="make a model of an original's checkpoint")
-    convert.add_argument("file", type=Path, help="what the original training wrote, such as a .pt")
-    convert.add_argument("-o", "--out", type=Path, required=True, help="a new folder")
-    convert.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="of the weights")
+    convert = commands.add_parser(
+        "convert", help="make a model from a checkpoint of the paper's code"
+    )
+    convert.add_argument(
+        "file", type=Path, help="what the paper's training code wrote, such as a .pt file"
+    )
+    convert.add_argument("-o", "--out", type=Path, required=True, help="a new or empty folder")
+    convert.add_argument(
+        "--dtype", choices=DTYPES, default=DTYPES[0], help="of the weights (default float32)"
+    )
     convert.set_defaults(run=run_convert)
 
     push = commands.add_parser("push", help="publish a model folder on the Hugging Face Hub")
-    push.add_argument("folder", type=Path, help="with config.json, model.safetensors and README.md")
+    push.add_argument(
+        "folder", type=Path, help="a folder with config.json, model.safetensors, README.md"
+    )
     add_publishing(push)
     push.set_defaults(run=run_push)
 
@@ -73,7 +82,7 @@ def add_colorize(commands: argparse._SubParsersAction) -> None:
     )
     colorize.add_argument("-b", "--boldness", type=float, default=1.0, help=BOLDNESS)
     colorize.add_argument(
-        "--pool", type=int, help="draw so many, and write the n that differ most and are believable"
+        "--pool", type=int, help="of so many draws, write the N that differ most and are believable"
     )
     colorize.add_argument(
         "--hint",
@@ -81,7 +90,7 @@ def add_colorize(commands: argparse._SubParsersAction) -> None:
         default=[],
         type=hint,
         metavar="X,Y,#RRGGBB[,REACH]",
-        help="give the colour at a pixel of the photo; may be repeated",
+        help="the colour of a pixel of the photo, and how far the rest may follow; may be repeated",
     )
     add_looks(colorize)
     colorize.set_defaults(run=run_colorize)
@@ -94,7 +103,7 @@ def add_transfer(commands: argparse._SubParsersAction) -> None:
     transfer.add_argument(
         "--keep",
         type=float,
-        help="how much of its colours counts, 0 to 1 (default: 0.9 of the tint, 0.4 of the rest)",
+        help="how much of the reference counts, 0 to 1 (default: 0.9 of the tint, 0.4 of the rest)",
     )
     add_looks(transfer)
     transfer.set_defaults(run=run_transfer)
@@ -107,8 +116,12 @@ def add_interpolate(commands: argparse._SubParsersAction) -> None:
     add_photos(interpolate, formats=("webp", "gif", "mp4", "png", "jpg"))
     interpolate.add_argument("-b", "--boldness", type=float, default=1.0, help=BOLDNESS)
     interpolate.add_argument("--steps", type=int, default=24, help="frames (default 24)")
-    interpolate.add_argument("--from", dest="a", type=int, default=1, help="answer A (default 1)")
-    interpolate.add_argument("--to", dest="b", type=int, default=2, help="answer B (default 2)")
+    interpolate.add_argument(
+        "--from", dest="a", type=int, default=1, help="begin with answer A (default 1)"
+    )
+    interpolate.add_argument(
+        "--to", dest="b", type=int, default=2, help="end with answer B (default 2)"
+    )
     interpolate.add_argument(
         "--size", type=int, default=1280, help="longer side of a film in pixels (default 1280)"
     )
@@ -117,29 +130,35 @@ def add_interpolate(commands: argparse._SubParsersAction) -> None:
 
 def add_manifest(commands: argparse._SubParsersAction) -> None:
     manifest = commands.add_parser("manifest", help="read what was done in a folder of results")
-    manifest.add_argument("folder", type=Path, help="what was given as --out")
+    manifest.add_argument("folder", type=Path, help="the folder that was given as --out")
     views = manifest.add_mutually_exclusive_group()
     views.add_argument("--errors", action="store_true", help="list the photos that failed, and why")
-    views.add_argument("--oddest", type=int, metavar="N", help="list the oddest colourings")
-    views.add_argument("--parquet", type=Path, metavar="FILE", help="write it as a Parquet file")
+    views.add_argument(
+        "--oddest", type=int, metavar="N", help="list the N colourings that came out oddest"
+    )
+    views.add_argument(
+        "--parquet", type=Path, metavar="FILE", help="write it all into a Parquet file"
+    )
     manifest.set_defaults(run=run_manifest)
 
 
 def add_app(commands: argparse._SubParsersAction) -> None:
     app = commands.add_parser("app", help="start the app, a local web page")
-    app.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
+    app.add_argument("-m", "--model", default="imagenet", help=MODEL)
     app.add_argument("--host", help="default 127.0.0.1; 0.0.0.0 lets other machines in")
     app.add_argument("--port", type=int, help="default 7860, or the next that is free")
-    app.add_argument("--root-path", help="where a reverse proxy has the app, such as /colours")
-    app.add_argument("--share", action="store_true", help="a public link, by way of Gradio")
+    app.add_argument("--root-path", help="where a proxy serves the app, such as /colours")
+    app.add_argument(
+        "--share", action="store_true", help="make a public link through Gradio's servers"
+    )
     app.add_argument("--open", action="store_true", help="open it in a browser")
-    app.add_argument("--memory", type=int, help="MB for all visitors' photos and answers")
-    app.add_argument("--disk", type=int, help="MB for all visitors' files")
-    app.add_argument("--waiting", type=int, help="how many visitors may wait for colours")
+    app.add_argument("--memory", type=int, help="MB for all photos and answers (default 300)")
+    app.add_argument("--disk", type=int, help="MB for all visitors' files (default 2000)")
+    app.add_argument("--waiting", type=int, help="how many may wait for colours (default 32)")
     app.add_argument(
         "--loading",
         choices=("nothing", "published", "anything"),
-        help="models that visitors may load (default: anything, and nothing for other machines)",
+        help="models that visitors may load (default: anything; nothing once others can reach it)",
     )
     app.set_defaults(run=run_app)
 
@@ -148,22 +167,26 @@ def add_photos(
     parser: argparse.ArgumentParser, formats: Sequence[str] = ("png", "jpg", "tif", "webp")
 ) -> None:
     """Options of all commands that take photos."""
-    parser.add_argument("photos", nargs="+", type=Path, help="photos or folders of photos")
+    parser.add_argument("photos", nargs="+", type=Path, help="photos, folders or ZIP archives")
     parser.add_argument(
-        "-o", "--out", type=Path, default=Path("."), help="folder to write to, or a file"
+        "-o", "--out", type=Path, default=Path("."), help="folder (default .) or file to write"
     )
     parser.add_argument("-s", "--seed", type=int, help="the same seed gives the same colours")
-    parser.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
+    parser.add_argument("-m", "--model", default="imagenet", help=MODEL)
     parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
-    parser.add_argument("--format", choices=formats, default=formats[0], help="format of the files")
     parser.add_argument(
-        "--overwrite", action="store_true", help="in folders, do photos again that are done"
+        "--format", choices=formats, default=formats[0], help="of the files (default %(default)s)"
     )
     parser.add_argument(
-        "--recolor", action="store_true", help="in folders, do photos that have colours, too"
+        "--overwrite", action="store_true", help="in folders, do finished photos again"
     )
     parser.add_argument(
-        "--workers", type=int, help="processes, one core each (default: as many as are fastest)"
+        "--recolor", action="store_true", help="in folders, also do photos that have colours"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        help="number of processes, one core each (default: as many as are fastest)",
     )
     parser.add_argument("--pages", action="store_true", help="do all pages and frames of a file")
 
@@ -171,13 +194,13 @@ def add_photos(
 def add_looks(parser: argparse.ArgumentParser) -> None:
     """Options of all commands that write single pictures."""
     parser.add_argument(
-        "--intensity", type=float, default=1.0, help="below 1 paler, above 1 stronger, up to 3"
+        "--intensity", type=float, default=1.0, help="0 to 3; below 1 paler, above 1 stronger"
     )
     parser.add_argument(
         "--enlargement",
         choices=("guided", "joint-bilateral"),
         default="guided",
-        help="of colours: ours (default), or that of Ardizzone et al. 2019, which is slow",
+        help="of the colours: guided (default), or as in Ardizzone et al. 2019, which is slow",
     )
     parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP (default 95)")
 
@@ -196,7 +219,7 @@ def hint(text: str) -> tuple[float, float, str] | tuple[float, float, str, float
         x, y, color, *reach = text.split(",")
         return (float(x), float(y), color, *map(float, reach))
     except ValueError:
-        message = f"{text!r} is not a hint; give X,Y,#RRGGBB, such as 310,420,#aa3311"
+        message = f"{text!r} is not a hint; give X,Y,#RRGGBB[,REACH], such as 310,420,#aa3311"
         raise argparse.ArgumentTypeError(message) from None
 
 
