@@ -72,7 +72,7 @@ def check_seed(seed: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Latent:
-    """z of one or several samples, by level, coarse first: {"1x1": (N, 2, 1, 1), ...}.
+    """The noise z of one or more samples, by level, coarse first: {"mood": (N, 2, 1, 1), ...}.
 
     Two latents are equal if all their values are.
 
