@@ -129,8 +129,10 @@ def status(box: Lightbox) -> str:
     if not box.sheets:
         return NO_PHOTO
     failed = sum(bool(sheet.problem) for sheet in box.sheets)
-    count = "1 photo" if len(box.sheets) == 1 else f"{len(box.sheets)} photos"
-    return f"{count}; {failed} cannot be used." if failed else f"{count}."
+    count, which = f"{len(box.sheets)} photos", failed
+    if len(box.sheets) == 1:
+        count, which = "1 photo", "it"
+    return f"{count}, but {which} cannot be used." if failed else f"{count}."
 
 
 def why(box: Lightbox) -> str:
