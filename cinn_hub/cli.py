@@ -152,7 +152,7 @@ def add_app(commands: argparse._SubParsersAction) -> None:
         "--share", action="store_true", help="make a public link through Gradio's servers"
     )
     app.add_argument("--open", action="store_true", help="open it in a browser")
-    app.add_argument("--memory", type=int, help="MB for all photos and answers (default 300)")
+    app.add_argument("--memory", type=int, help="MB for all photos and answers (default 200)")
     app.add_argument("--disk", type=int, help="MB for all visitors' files (default 2000)")
     app.add_argument("--waiting", type=int, help="how many may wait for colours (default 32)")
     app.add_argument(
