@@ -14,6 +14,7 @@ from cinn_hub.conversion import convert
 from cinn_hub.errors import (
     CheckpointError,
     CinnHubError,
+    DigitError,
     OfflineError,
     PhotoError,
     UnknownModelError,
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CheckpointError",
     "CinnHubError",
+    "DigitError",
     "OfflineError",
     "PhotoError",
     "UnknownModelError",

@@ -134,7 +134,7 @@ def add_manifest(commands: argparse._SubParsersAction) -> None:
     views = manifest.add_mutually_exclusive_group()
     views.add_argument("--errors", action="store_true", help="list the photos that failed, and why")
     views.add_argument(
-        "--oddest", type=int, metavar="N", help="list the N colourings that came out oddest"
+        "--oddest", type=positive, metavar="N", help="list the N colourings that came out oddest"
     )
     views.add_argument(
         "--parquet", type=Path, metavar="FILE", help="write it all into a Parquet file"
@@ -144,7 +144,7 @@ def add_manifest(commands: argparse._SubParsersAction) -> None:
 
 def add_app(commands: argparse._SubParsersAction) -> None:
     app = commands.add_parser("app", help="start the app, a local web page")
-    app.add_argument("-m", "--model", default="imagenet", help=MODEL)
+    app.add_argument("-m", "--model", help=MODEL)
     app.add_argument("--host", help="default 127.0.0.1; 0.0.0.0 lets other machines in")
     app.add_argument("--port", type=int, help="default 7860, or the next that is free")
     app.add_argument("--root-path", help="where a proxy serves the app, such as /colours")
@@ -158,7 +158,8 @@ def add_app(commands: argparse._SubParsersAction) -> None:
     app.add_argument(
         "--loading",
         choices=("nothing", "published", "anything"),
-        help="models that visitors may load (default: anything; nothing once others can reach it)",
+        help="models that visitors may load (default: anything; nothing once others can reach "
+        "the app, who never load folders)",
     )
     app.set_defaults(run=run_app)
 
@@ -221,6 +222,12 @@ def hint(text: str) -> tuple[float, float, str] | tuple[float, float, str, float
     except ValueError:
         message = f"{text!r} is not a hint; give X,Y,#RRGGBB[,REACH], such as 310,420,#aa3311"
         raise argparse.ArgumentTypeError(message) from None
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 1 or more")
+    return int(text)
 
 
 def run_colorize(options: argparse.Namespace) -> None:

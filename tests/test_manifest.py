@@ -215,6 +215,9 @@ def test_what_it_tells(run, tell, folder):
     lines = tell("--oddest", 2)[1].out.splitlines()
     odd = rows("SELECT file FROM results ORDER BY distance DESC LIMIT 2")
     assert [line.split("  ")[0] for line in lines] == [f"out/{file}" for (file,) in odd]
+    for number in ("0", "-1", "two"):
+        with pytest.raises(SystemExit):
+            tell("--oddest", number)
 
 
 def test_parquet(run, tell, folder):
