@@ -10,19 +10,20 @@ import runpy
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cinn_hub
 from cinn_hub import audit, tasks
-from cinn_hub.album import ENDING, find_jobs, is_file_name, make_folder
+from cinn_hub.album import ENDING, find_jobs, is_file_name
+from cinn_hub.archives import is_zip
 from cinn_hub.conversion import DTYPES
 from cinn_hub.errors import CinnHubError
-from cinn_hub.files import reason_of
+from cinn_hub.files import make_folder, reason_of
 from cinn_hub.manifest import Manifest
 from cinn_hub.running import SomeFailed, run_all
+from cinn_hub.storage import storage_at
 
 if TYPE_CHECKING:
     from cinn_hub.colorizing import ColorModel
@@ -117,7 +118,7 @@ def add_interpolate(commands: argparse._SubParsersAction) -> None:
 
 def add_manifest(commands: argparse._SubParsersAction) -> None:
     manifest = commands.add_parser("manifest", help="read what was done in a folder of results")
-    manifest.add_argument("folder", type=Path, help="what was given as --out")
+    manifest.add_argument("folder", type=storage_at, help="what was given as --out")
     views = manifest.add_mutually_exclusive_group()
     views.add_argument("--errors", action="store_true", help="list the photos that failed, and why")
     views.add_argument("--oddest", type=int, metavar="N", help="list the oddest colourings")
@@ -150,7 +151,11 @@ def add_photos(
     """Options of all commands that take photos."""
     parser.add_argument("photos", nargs="+", type=Path, help="photos or folders of photos")
     parser.add_argument(
-        "-o", "--out", type=Path, default=Path("."), help="folder to write to, or a file"
+        "-o",
+        "--out",
+        type=storage_at,
+        default=".",
+        help="folder to write to, or a file, or an address such as s3://bucket/folder",
     )
     parser.add_argument("-s", "--seed", type=int, help="the same seed gives the same colours")
     parser.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
@@ -162,8 +167,12 @@ def add_photos(
     parser.add_argument(
         "--recolor", action="store_true", help="in folders, do photos that have colours, too"
     )
-    parser.add_argument(
+    hands = parser.add_mutually_exclusive_group()
+    hands.add_argument(
         "--workers", type=int, help="processes, one core each (default: as many as are fastest)"
+    )
+    hands.add_argument(
+        "--ray", metavar="ADDRESS", help="a Ray cluster that does the work, such as head:6379"
     )
     parser.add_argument("--pages", action="store_true", help="do all pages and frames of a file")
 
@@ -203,7 +212,7 @@ def hint(text: str) -> tuple[float, float, str] | tuple[float, float, str, float
 def run_colorize(options: argparse.Namespace) -> None:
     from cinn_hub.latent import check_count
 
-    is_file = is_file_name(options.out)
+    is_file = is_file_name(options.out.folder)
     options.n = options.n if options.n is not None else 1 if is_file else 8
     check_count(options.n)
     run_task(options, tasks.colorize)
@@ -227,26 +236,29 @@ def run_task(options: argparse.Namespace, make: tasks.Make, ending: str = ENDING
 
     ending: pattern of what the command adds to names.
     """
-    is_file = is_file_name(options.out)
+    out = options.out.folder
+    is_file = is_file_name(out)
     if is_file:
-        options.format = options.out.suffix.lower().lstrip(".")
+        options.format = out.suffix.lower().lstrip(".")
     if options.workers is not None and options.workers < 1:
         raise CinnHubError(f"--workers is {options.workers}; it must be 1 or more.")
-    jobs = find_jobs(options.photos, options.out, ending)
+    if options.ray and (archive := next(filter(is_zip, options.photos), None)):
+        raise CinnHubError(
+            f"{archive} is an archive; unpack it into a folder that all machines share."
+        )
+    jobs = find_jobs(options.photos, out, ending)
     model = tasks.load_model(options)
     if model.device.type != "cpu" and options.workers is None:
         options.workers = 1
     task = make(options, model)
     if is_file and (len(task.endings) > 1 or options.pages):
-        raise CinnHubError(
-            f"{options.out} is one file; give a folder to write several pictures to."
-        )
+        raise CinnHubError(f"{out} is one file; give a folder to write several pictures to.")
     options.judge = any(job.found for job in jobs)
     with open_manifest(options, task, model) if options.judge else nullcontext() as manifest:
         draw_seed(options)
-        start = partial(tasks.load_work, make, options)
+        engine = tasks.engine_of(options, make, model, jobs)
         kept = (options.overwrite, options.recolor, options.pages)
-        run_all(jobs, task.endings, task.work, *kept, manifest, start, options.workers)
+        run_all(jobs, task.endings, task.work, *kept, manifest, options.out, engine)
 
 
 @contextmanager
@@ -254,7 +266,7 @@ def open_manifest(
     options: argparse.Namespace, task: tasks.Task, model: ColorModel
 ) -> Iterator[Manifest]:
     """The manifest of a run over folders; its seed is that of the run that it goes on with."""
-    make_folder(options.out)
+    make_folder(options.out.folder)
     with closing(Manifest(options.out, task.name, tasks.settings_of(options, model))) as manifest:
         draw_seed(options, None if options.overwrite else manifest.seed())
         manifest.settings["seed"] = options.seed

@@ -11,10 +11,10 @@ from helpers import ROOT
 FLOORS = (
     ("errors",),
     ("files", "color", "color_classes", "registry", "flow", "archives"),
-    ("config", "tensors", "pickles", "manifest", "processes"),
-    ("photos", "latent", "guidance", "palette", "selection", "networks", "checkpoints"),
+    ("config", "tensors", "pickles", "storage", "processes"),
+    ("photos", "latent", "guidance", "palette", "selection", "networks", "checkpoints", "manifest"),
     ("cards", "hub"),
-    ("model", "colorization", "animation", "album", "audit"),
+    ("model", "colorization", "animation", "album", "audit", "cluster"),
     ("seeing",),
     ("colorizing", "writing", "running"),
     ("models",),
