@@ -47,13 +47,17 @@ class Cluster:
         shared = [Path(os.path.abspath(path)) for path in self.shared]
         begin = partial(begin_there, start, os.getcwd(), shared)
         needs = {"num_cpus": 1, "num_gpus": int(self.gpu), "memory": BYTES_PER_PROCESS}
-        task = ray.remote(**needs)(lambda item: work_of(begin)(item))
+
+        @ray.remote(**needs)
+        def color(item: T) -> R:
+            return work_of(begin)(item)
+
         left, running = iter(items), {}
         try:
             while True:
                 cores = ray.cluster_resources().get("CPU", 1)  # machines may come and go
-                for item in islice(left, max(0, int(AHEAD * cores) - len(running))):
-                    running[task.remote(item)] = item
+                for item in islice(left, max(0, AHEAD * int(cores) - len(running))):
+                    running[color.remote(item)] = item
                 if not running:
                     return
                 [done], _ = ray.wait(list(running))

@@ -102,7 +102,8 @@ class RemoteStorage(Storage):
     def put(self, file: Path, path: Path) -> None:
         """What object storage takes appears there when it is complete."""
         with self.one_sentence():
-            self.system.makedirs(self.system._parent(self.place(path)), exist_ok=True)
+            if not self.system.async_impl:  # object storage has no folders, and makes buckets instead
+                self.system.makedirs(self.place(path.parent), exist_ok=True)
             self.system.put_file(str(file), self.place(path))
 
     @property
