@@ -102,9 +102,10 @@ class RemoteStorage(Storage):
     def put(self, file: Path, path: Path) -> None:
         """What object storage takes appears there when it is complete."""
         with self.one_sentence():
-            if not self.system.async_impl:  # object storage has no folders, and makes buckets instead
-                self.system.makedirs(self.place(path.parent), exist_ok=True)
-            self.system.put_file(str(file), self.place(path))
+            place = self.place(path)
+            if not self.system.async_impl:  # object storage has no folders; it would make buckets
+                self.system.makedirs(place.rpartition("/")[0], exist_ok=True)
+            self.system.put_file(str(file), place)
 
     @property
     def system(self) -> AbstractFileSystem:
