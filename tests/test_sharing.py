@@ -46,7 +46,7 @@ def started(places, processes, task, out, *more):
         start += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     photos = str(places / "photos")
     words = ["--data", photos, "--held-out", photos, "--init", str(places / "model")]
-    words += ["--out", str(places / out), "--batch", "4", *more]
+    words += ["--out", str(places / out), "--batch", "8", *more]
     if task == "flow":
         words += ["--caches", str(places / "caches")]
     return subprocess.Popen(
