@@ -130,8 +130,8 @@ def test_machines_must_see_the_same_files_and_have_the_same_model(folder):
     with pytest.raises(CinnHubError, match="does not see .*nowhere"):
         begin_there(lambda: pytest.fail("It began."), ".", [folder / "album", folder / "nowhere"])
     options = build_parser().parse_args(["colorize", "album", "-m", "model", "-n", "1"])
-    weights = tasks.load_model(options).fingerprint
-    assert callable(tasks.load_work(tasks.colorize, options, cinn_hub.__version__, weights))
-    for version, weights in (("0.0", weights), (cinn_hub.__version__, "other")):
+    same = cinn_hub.__version__, tasks.load_model(options).fingerprint
+    assert callable(tasks.load_work(tasks.colorize, options, *same))
+    for other in (("0.0", same[1]), (same[0], "other")):
         with pytest.raises(CinnHubError, match="install the same on all machines"):
-            tasks.load_work(tasks.colorize, options, version, weights)
+            tasks.load_work(tasks.colorize, options, *other)

@@ -269,7 +269,7 @@ class Trainer:
         """Takes up an interrupted training; None where there is none."""
         if not self.path.exists():
             return None
-        state = torch.load(self.path, map_location=self.accelerator.device, weights_only=True)
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
         self.task.load_state_dict(state["task"])
         self.progress = Progress(**state["progress"])
         if self.progress.stage >= len(self.stages):
