@@ -336,8 +336,8 @@ def rate(done: float, steps: int, decay: float = 0.4) -> float:
 
 
 def forever(batches: Iterable[Any]) -> Iterator[tuple[Any, int]]:
-    """The batches again and again, except those without a colour photo, in any process; and how
-    many pictures each has in all processes."""
+    """The batches again and again, each with the number of its pictures in all processes; those in
+    which a process has no colour photo are left out."""
     while True:
         found = False
         for batch in batches:
