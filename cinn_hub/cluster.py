@@ -15,6 +15,8 @@ from typing import TypeVar
 from cinn_hub.errors import CinnHubError
 from cinn_hub.processes import AHEAD, BYTES_PER_PROCESS, use_one_core
 
+SECONDS = 10  # that the head of a cluster has to answer
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -72,10 +74,13 @@ def connected(address: str):  # noqa: ANN201 - the module ray
         import ray
     except ImportError as error:
         raise CinnHubError('--ray needs Ray: pip install "cinn-hub[ray]".') from error
+    host, _, port = address.rpartition(":")
     try:
+        if host and port.isdigit():  # Ray itself would try for minutes
+            socket.create_connection((host.removeprefix("ray://"), int(port)), SECONDS).close()
         ray.init(address, log_to_driver=False, logging_level="error")
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
         raise CinnHubError(f"The Ray cluster {address} cannot be reached: {reason}.") from error
     return ray
 

@@ -120,6 +120,14 @@ def test_ray_that_is_not_installed_is_one_sentence(folder, monkeypatch, capsys):
     assert 'pip install "cinn-hub[ray]"' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "nonsense", "host:99999", "no host:1"])
+def test_clusters_that_cannot_be_reached_are_one_sentence(folder, capsys, address):
+    pytest.importorskip("ray")
+    assert main(["colorize", "album", "-o", "out", "-m", "model", "--ray", address]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"The Ray cluster {address} cannot be reached" in line and not line.endswith("..")
+
+
 def test_archives_are_not_given_to_a_cluster(folder, capsys):
     (folder / "album.zip").write_bytes(b"")
     assert main(["colorize", "album.zip", "-m", "model", "--ray", "head:6379"]) == 2
