@@ -167,11 +167,11 @@ def add_photos(
     parser.add_argument(
         "--recolor", action="store_true", help="in folders, do photos that have colours, too"
     )
-    hands = parser.add_mutually_exclusive_group()
-    hands.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--workers", type=int, help="processes, one core each (default: as many as are fastest)"
     )
-    hands.add_argument(
+    where.add_argument(
         "--ray", metavar="ADDRESS", help="a Ray cluster that does the work, such as head:6379"
     )
     parser.add_argument("--pages", action="store_true", help="do all pages and frames of a file")

@@ -166,14 +166,14 @@ class Manifest:
         self.path = self.folder / NAME
         self.settings = json.loads(json.dumps(settings or {}))  # as it will be read again
         self.run: int | None = None
+        self.sent = time.monotonic()
         storage.fetch(self.path)
         with self.one_sentence():
             self.database = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
             (version,) = self.database.execute("PRAGMA user_version").fetchone()
             if version not in (0, VERSION):
-                raise CinnHubError(
-                    f"{self.path} has version {version}; this cinn_hub reads {VERSION}."
-                )
+                name = storage.name(self.path)
+                raise CinnHubError(f"{name} has version {version}; this cinn_hub reads {VERSION}.")
             self.database.executescript(f"{TABLES} PRAGMA user_version = {VERSION};")
 
     @classmethod
@@ -186,8 +186,8 @@ class Manifest:
         storage.fetch(path := storage.folder / NAME)
         if not path.is_file():
             raise CinnHubError(
-                f"{storage.name(storage.folder)} has no {NAME}; it is written when folders of "
-                "photos are coloured."
+                f"There is no {storage.name(path)}; it is written when folders of photos are "
+                "coloured."
             )
         return cls(storage)
 
@@ -196,7 +196,8 @@ class Manifest:
         try:
             yield
         except sqlite3.Error as error:
-            raise CinnHubError(f"The manifest {self.path} cannot be used: {error}.") from error
+            name = self.storage.name(self.path)
+            raise CinnHubError(f"The manifest {name} cannot be used: {error}.") from error
 
     def close(self) -> None:
         self.database.close()

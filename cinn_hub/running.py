@@ -149,6 +149,8 @@ def outcomes(
     say: Say,
 ) -> Iterator[tuple[Job, Outcome]]:
     """Does the jobs where the engine does them; what is said of each is printed."""
+    if not jobs:  # then a cluster is not even needed
+        return
     workers = best_workers(len(jobs)) if engine.workers is None else engine.workers
     if engine.start is None or (engine.cluster is None and workers == 1):
         if len(jobs) > 1:

@@ -166,7 +166,7 @@ def engine_of(
     start = partial(load_work, make, options, cinn_hub.__version__, model.fingerprint)
     if not options.ray:
         return Engine(start, options.workers)
-    shared = [jobs[0].photo]
+    shared = [next(job.photo for job in jobs if os.path.exists(job.photo))]
     if options.judge and not isinstance(options.out, RemoteStorage):
         shared.append(options.out.folder / NAME)
     return Engine(start, cluster=Cluster(options.ray, shared, model.device.type == "cuda"))

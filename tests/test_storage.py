@@ -58,6 +58,8 @@ def contents(memory):
 
 def test_an_address_gets_what_a_folder_gets(run, folder, memory, capsys):
     assert run("-s", 1, out="here")[0] == 0
+    assert main(["manifest", OUT]) == 2
+    assert f"There is no {OUT}/manifest.sqlite" in capsys.readouterr().err
     code, output = run("-s", 1)
     here = {p.relative_to("here").as_posix(): p.read_bytes() for p in Path("here").rglob("*.png")}
     assert code == 0 and contents(memory) == here and len(here) == 6
