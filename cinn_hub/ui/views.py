@@ -142,14 +142,6 @@ def why(box: Lightbox) -> str:
     return ""
 
 
-def after_reload(photos: int) -> tuple[str, int]:
-    """The status of a page that begins anew, and how many photos it holds."""
-    if not photos:
-        return NO_PHOTO, 0
-    count = "The photo" if photos == 1 else f"The {photos} photos"
-    return f"{count} from before the reload went with it; add them again.", 0
-
-
 def progress(sheets: Sequence[Sheet], done: int) -> str:
     """Which photo of how many is in work."""
     return f"Colouring photo {done + 1} of {len(sheets)}: {sheets[done].name}"
