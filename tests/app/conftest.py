@@ -15,8 +15,8 @@ QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component
 
 @pytest.fixture(scope="session")
 def address():
-    with running_app(sys.executable, ROOT, HF_HUB_OFFLINE="1") as address:
-        yield address
+    with running_app(sys.executable, ROOT, HF_HUB_OFFLINE="1") as app:
+        yield app.address
 
 
 @pytest.fixture(scope="session")
@@ -27,10 +27,18 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def context(browser):
+    """Tabs of one browser: its cache has the scripts of the page from the first one on."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(WAIT)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def page(browser, address):
-    page = browser.new_page(viewport={"width": 1440, "height": 1000})
-    page.set_default_timeout(WAIT)
+def page(context, address):
+    page = context.new_page()
     page.goto(address)
     page.wait_for_selector("#go")
     yield page

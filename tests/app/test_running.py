@@ -5,12 +5,9 @@ docs/operations.md promises what is tested here.
 
 import http.server
 import os
-import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -23,14 +20,11 @@ from cinn_hub.ui.folder import LOCK, PREFIX
 HEALTH = "/gradio_api/queue/status"
 
 
-@contextmanager
-def app(folder, **environment):
-    """The app with temporary files in this folder: its address."""
+def running(folder, **environment):
+    """The app with temporary files in this folder."""
     folder.mkdir(exist_ok=True)
-    with running_app(
-        sys.executable, ROOT, HF_HUB_OFFLINE="1", TMPDIR=str(folder), **environment
-    ) as address:
-        yield address
+    place = {"HF_HUB_OFFLINE": "1", "TMPDIR": str(folder)}
+    return running_app(sys.executable, ROOT, **place, **environment)
 
 
 def files_in(folder):
@@ -51,61 +45,41 @@ def photo(tmp_path):
     return path
 
 
-def test_sigterm_leaves_no_photo(tmp_path, photo):
-    with app(tmp_path / "files") as address:
-        colored(address, photo)
+def test_sigterm_leaves_no_photo_and_the_log_has_no_names(tmp_path, photo, capfd):
+    broken = tmp_path / "grandpa-secret.jpg"
+    broken.write_bytes(b"\xff\xd8\xff" + bytes(100))
+    with running(tmp_path / "files") as app:
+        client = colored(app.address, photo)
+        for bad, values in ((broken, {}), (photo, {"n": 99}), (photo, {"seed": "secret"})):
+            with pytest.raises(AppError):
+                client.predict(handle_file(str(bad)), **values, api_name="/colorize")
         assert any("grandma-secret" in path.name for path in files_in(tmp_path / "files"))
     assert files_in(tmp_path / "files") == []  # `running_app` has sent SIGTERM
+    log = "".join(capfd.readouterr())
+    assert "Running on" in log
+    assert "secret" not in log and "grandma" not in log and "Traceback" not in log
 
 
 def test_what_a_killed_app_left_is_deleted_by_the_next_one(tmp_path, photo):
     place = tmp_path / "files"
-    with app(place) as address:
-        colored(address, photo)
+    with running(place) as app:
+        colored(app.address, photo)
         killed = {path for path in place.glob(f"{PREFIX}*")}
-        end_all(place, signal.SIGKILL)
-        assert any("grandma-secret" in path.name for path in files_in(place))
-        for folder in killed:
-            os.utime(folder / LOCK, (time.time() - 60,) * 2)
-        with app(place):
-            assert not any(folder.exists() for folder in killed)
-            assert not any("grandma-secret" in path.name for path in files_in(place))
+        app.process.kill()
+        app.process.wait()
+    assert any("grandma-secret" in path.name for path in files_in(place))
+    for folder in killed:
+        os.utime(folder / LOCK, (time.time() - 60,) * 2)
+    with running(place):
+        assert not any(folder.exists() for folder in killed)
+        assert not any("grandma-secret" in path.name for path in files_in(place))
 
 
-def end_all(place, number):
-    """Sends a signal to the app whose temporary files are there."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (process / "environ").read_bytes().split(b"\0")
-            is_app = b"app.py" in (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if is_app and f"TMPDIR={place}".encode() in environment:
-            os.kill(int(process.name), number)
-    time.sleep(1)
-
-
-def test_the_log_has_no_names_of_photos(tmp_path, photo, capfd):
-    broken = tmp_path / "grandpa-secret.jpg"
-    broken.write_bytes(b"\xff\xd8\xff" + bytes(100))
-    with app(tmp_path / "files") as address:
-        client = colored(address, photo)
-        for bad, values in ((broken, {}), (photo, {"n": 99}), (photo, {"seed": "secret"})):
-            with pytest.raises(AppError):
-                client.predict(handle_file(str(bad)), **values, api_name="/colorize")
-    said = "".join(capfd.readouterr())
-    assert "Running on" in said
-    assert "secret" not in said and "grandma" not in said and "Traceback" not in said
-
-
-def test_strangers_load_no_model_unless_it_is_published(tmp_path, small_model):
-    with app(tmp_path / "files", GRADIO_SERVER_NAME="0.0.0.0") as address:
-        endpoints = Client(address, verbose=False).view_api(return_format="dict")
-        assert "/load_model" not in endpoints["named_endpoints"]
+def test_strangers_load_published_models_alone_where_the_operator_lets_them(tmp_path, small_model):
     small_model.save(tmp_path / "tiny")
     options = {"GRADIO_SERVER_NAME": "0.0.0.0", "CINN_HUB_LOADING": "published"}
-    with app(tmp_path / "files", **options) as address:
-        client = Client(address, verbose=False)
+    with running(tmp_path / "files", **options) as app:
+        client = Client(app.address, verbose=False)
         assert "**imagenet**" in client.predict("imagenet", api_name="/load_model")[0]
         for name in (str(tmp_path / "tiny"), "/etc", "weights/imagenet"):
             with pytest.raises(AppError, match="No published model is called|Hub"):
@@ -146,8 +120,8 @@ class Proxy(http.server.BaseHTTPRequestHandler):
 
 
 def test_behind_a_reverse_proxy_under_a_path(tmp_path, photo):
-    with app(tmp_path / "files", GRADIO_ROOT_PATH="/colours") as address:
-        Proxy.target = address
+    with running(tmp_path / "files", GRADIO_ROOT_PATH="/colours") as app:
+        Proxy.target = app.address
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -161,11 +135,13 @@ def test_behind_a_reverse_proxy_under_a_path(tmp_path, photo):
             server.shutdown()
 
 
-def test_memory_and_lines_are_as_set(tmp_path, photo):
-    with app(tmp_path / "files", CINN_HUB_MEMORY="16", CINN_HUB_WAITING="1") as address:
-        answer = httpx.get(address + HEALTH, trust_env=False)
+def test_memory_and_lines_are_as_set_and_strangers_load_no_model(tmp_path):
+    options = {"CINN_HUB_MEMORY": "16", "CINN_HUB_WAITING": "1", "GRADIO_SERVER_NAME": "0.0.0.0"}
+    with running(tmp_path / "files", **options) as app:
+        answer = httpx.get(app.address + HEALTH, trust_env=False)
         assert answer.status_code == 200 and answer.json()["queue_size"] == 0
-        clients = [Client(address, verbose=False) for _ in range(8)]
+        clients = [Client(app.address, verbose=False) for _ in range(8)]
+        assert "/load_model" not in clients[0].view_api(return_format="dict")["named_endpoints"]
         jobs = [
             c.submit(handle_file(str(ROOT / "examples" / "cat.jpg")), n=4, api_name="/colorize")
             for c in clients
