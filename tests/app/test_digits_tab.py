@@ -104,9 +104,7 @@ def test_sliders_change_the_hand(tab):
 
 def test_the_code_runs_as_it_is_shown(tab, tmp_path):
     code = code_on(tab, "cinn_hub.load", key="digits-")
-    run_code(code, tmp_path / "any")
-    names = {}
-    exec(code, names)
+    names = run_code(code, tmp_path / "any")
     assert names["same_hand"].shape[-3:] == names["slanted"].shape[-3:] == (1, 28, 28)
     assert len(names["between"]) == 9
 
