@@ -104,6 +104,13 @@ def running_app(python: Path | str, folder: Path, **environment: str) -> Iterato
         process.wait(60)
 
 
+def api_client(address: str) -> Any:
+    """A client of the app's API that is patient: by itself it gives up after 5 seconds."""
+    from gradio_client import Client  # takes long, and few tests need it
+
+    return Client(address, verbose=False, httpx_kwargs={"timeout": WAIT / 1000})
+
+
 def answers(address: str) -> bool:
     """Whether a server is there."""
     try:

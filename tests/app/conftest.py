@@ -10,7 +10,10 @@ from playwright.sync_api import sync_playwright
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+FLAGS = [
+    *("--no-sandbox", "--disable-background-networking", "--disable-component-update"),
+    "--process-per-site",  # all tabs in one process, which compiles the page's scripts once
+]
 
 
 @pytest.fixture(scope="session")
@@ -22,16 +25,17 @@ def address():
 @pytest.fixture(scope="session")
 def browser():
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
-def context(browser):
-    """Tabs of one browser: its cache has the scripts of the page from the first one on."""
+def context(browser, address):
+    """Where tabs are opened; one that stays keeps their process alive from test to test."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     context.set_default_timeout(WAIT)
+    context.new_page().goto(f"{address}/theme.css")
     yield context
     context.close()
 

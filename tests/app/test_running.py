@@ -11,9 +11,9 @@ import time
 
 import httpx
 import pytest
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
-from helpers import ROOT, color_picture, running_app
+from helpers import ROOT, WAIT, api_client, color_picture, running_app
 
 from cinn_hub.ui.folder import LOCK, PREFIX
 
@@ -27,12 +27,16 @@ def running(folder, **environment):
     return running_app(sys.executable, ROOT, **place, **environment)
 
 
+def get(url):
+    return httpx.get(url, trust_env=False, timeout=WAIT / 1000)
+
+
 def files_in(folder):
     return sorted(path for path in folder.glob(f"{PREFIX}*/**/*") if path.is_file())
 
 
 def colored(address, photo):
-    client = Client(address, verbose=False)
+    client = api_client(address)
     client.predict(handle_file(str(photo)), n=1, api_name="/colorize")
     client.predict(index=0, api_name="/save")
     return client
@@ -45,45 +49,29 @@ def photo(tmp_path):
     return path
 
 
-def test_sigterm_leaves_no_photo_and_the_log_has_no_names(tmp_path, photo, capfd):
-    broken = tmp_path / "grandpa-secret.jpg"
+def test_a_killed_app_leaves_photos_until_the_next_one_which_leaves_none(tmp_path, photo, capfd):
+    place, broken = tmp_path / "files", tmp_path / "grandpa-secret.jpg"
     broken.write_bytes(b"\xff\xd8\xff" + bytes(100))
-    with running(tmp_path / "files") as app:
-        client = colored(app.address, photo)
-        for bad, values in ((broken, {}), (photo, {"n": 99}), (photo, {"seed": "secret"})):
-            with pytest.raises(AppError):
-                client.predict(handle_file(str(bad)), **values, api_name="/colorize")
-        assert any("grandma-secret" in path.name for path in files_in(tmp_path / "files"))
-    assert files_in(tmp_path / "files") == []  # `running_app` has sent SIGTERM
-    log = "".join(capfd.readouterr())
-    assert "Running on" in log
-    assert "secret" not in log and "grandma" not in log and "Traceback" not in log
-
-
-def test_what_a_killed_app_left_is_deleted_by_the_next_one(tmp_path, photo):
-    place = tmp_path / "files"
     with running(place) as app:
         colored(app.address, photo)
-        killed = {path for path in place.glob(f"{PREFIX}*")}
+        killed = list(place.glob(f"{PREFIX}*"))
         app.process.kill()
         app.process.wait()
     assert any("grandma-secret" in path.name for path in files_in(place))
     for folder in killed:
         os.utime(folder / LOCK, (time.time() - 60,) * 2)
-    with running(place):
+    with running(place) as app:
         assert not any(folder.exists() for folder in killed)
         assert not any("grandma-secret" in path.name for path in files_in(place))
-
-
-def test_strangers_load_published_models_alone_where_the_operator_lets_them(tmp_path, small_model):
-    small_model.save(tmp_path / "tiny")
-    options = {"GRADIO_SERVER_NAME": "0.0.0.0", "CINN_HUB_LOADING": "published"}
-    with running(tmp_path / "files", **options) as app:
-        client = Client(app.address, verbose=False)
-        assert "**imagenet**" in client.predict("imagenet", api_name="/load_model")[0]
-        for name in (str(tmp_path / "tiny"), "/etc", "weights/imagenet"):
-            with pytest.raises(AppError, match="No published model is called|Hub"):
-                client.predict(name, api_name="/load_model")
+        client = colored(app.address, photo)
+        for bad, values in ((broken, {}), (photo, {"n": 99}), (photo, {"seed": "secret"})):
+            with pytest.raises(AppError):
+                client.predict(handle_file(str(bad)), **values, api_name="/colorize")
+        assert any("grandma-secret" in path.name for path in files_in(place))
+    assert files_in(place) == []  # `running_app` has sent SIGTERM
+    log = "".join(capfd.readouterr())
+    assert log.count("Running on") == 2
+    assert "secret" not in log and "grandma" not in log and "Traceback" not in log
 
 
 class Proxy(http.server.BaseHTTPRequestHandler):
@@ -126,26 +114,39 @@ def test_behind_a_reverse_proxy_under_a_path(tmp_path, photo):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             outside = f"http://127.0.0.1:{server.server_port}/colours"
-            config = httpx.get(f"{outside}/config", trust_env=False).json()
+            config = get(f"{outside}/config").json()
             assert config["root"].endswith("/colours")
             client = colored(outside + "/", photo)
             assert "/load_model" not in client.view_api(return_format="dict")["named_endpoints"]
-            assert httpx.get(outside + HEALTH, trust_env=False).status_code == 200
+            assert get(outside + HEALTH).status_code == 200
         finally:
             server.shutdown()
 
 
-def test_memory_and_lines_are_as_set_and_strangers_load_no_model(tmp_path):
-    options = {"CINN_HUB_MEMORY": "16", "CINN_HUB_WAITING": "1", "GRADIO_SERVER_NAME": "0.0.0.0"}
+@pytest.fixture
+def shared_app(tmp_path):
+    """Open to strangers, who may load published models; one of them may wait."""
+    options = {"GRADIO_SERVER_NAME": "0.0.0.0", "CINN_HUB_LOADING": "published"}
+    options |= {"CINN_HUB_MEMORY": "16", "CINN_HUB_WAITING": "1"}
     with running(tmp_path / "files", **options) as app:
-        answer = httpx.get(app.address + HEALTH, trust_env=False)
-        assert answer.status_code == 200 and answer.json()["queue_size"] == 0
-        clients = [Client(app.address, verbose=False) for _ in range(8)]
-        assert "/load_model" not in clients[0].view_api(return_format="dict")["named_endpoints"]
-        jobs = [
-            c.submit(handle_file(str(ROOT / "examples" / "cat.jpg")), n=4, api_name="/colorize")
-            for c in clients
-        ]
-        refused = [str(job.exception(120)) for job in jobs if job.exception(120)]
-        assert 0 < len(refused) < 8
-        assert all("people already wait for colours; please come back in" in r for r in refused)
+        yield app.address
+
+
+def test_strangers_load_published_models_alone_and_lines_are_as_set(
+    shared_app, tmp_path, small_model
+):
+    answer = get(shared_app + HEALTH)
+    assert answer.status_code == 200 and answer.json()["queue_size"] == 0
+    clients = [api_client(shared_app) for _ in range(8)]
+    jobs = [
+        c.submit(handle_file(str(ROOT / "examples" / "cat.jpg")), n=4, api_name="/colorize")
+        for c in clients
+    ]
+    refused = [str(job.exception(120)) for job in jobs if job.exception(120)]
+    assert 0 < len(refused) < 8
+    assert all("people already wait for colours; please come back in" in r for r in refused)
+    small_model.save(tmp_path / "tiny")
+    assert "**imagenet**" in clients[0].predict("imagenet", api_name="/load_model")[0]
+    for name in (str(tmp_path / "tiny"), "/etc", "weights/imagenet"):
+        with pytest.raises(AppError, match="No published model is called|Hub"):
+            clients[0].predict(name, api_name="/load_model")

@@ -38,7 +38,7 @@ class Client:
 
     def close(self) -> None:
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 def environment_of(endpoint: str, home: Path, **more: str) -> dict[str, str]:
