@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Processes that share the test files; the first ones, in tests/app, take longest.
-SHARED := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+SHARED := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 BROWSERS := chromium chromium-browser google-chrome
 
 .PHONY: demo venv test test-space lint clean browser
