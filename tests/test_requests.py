@@ -1,11 +1,11 @@
 """What is refused before a handler sees it, and what is said when a line is full."""
 
-import asyncio
 import math
 
 import gradio as gr
 import pytest
 from gradio.block_function import BlockFunction
+from helpers import run_async
 from PIL import Image
 
 from cinn_hub.errors import CinnHubError
@@ -142,7 +142,7 @@ def test_a_refusal_reaches_the_visitor_as_an_error_with_a_sentence(lines, monkey
     body = type("Body", (), {"session_hash": "visitor", "fn_index": 0})()
     monkeypatch.setattr("gradio.route_utils.get_fn", lambda *rest: lines.blocks.fns[0])
     monkeypatch.setattr(lines, "refusal", lambda handler: "Please come back in a minute.")
-    accepted, event_id, state = asyncio.run(lines.push(body, None, None))
+    accepted, event_id, state = run_async(lines.push(body, None, None))
     message = lines.pending_messages_per_session["visitor"].get_nowait()
     assert accepted and state == "success" and message.event_id == event_id
     assert not message.success and message.output["error"] == "Please come back in a minute."

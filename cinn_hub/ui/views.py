@@ -144,14 +144,6 @@ def why(box: Lightbox) -> str:
     return ""
 
 
-def after_reload(photos: int) -> tuple[str, int]:
-    """The status of a page that begins anew, and how many photos it holds."""
-    if not photos:
-        return NO_PHOTO, 0
-    gone = "your photo; add it" if photos == 1 else f"your {photos} photos; add them"
-    return f"Reloading the page removed {gone} again.", 0
-
-
 def progress(sheets: Sequence[Sheet], done: int) -> str:
     """Which photo of how many is in work."""
     return f"Colouring photo {done + 1} of {len(sheets)}: {sheets[done].name}"
