@@ -129,8 +129,7 @@ class ColorModel(SeeingModel):
         latent = self.draw(pool, temperature, seed)
         parts = batches(self.fitted(latent), condition)
         ab = torch.cat([self.coarse_ab(rows, part) for rows, part in parts])
-        surprises = selection.surprise(ab, *self.expected_ab(condition, ab.shape[-1]))
-        samples = selection.choose(ab, surprises, n)
+        samples = selection.choose(ab, self.plausibility(ab, condition), n)
         chosen = latent.map(lambda z: z[samples])
         return Latent(chosen.levels, {**latent.settings, "pool": str(pool)}), samples
 
@@ -322,7 +321,10 @@ class ColorModel(SeeingModel):
         """
         ab, log_prob = self.decode_with_log_prob(latent, prepared.condition)
         bits = self.bits_per_dim(log_prob).tolist()
-        plausible = self.plausibility(ab, log_prob, prepared.condition).tolist()
+        if self.has_classes:
+            plausible = self.plausibility(ab, prepared.condition).tolist()
+        else:
+            plausible = (log_prob / self.dimensions).tolist()
         pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
         colorizations = []
         for i, (row, picture) in enumerate(zip(latent, pictures, strict=True)):
