@@ -129,7 +129,8 @@ class ColorModel(SeeingModel):
         latent = self.draw(pool, temperature, seed)
         parts = batches(self.fitted(latent), condition)
         ab = torch.cat([self.coarse_ab(rows, part) for rows, part in parts])
-        samples = selection.choose(ab, self.plausibility(ab, condition), n)
+        surprises = selection.surprise(ab, *self.expected_ab(condition, ab.shape[-1]))
+        samples = selection.choose(ab, surprises, n)
         chosen = latent.map(lambda z: z[samples])
         return Latent(chosen.levels, {**latent.settings, "pool": str(pool)}), samples
 

@@ -99,6 +99,13 @@ class SeeingModel(ConditionalINN):
             weights=self.fingerprint,
         )
 
+    def expected_ab(self, condition: Condition, side: int) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the colours that are possible, each (2, side, side)."""
+        probabilities, ab = self.color_classes(condition)
+        p = F.adaptive_avg_pool2d(probabilities[0], side)
+        mean, square = (torch.einsum("mhw,mc->chw", p, x) for x in (ab, ab.square()))
+        return mean, (square - mean.square()).clamp_min(0).sqrt()
+
     @torch.no_grad()
     def colors_at(self, photo: AnyPhoto, x: float, y: float, n: int = 6) -> list[PossibleColor]:
         """Up to n different colours that are possible at a pixel of the photo, the likeliest first.
