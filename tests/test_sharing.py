@@ -19,7 +19,7 @@ from cinn_hub.models.colorization_cinn import ColorizationCINN
 from training import sharing
 from training.color_flow import CachedBatches
 from training.colorization import ColorizationTask, loader
-from training.loop import Trainer
+from training.loop import Stage, Trainer
 from training.photos import find_photos
 from training.sharing import noise_like, own_part
 
@@ -50,6 +50,7 @@ def started(places, processes, task, out, *more):
     words += ["--out", str(places / out), "--batch", "8", *more]
     if task == "flow":
         words += ["--caches", str(places / "caches")]
+        words += ["--config", str(places / "model" / "config.json")]  # its ActNorms are set anew
     else:
         words += ["--workers", "0"]
     return subprocess.Popen(
@@ -165,6 +166,26 @@ def test_photos_look_the_same_however_many_processes_read_them(places):
         photos = loader(find_photos([places / "photos"]), 64, 4, workers, seed=1, augment=True)
         batches.append([batch[0] for batch in photos])
     assert all(map(torch.equal, *batches))
+
+
+def test_a_process_counts_by_its_pictures(tmp_path):
+    class Line(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, stage, batch):
+            return 0.1 * self.weight * batch.mean()
+
+    stage = Stage("only", 1.0, lambda task: [{"params": [task.weight], "lr": 1e-3}])
+    gradients = []
+    for share in (1.0, 0.5):
+        task = Line()
+        trainer = Trainer(task, [stage], 1, tmp_path)
+        optimizer, averaged, _ = trainer.start(stage, None)
+        trainer.step(stage, [torch.ones(4)], share, optimizer, averaged)
+        gradients.append(task.weight.grad.item())
+    assert gradients == pytest.approx([0.1, 0.05], rel=1e-2)
 
 
 def test_one_process_writes_the_checkpoint(tmp_path):
