@@ -8,6 +8,8 @@ import warnings
 from contextlib import suppress
 from typing import BinaryIO
 
+import cv2
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cinn_hub.errors import PhotoError
@@ -140,6 +142,23 @@ def check_size(image: Image.Image, name: str, max_pixels: int) -> None:
 def damaged(name: str, error: Exception) -> PhotoError:
     detail = " ".join(str(error).split())[:120] or type(error).__name__
     return PhotoError(f"{name} is damaged or incomplete ({detail}); get the file again.")
+
+
+def deep_colors(source: BinaryIO) -> np.ndarray | None:
+    """RGB or RGBA (H, W, 3 or 4), uint16, of a PNG with 16 bits, of which Pillow keeps 8."""
+    place = source.tell()  # where Pillow goes on
+    source.seek(0)
+    head = source.read(26)
+    if head[24:] not in (b"", b"", b""):  # 16 bits; with colours or alpha
+        source.seek(place)
+        return None
+    data = np.frombuffer(head + source.read(), np.uint8)
+    source.seek(place)
+    with suppress(cv2.error):
+        values = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+        if values is not None and values.dtype == np.uint16 and values.ndim == 3:
+            return values[..., [2, 1, 0, 3][: values.shape[2]]]
+    return None
 
 
 def pages_of(image: Image.Image) -> int:

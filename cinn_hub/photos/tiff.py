@@ -18,8 +18,10 @@ BITS, PHOTOMETRIC, PLANAR, SUBFILE = 258, 262, 284, 254
 MAX_SAMPLE, FLOAT_MAX, SAMPLE_FORMAT, DNG_VERSION = 281, 341, 339, 50706
 ACROSS, DOWN, UNIT, ORIENTATION, XMP, IPTC = 282, 283, 296, 274, 700, 33723
 INCHES = {2: 1.0, 3: 2.54}  # times dots a unit are dots an inch
-WHITE_IS_ZERO, LAB, RAW = 0, 8, (32803, 34892)
-SIGNED, FLOAT = 2, 3
+WHITE_IS_ZERO, RGB, PALETTE, LAB, RAW = 0, 2, 3, 8, (32803, 34892)
+COLORS = {0: 1, 1: 1, 2: 3, 5: 4}  # of each kind that counts in PHOTOMETRIC
+ALPHAS = MULTIPLIED, _ = 1, 2  # of EXTRA_SAMPLES: colours are multiplied by it, or not
+UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 MOST_PAGES = 1000
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong is raised, too
 
@@ -29,33 +31,32 @@ class Samples:
     """What a file declares of its samples, and so the scale of its greys."""
 
     bits: int = 16
-    kind: int = 1  # 1: unsigned, 2: signed, 3: floats
+    kind: int = UNSIGNED
     white_is_zero: bool = False
     most: float | None = None  # the sample that is white, where that is declared
 
-    def unit(self, values: np.ndarray, name: str) -> np.ndarray:
-        """The values as float32 in [0, 1], 1 for white.
+    def check(self, values: np.ndarray, name: str) -> None:
+        """Looks at all samples of a picture.
 
         Raises:
             PhotoError: they are not numbers, or floats without a declared scale.
         """
-        if self.kind == FLOAT:
-            values = values.astype(np.float32)
-            if not np.isfinite(values).all():
-                raise PhotoError(f"{name} has pixels that are not numbers; get the file again.")
-            if self.most is None and values.size and np.median(values) > 1:
-                raise PhotoError(
-                    f"{name} has floats above 1 and does not say which is white; scale them to "
-                    "[0, 1]."
-                )
-            unit = values / (self.most or 1)
-        elif self.kind == SIGNED:
-            unit = values.astype(np.float64) / (self.most or 2 ** (self.bits - 1) - 1)
-        else:
-            if values.dtype == np.int32:  # Pillow's mode I, which has no unsigned values
-                values = values.view(np.uint32)
-            unit = values.astype(np.float64) / (self.most or 2**self.bits - 1)
-        unit = unit.clip(0, 1).astype(np.float32)
+        if self.kind != FLOAT:
+            return
+        if not np.isfinite(values).all():
+            raise PhotoError(f"{name} has pixels that are not numbers; get the file again.")
+        if self.most is None and values.size and np.median(values) > 1:
+            raise PhotoError(
+                f"{name} has floats above 1 and does not say which is white; scale them to [0, 1]."
+            )
+
+    def unit(self, values: np.ndarray) -> np.ndarray:
+        """The values as float32 in [0, 1], 1 for white."""
+        whites = {FLOAT: 1, SIGNED: 2 ** (self.bits - 1) - 1}
+        white = self.most or whites.get(self.kind, 2**self.bits - 1)
+        if values.dtype == np.int32 and self.kind == UNSIGNED:
+            values = values.view(np.uint32)  # Pillow's mode I, which has no unsigned values
+        unit = (values.astype(np.float32) / np.float32(white)).clip(0, 1)
         return 1 - unit if self.white_is_zero else unit
 
 
@@ -78,18 +79,39 @@ def first(value: object, default: object) -> object:
 
 @dataclass(frozen=True)
 class Page:
-    """A picture of a TIFF that tifffile has read: (H, W, C) in [0, 1], or Lab.
+    """A picture of a TIFF that tifffile has read.
 
-    orientation: how the camera was held, 1 to 8; pages: how many the file has.
+    Attributes:
+        values: (H, W, C) as they are stored: C is 1 for grey, 3 for RGB, 4 for CMYK, and more where
+            other samples, such as alpha, follow; or Lab, float32.
+        samples: their scale; None for Lab.
+        colors: how many of C are colours.
+        alpha_kind: EXTRA_SAMPLES of the next one; 0 where it is not alpha.
+        orientation: how the camera was held, 1 to 8.
+        pages: how many the file has.
     """
 
     values: np.ndarray
-    is_lab: bool = False
-    has_alpha: bool = False
+    samples: Samples | None = None
+    colors: int = 3
+    alpha_kind: int = 0
     profile: bytes | None = None
     orientation: int = 1
     metadata: Metadata = field(default_factory=Metadata)
     pages: int = 1
+
+    def unit(self, rows: slice) -> np.ndarray:
+        """These rows in [0, 1]: grey (rows, W, 1) or RGB (rows, W, 3), coded as they are stored."""
+        unit = self.samples.unit(self.values[rows, :, : self.colors])
+        if self.colors == 4:  # CMYK, without its profile
+            return (1 - unit[..., :3]) * (1 - unit[..., 3:])
+        if self.alpha_kind == MULTIPLIED:
+            unit = (unit / self.alpha(rows)[..., None].clip(1e-3)).clip(0, 1)
+        return unit
+
+    def alpha(self, rows: slice) -> np.ndarray:
+        """(rows, W) in [0, 1], where there is an `alpha_kind`."""
+        return replace(self.samples, white_is_zero=False).unit(self.values[rows, :, self.colors])
 
 
 def read_page(source: BinaryIO, name: str, index: int, max_pixels: int) -> Page:
@@ -168,18 +190,19 @@ def as_page(page: tifffile.TiffPage, name: str) -> Page:
     if page.planarconfig == 2 and values.ndim == 3:
         values = np.moveaxis(values, 0, -1)
     values = values[..., None] if values.ndim == 2 else values
-    if values.ndim != 3 or values.shape[2] > 5:
+    if values.ndim != 3 or values.shape[2] < COLORS.get(page.photometric, 3):
         raise ValueError(f"its shape is {values.shape}")
     if page.photometric == LAB:
-        return Page(lab_of(values), is_lab=True)
-    alpha = bool(page.extrasamples)
-    unit = samples.unit(values, name)
-    if samples.white_is_zero and alpha:
-        unit[..., -1] = 1 - unit[..., -1]
-    if page.photometric == 5:  # CMYK, without a profile
-        unit = (1 - unit[..., :3]) * (1 - unit[..., 3:4])
-        alpha = False
-    return Page(unit, has_alpha=alpha, profile=page.iccprofile)
+        return Page(lab_of(values))
+    if page.photometric == PALETTE:
+        table = np.reshape(page.colormap, (3, -1)).T
+        return Page(table[values[..., 0]], Samples(16), profile=page.iccprofile)
+    if page.photometric not in COLORS:
+        raise ValueError(f"colours of the kind {page.photometric}")
+    samples.check(values, name)
+    colors = COLORS[page.photometric]
+    extra = int(first(page.extrasamples, 0)) if values.shape[2] > colors else 0
+    return Page(values, samples, colors, extra if extra in ALPHAS else 0, page.iccprofile)
 
 
 def is_odd(bits: int) -> bool:
@@ -244,6 +267,12 @@ def is_misread(image: Image.Image) -> bool:
     tags = image.tag_v2
     deep = first(tags.get(BITS), 1) > 8
     return deep and (first(tags.get(PLANAR), 1) == 2 or first(tags.get(PHOTOMETRIC), 1) == LAB)
+
+
+def is_cut(image: Image.Image) -> bool:
+    """Whether Pillow gives 8 bits of colours that have more."""
+    tags = image.tag_v2
+    return first(tags.get(BITS), 1) > 8 and first(tags.get(PHOTOMETRIC), 1) == RGB
 
 
 def is_raw(image: Image.Image) -> bool:
