@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,18 +64,25 @@ def same(path: Path | str, expected: object, limit: int = 2) -> bool:
 
 
 @contextmanager
-def running_app(python: Path | str, folder: Path, **environment: str) -> Iterator[str]:
-    """`python app.py` in that folder; gives its address once it answers."""
+def running_app(
+    python: Path | str,
+    folder: Path,
+    arguments: Sequence[str] = ("app.py",),
+    host: str = "127.0.0.1",
+    **environment: str,
+) -> Iterator[str]:
+    """`python app.py` in that folder; gives its address at this host once it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), **environment}
-    app = subprocess.Popen([python, "app.py"], cwd=folder, env=environment)
+    app = subprocess.Popen([python, *arguments], cwd=folder, env=environment)
+    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        address = f"http://127.0.0.1:{port}"
+        address = f"http://{host}:{port}"
         for _ in range(600):
             try:
-                urllib.request.urlopen(address, timeout=2).close()
+                directly.open(address, timeout=2).close()
                 break
             except OSError:
                 assert app.poll() is None, "the app stopped"

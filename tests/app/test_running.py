@@ -24,11 +24,11 @@ HEALTH = "/gradio_api/queue/status"
 
 
 @contextmanager
-def app(folder, **environment):
+def app(folder, **options):
     """The app with temporary files in this folder: its address."""
     folder.mkdir(exist_ok=True)
     with running_app(
-        sys.executable, ROOT, HF_HUB_OFFLINE="1", TMPDIR=str(folder), **environment
+        sys.executable, ROOT, HF_HUB_OFFLINE="1", TMPDIR=str(folder), **options
     ) as address:
         yield address
 
@@ -159,6 +159,30 @@ def test_behind_a_reverse_proxy_under_a_path(tmp_path, photo):
             assert httpx.get(outside + HEALTH, trust_env=False).status_code == 200
         finally:
             server.shutdown()
+
+
+NO_PROXY_ANSWERS = "http://127.0.0.1:9"
+PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "host"),
+    [
+        (("app.py",), "127.0.0.1"),
+        (("-m", "cinn_hub", "app"), "127.0.0.1"),
+        pytest.param(
+            ("-m", "cinn_hub", "app", "--host", "127.0.0.2"),
+            "127.0.0.2",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="has one loopback address"),
+        ),
+    ],
+)
+def test_behind_a_proxy_that_does_not_know_this_machine(tmp_path, photo, arguments, host):
+    proxies = dict.fromkeys(PROXIES, NO_PROXY_ANSWERS) | {"NO_PROXY": "", "no_proxy": ""}
+    with app(tmp_path / "files", arguments=arguments, host=host, **proxies) as address:
+        page = httpx.get(address, trust_env=False)
+        assert page.status_code == 200 and "cinn_hub" in page.text
+        colored(address, photo)
 
 
 def test_memory_and_lines_are_as_set(tmp_path, photo):
