@@ -14,10 +14,12 @@ from PIL import Image, UnidentifiedImageError
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos.photo import PhotoLike
+from cinn_hub.photos.strangers import stranger
 from cinn_hub.photos.tiff import MOST_PAGES
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "BMP", "GIF", "JPEG2000", "PPM", "PSD")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+LARGEST_FILE = 2_000_000_000  # bytes: more than any photo that is not too large has
 EXPECTED = "give a photo such as JPEG, PNG, TIFF, WebP or HEIC"
 
 
@@ -48,6 +50,10 @@ def open_source(photo: PhotoLike) -> BinaryIO:
     path = os.fspath(photo)
     try:
         with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size > LARGEST_FILE:
+                raise PhotoError(
+                    f"{path} has more than {LARGEST_FILE / 1e9:g} GB; shrink the photo."
+                )
             return io.BytesIO(file.read())
     except FileNotFoundError as error:
         link = os.path.islink(path)
@@ -89,8 +95,8 @@ def open_image(source: BinaryIO, name: str, max_pixels: int, page: int = 0) -> I
     if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
         register_heif(name)
         formats = ("HEIF", "AVIF")
-    elif head[:4] == b"PK\3\4":
-        raise PhotoError(f"{name} is a ZIP archive; unpack it and give the folder.")
+    elif text := stranger(head):
+        raise PhotoError(f"{name} {text}.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -149,7 +155,8 @@ def deep_colors(source: BinaryIO) -> np.ndarray | None:
     place = source.tell()  # where Pillow goes on
     source.seek(0)
     head = source.read(26)
-    if head[24:] not in (b"", b"", b""):  # 16 bits; with colours or alpha
+    depth, kind = head[24:]
+    if depth != 16 or kind not in (2, 4, 6):  # 2: colours, 4: alpha, 6: both
         source.seek(place)
         return None
     data = np.frombuffer(head + source.read(), np.uint8)

@@ -26,6 +26,7 @@ from cinn_hub.photos.opening import (
     pages_of,
 )
 from cinn_hub.photos.photo import Photo, PhotoLike
+from cinn_hub.photos.salvage import without_words
 from cinn_hub.photos.tones import (
     Curve,
     applied,
@@ -74,6 +75,16 @@ def read(photo: PhotoLike | Photo, max_pixels: int = MAX_PIXELS, page: int = 0) 
 
 
 def from_file(source: BinaryIO, name: str, max_pixels: int, page: int) -> Photo:
+    try:
+        return from_whole_file(source, name, max_pixels, page)
+    except PhotoError:
+        bare = without_words(source)
+        if bare is None:
+            raise
+    return from_whole_file(bare, name, max_pixels, page)
+
+
+def from_whole_file(source: BinaryIO, name: str, max_pixels: int, page: int) -> Photo:
     image = open_image(source, name, max_pixels, page)
     if image is None:
         return from_page(tiff.read_page(source, name, page, max_pixels), name)
@@ -123,7 +134,9 @@ def from_pixels(image: Image.Image, name: str, tags: dict) -> Photo:
         samples, greys = deep_samples(image, tags), np.asarray(image)
         samples.check(greys, name)
         photo = from_grey(samples.unit(greys), profile, image.info)
-        return replace(photo, has_profile=has_profile)
+        key = image.info.get("transparency")
+        alpha = np.uint8(255) * (greys != key) if isinstance(key, int) else None
+        return replace(photo, alpha=alpha, has_profile=has_profile)
     if image.mode == "LAB":
         lab = np.asarray(image)
         return from_lab(tiff.lab_of(lab))

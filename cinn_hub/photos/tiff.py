@@ -13,13 +13,15 @@ from PIL import Image
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos.metadata import Metadata, clean_dpi, clean_iptc, clean_xmp, exif_of_tiff
+from cinn_hub.photos.strangers import RAW as RAW_DATA
 
 BITS, PHOTOMETRIC, PLANAR, SUBFILE = 258, 262, 284, 254
 MAX_SAMPLE, FLOAT_MAX, SAMPLE_FORMAT, DNG_VERSION = 281, 341, 339, 50706
 ACROSS, DOWN, UNIT, ORIENTATION, XMP, IPTC = 282, 283, 296, 274, 700, 33723
 INCHES = {2: 1.0, 3: 2.54}  # times dots a unit are dots an inch
-WHITE_IS_ZERO, RGB, PALETTE, LAB, RAW = 0, 2, 3, 8, (32803, 34892)
-COLORS = {0: 1, 1: 1, 2: 3, 5: 4}  # of each kind that counts in PHOTOMETRIC
+WHITE_IS_ZERO, RGB, PALETTE, RAW = 0, 2, 3, (32803, 34892)
+LABS = LAB, ICC_LAB = 8, 9
+COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 8: 3, 9: 3}  # samples of the kinds of PHOTOMETRIC
 ALPHAS = MULTIPLIED, _ = 1, 2  # of EXTRA_SAMPLES: colours are multiplied by it, or not
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 MOST_PAGES = 1000
@@ -190,15 +192,17 @@ def as_page(page: tifffile.TiffPage, name: str) -> Page:
     if page.planarconfig == 2 and values.ndim == 3:
         values = np.moveaxis(values, 0, -1)
     values = values[..., None] if values.ndim == 2 else values
-    if values.ndim != 3 or values.shape[2] < COLORS.get(page.photometric, 3):
+    if page.photometric not in COLORS:
+        raise ValueError(f"its colours are of the kind {page.photometric}")
+    if values.ndim != 3 or values.shape[2] < COLORS[page.photometric]:
         raise ValueError(f"its shape is {values.shape}")
-    if page.photometric == LAB:
-        return Page(lab_of(values))
+    if np.iscomplexobj(values):
+        raise ValueError("its samples are complex numbers")
+    if page.photometric in LABS:
+        return Page(lab_of(values, page.photometric == ICC_LAB))
     if page.photometric == PALETTE:
         table = np.reshape(page.colormap, (3, -1)).T
         return Page(table[values[..., 0]], Samples(16), profile=page.iccprofile)
-    if page.photometric not in COLORS:
-        raise ValueError(f"colours of the kind {page.photometric}")
     samples.check(values, name)
     colors = COLORS[page.photometric]
     extra = int(first(page.extrasamples, 0)) if values.shape[2] > colors else 0
@@ -240,21 +244,23 @@ def decompressor(compression: int) -> Callable[[bytes], bytes]:
         raise ValueError(f"its compression needs pip install imagecodecs: {error}") from error
 
 
-def lab_of(values: np.ndarray) -> np.ndarray:
-    """CIE L*a*b* as TIFF 6.0 stores it, in 8 or 16 bits a sample: a and b are signed."""
-    if values.dtype == np.uint16:
-        return lab_from(values[..., 0] * (100 / 65535), values[..., 1:3].view(np.int16) / 256)
-    return lab_from(values[..., 0] * (100 / 255), values[..., 1:3].astype(np.uint8).view(np.int8))
+def lab_of(values: np.ndarray, of_icc: bool = False) -> np.ndarray:
+    """CIE L*a*b* as TIFF 6.0 stores it, in 8 or 16 bits a sample: a and b are signed.
 
-
-def lab_from(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
-    return np.dstack([lightness, ab]).astype(np.float32)
+    of_icc: as profiles store it: a and b have an offset, and L of 16 bits ends at 0xFF00.
+    """
+    if values.dtype.kind not in "iu" or values.itemsize > 2:
+        raise ValueError(f"its Lab is stored as {values.dtype}")
+    values = values.view(f"u{values.itemsize}")
+    steps, middle = (256, 2**15) if values.itemsize == 2 else (1, 2**7)
+    white = 0xFF00 if of_icc and steps > 1 else 256 * steps - 1
+    ab = values[..., 1:3].astype(np.int32)
+    ab = ab - middle if of_icc else (ab + middle) % (2 * middle) - middle
+    return np.dstack([values[..., 0] * (100 / white), ab / steps]).astype(np.float32)
 
 
 def raw_error(name: str) -> PhotoError:
-    return PhotoError(
-        f"{name} holds the raw data of a camera and a preview; develop it to a TIFF or JPEG first."
-    )
+    return PhotoError(f"{name} {RAW_DATA}.")
 
 
 def is_preview(image: Image.Image) -> bool:
@@ -263,10 +269,12 @@ def is_preview(image: Image.Image) -> bool:
 
 
 def is_misread(image: Image.Image) -> bool:
-    """Whether Pillow takes samples of more than 8 bits for such of 8: in planes, and of Lab."""
+    """Whether Pillow takes samples for others: deep ones in planes or of Lab, and signed bytes."""
     tags = image.tag_v2
-    deep = first(tags.get(BITS), 1) > 8
-    return deep and (first(tags.get(PLANAR), 1) == 2 or first(tags.get(PHOTOMETRIC), 1) == LAB)
+    bits, kind = first(tags.get(BITS), 1), first(tags.get(SAMPLE_FORMAT), 1)
+    if bits <= 8:
+        return kind == SIGNED and first(tags.get(PHOTOMETRIC), 1) not in LABS
+    return first(tags.get(PLANAR), 1) == 2 or first(tags.get(PHOTOMETRIC), 1) == LAB
 
 
 def is_cut(image: Image.Image) -> bool:
