@@ -149,7 +149,7 @@ def unevenly_lit(rgb: np.ndarray, rng: Random) -> np.ndarray:
 
 def noisy(rgb: np.ndarray, rng: Random) -> np.ndarray:
     """The coloured noise of a cheap camera or scanner."""
-    noise = rng.normal(0, rng.uniform(0.02, 0.07), rgb.shape).astype(np.float32)
+    noise = rng.normal(0, rng.uniform(0.01, 0.04), rgb.shape).astype(np.float32)
     return (rgb + cv2.GaussianBlur(noise, (0, 0), 0.8) * 1.8).clip(0, 1)
 
 
@@ -160,7 +160,7 @@ def as_jpeg(rgb: np.ndarray, quality: int) -> np.ndarray:
 
 
 def rough(rgb: np.ndarray, rng: Random) -> np.ndarray:
-    return as_jpeg(rgb, int(rng.integers(15, 45)))
+    return as_jpeg(rgb, int(rng.integers(25, 60)))
 
 
 TONES: dict[str, Way] = {
