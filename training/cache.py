@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from cinn_hub.files import whole_file, write_whole
-from training.photos import ColorPhotos, Source, collate
+from training.photos import ColorPhotos, Draw, Source, collate
 
 Compute = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
 """(L (B, 1, size, size), ab (B, 2, size/4, size/4)) -> named arrays with B rows each."""
@@ -49,11 +49,9 @@ class View:
 
     number: int = 0
 
-    def photos(self, sources: Sequence[Source], size: int) -> ColorPhotos:
-        return ColorPhotos(sources, size, augment=self.number > 0)
-
-    def seed(self, index: int) -> int:
-        return 1_000_003 * self.number + index
+    def draw(self, index: int) -> Draw:
+        """What `ColorPhotos` shows of a photo."""
+        return (index, 1_000_003 * self.number + index) if self.number else index
 
 
 class Cache:
@@ -122,15 +120,14 @@ def fill(
     folder.mkdir(parents=True, exist_ok=True)
     progress = folder / "done"
     done = int(progress.read_text()) if progress.exists() else 0
-    photos = view.photos(sources, size)
+    photos = ColorPhotos(sources, size)
     arrays: dict[str, np.memmap] = {}
     usable = np.load(folder / "usable.npy") if done else np.zeros(len(sources), bool)
     starts = range(done, len(sources), CHUNK)
     for number, start in enumerate(tqdm(starts, desc=f"{name} {view.number}", disable=None), 1):
         found = {}
         for i in range(start, min(start + CHUNK, len(sources))):
-            torch.manual_seed(view.seed(i))
-            item = photos[i]
+            item = photos[view.draw(i)]
             if item is not None:
                 found[i] = item
         if found:
@@ -140,7 +137,7 @@ def fill(
             for key, value in results.items():
                 if key not in arrays:
                     arrays[key] = opened(folder / f"{key}.npy", len(sources), value.shape[1:], done)
-                arrays[key][rows] = value.half().numpy()
+                arrays[key][rows] = value.half().cpu().numpy()
             usable[rows] = True
         if number % SAVED_EVERY == 0 or number == len(starts):
             for array in arrays.values():

@@ -10,6 +10,8 @@ import argparse
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from training.cache import Cache, View, fingerprint, make_cache
 from training.colorization import parse_shares
 from training.loop import Stage, Trainer, mixed_precision
 from training.photos import find_photos
+from training.sharing import noise_like, own_part, processes
 
 SHRUNK = {CELLS: 4, DETAILS: 2, GRAIN: 1}  # how many times, the ab that a level is about
 LEVELS = {CELLS: (CELLS,), DETAILS: (DETAILS, GRAIN)}  # of each stage
@@ -66,7 +69,7 @@ class FlowTask(nn.Module):
         return level_nats(self.flow, name, x, features)
 
     def forward(self, stage: str, ab: Tensor, *parts: Tensor) -> Tensor:
-        noisy = ab + self.noise * torch.randn_like(ab)
+        noisy = ab + self.noise * noise_like(ab)
         return sum(self.nats(name, noisy, parts).mean() for name in LEVELS[stage])
 
     def held_out(self, stage: str, batches: Iterable[Sequence[Tensor]]) -> dict[str, float]:
@@ -81,7 +84,8 @@ class FlowTask(nn.Module):
 
 
 class CachedBatches:
-    """Endless batches; each photo comes from a cache chosen by its share.
+    """Endless batches, or this process's part of them; each photo comes from a cache chosen by its
+    share.
 
     Arguments:
         shares: of the photos of a batch that come from each cache.
@@ -94,11 +98,11 @@ class CachedBatches:
         shares: Sequence[float],
         batch: int,
         seed: int,
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
     ) -> None:
         self.caches = list(caches)
         self.shares = np.array(shares) / np.sum(shares)
-        self.batch = batch
+        self.batch, self.part = batch, own_part(batch)
         self.rng = np.random.default_rng(seed)
         self.device = device
 
@@ -106,11 +110,13 @@ class CachedBatches:
         while True:
             counts = self.rng.multinomial(self.batch, self.shares)
             chosen = [
-                read(cache, np.sort(self.rng.choice(cache.rows, count)))
+                (cache, row)
                 for cache, count in zip(self.caches, counts, strict=True)
-                if count
+                for row in np.sort(self.rng.choice(cache.rows, count))
             ]
-            yield [torch.cat(x).to(self.device) for x in zip(*chosen, strict=True)]
+            own = groupby(chosen[self.part], key=itemgetter(0))
+            parts = [read(cache, np.array([row for _, row in rows])) for cache, rows in own]
+            yield [torch.cat(x).to(self.device) for x in zip(*parts, strict=True)]
 
 
 def read(cache: Cache, rows: np.ndarray) -> list[Tensor]:
@@ -229,15 +235,15 @@ def main(options: argparse.Namespace) -> None:
     if not (options.out or options.only_caches):
         raise SystemExit("There is no --out; give the model folder to write, or --only-caches.")
     torch.manual_seed(options.seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = processes().device if torch.cuda.is_available() else "cpu"
     model = initial_model(options).to(device)
-    held = caches_of(model, options.held_out, options.caches, [0])
-    caches = caches_of(model, options.data, options.caches, range(options.views))
+    with processes().main_process_first():  # the others find the caches
+        held = caches_of(model, options.held_out, options.caches, [0])
+        caches = caches_of(model, options.data, options.caches, range(options.views))
     if options.only_caches:
         return
     shares = with_few_faces(caches)
     batches = partial(CachedBatches, caches, shares, options.batch, device=device)
-    print(f"{sum(map(len, caches))} photos to train on, {sum(map(len, held))} held out.")
     trainer = Trainer(
         FlowTask(model),
         stages(options.stages, options.lr),
@@ -247,6 +253,6 @@ def main(options: argparse.Namespace) -> None:
         checkpoint_minutes=options.checkpoint_minutes,
         seed=options.seed,
     )
-    progress = trainer.run(batches, [batch for cache in held for batch in in_order(cache)])
-    model.save_pretrained(options.out)
-    progress.write(options.out)
+    trainer.tell(f"{sum(map(len, caches))} photos to train on, {sum(map(len, held))} held out.")
+    trainer.run(batches, [batch for cache in held for batch in in_order(cache)])
+    trainer.write(model, options.out)

@@ -115,7 +115,7 @@ def test_transfer(client, model):
     keep = model.default_keep() | {"things": 0}
     expected = model.transfer(reference, onto=EXAMPLES / "cat.jpg", keep=keep, seed=0)
     assert like(answers_of(value)[0]["image"], expected.preview(480))
-    with pytest.raises(AppError, match="There is no photo whose colours to take"):
+    with pytest.raises(AppError, match="There is no colour photo to take colours from"):
         client.predict(CAT, [], api_name="/transfer")
 
 

@@ -212,7 +212,7 @@ def test_after_an_example_a_bad_file_gets_a_sentence_in_every_tool(page, tmp_pat
     add(page, tmp_path / name)
     expect(page.locator("#answers").get_by_text(sentence)).to_be_visible(timeout=WAIT)
     expect(answers(page)).to_have_count(0)  # the example's do not pass for new ones
-    expect(page.locator("#status")).to_contain_text("1 of which cannot be used")
+    expect(page.locator("#status")).to_contain_text("1 cannot be used")
     page.locator("#photos .pick").first.click()  # and they are not lost
     expect_answers(page, 8)
 
@@ -233,7 +233,8 @@ def test_a_bad_colour_photo_gets_a_sentence_after_an_example_and_a_reload(page, 
 
 def test_a_reload_says_what_went(colored):
     colored.reload()
-    expect(colored.locator("#status")).to_contain_text("The photo from before", timeout=WAIT)
+    sentence = "Reloading the page removed your photo; add it again."
+    expect(colored.locator("#status")).to_contain_text(sentence, timeout=WAIT)
     expect(colored.locator("#photos .cell")).to_have_count(0)
     colored.reload()
     expect(colored.locator("#status")).to_contain_text("No photo yet", timeout=WAIT)

@@ -73,7 +73,7 @@ def check_favourites(path, photos, folder):
 
 def test_a_box_of_photos_goes_in_and_favourites_come_out(page, old_photos, tmp_path):
     add(page, *old_photos)
-    expect(page.locator("#status")).to_contain_text("12 photos, 1 of which cannot be used")
+    expect(page.locator("#status")).to_contain_text("12 photos, but 1 cannot be used")
     expect(page.locator("#photos .pick img")).to_have_count(11)  # TIFF and HEIC among them
     readable = [i for i, photo in enumerate(old_photos) if photo.name != "broken.jpg"]
     for i in readable:
