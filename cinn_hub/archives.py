@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from cinn_hub.errors import PhotoError
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
-PHOTO_SUFFIXES += (".avif", ".jp2", ".heic", ".heif")
+PHOTO_SUFFIXES += (".avif", ".jp2", ".heic", ".heif", ".hif", ".jpe", ".ppm", ".pgm", ".psd")
 ARCHIVE_SUFFIXES = (".zip", ".rar", ".7z", ".tar", ".gz")
 HIDDEN = (".", "@eaDir", "__MACOSX")  # what systems keep for themselves begins so
 

@@ -12,9 +12,6 @@ STRIP = 1 << 20  # pixels worked on at once, to bound memory
 # How far linear light may lie outside [0, 1] and count as inside: OpenCV's own error in Lab, which
 # grows with the luminance Y. Without it some saturated 8-bit colours would be moved.
 TOLERANCE, TOLERANCE_PER_Y = 2e-5, 6e-3
-LEAST_CHROMA = 4.0  # mean chroma below which a picture counts as grey
-LEAST_SPREAD = 2.0  # deviation of ab from the nearest toning, below which it counts as toned
-TONING_KNOTS = 10  # pieces of the curve of a toning over L
 # linear sRGB of XYZ relative to the white point, and XYZ back: IEC 61966-2-1, D65
 RGB_OF_XYZ = np.array(
     [
@@ -110,29 +107,6 @@ def cube(t: np.ndarray) -> np.ndarray:
 def mean_chroma(ab: np.ndarray) -> float:
     """The mean distance from grey; ab is (H, W, 2)."""
     return float(np.hypot(ab[..., 0], ab[..., 1]).mean())
-
-
-def is_colored(lab: np.ndarray) -> bool:
-    """Whether Lab (h, w, 3) is neither grey nor toned, as sepia prints and cyanotypes are.
-
-    Toned is a picture, or its inside without a border, whose ab follows from L and, as paper
-    yellows unevenly, a little from the place.
-    """
-    height, width = lab.shape[0] // 8, lab.shape[1] // 8
-    inside = lab[height:-height, width:-width] if min(height, width) else lab
-    return mean_chroma(lab[..., 1:]) >= LEAST_CHROMA and all(
-        beyond_toning(part) >= LEAST_SPREAD for part in (lab, inside)
-    )
-
-
-def beyond_toning(lab: np.ndarray) -> float:
-    """The deviation of ab from the nearest toning: a curve over L, which changes over the place."""
-    light, ab = lab[..., 0].ravel() / 100, lab[..., 1:].reshape(-1, 2)
-    y, x = (g.ravel() for g in np.mgrid[-1 : 1 : lab.shape[0] * 1j, -1 : 1 : lab.shape[1] * 1j])
-    curve = [np.maximum(0, 1 - abs(light * TONING_KNOTS - k)) for k in range(TONING_KNOTS + 1)]
-    place = [axis * light**power for axis in (x, y) for power in range(3)]
-    toning = np.stack([*curve, *place, x * x, y * y, x * y], 1)
-    return float((ab - toning @ np.linalg.lstsq(toning, ab, rcond=1e-6)[0]).std())
 
 
 def colorfulness(rgb: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,14 +84,20 @@ class App(NamedTuple):
 
 
 @contextmanager
-def running_app(python: Path | str, folder: Path, **environment: str) -> Iterator[App]:
-    """`python app.py` in that folder, from its first answer on; SIGTERM ends it."""
+def running_app(
+    python: Path | str,
+    folder: Path,
+    arguments: Sequence[str] = ("app.py",),
+    host: str = "127.0.0.1",
+    **environment: str,
+) -> Iterator[App]:
+    """`python app.py` in that folder, from its first answer at this host on; SIGTERM ends it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), **environment}
-    process = subprocess.Popen([python, "app.py"], cwd=folder, env=environment)
-    app = App(f"http://127.0.0.1:{port}", process)
+    process = subprocess.Popen([python, *arguments], cwd=folder, env=environment)
+    app = App(f"http://{host}:{port}", process)
     try:
         deadline = time.monotonic() + START_SECONDS
         while not answers(app.address):
@@ -113,8 +119,9 @@ def api_client(address: str) -> Any:
 
 def answers(address: str) -> bool:
     """Whether a server is there."""
+    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        urllib.request.urlopen(address, timeout=10).close()
+        directly.open(address, timeout=10).close()
     except OSError:
         return False
     return True

@@ -294,7 +294,7 @@ def test_toned_is_not_coloured(kind):
 
 
 def test_formats_that_are_not_read_start_nothing():
-    with pytest.raises(PhotoError, match="is not a picture that can be read"):
+    with pytest.raises(PhotoError, match="is PostScript; save it as PNG"):
         photos.read(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\nshowpage\n")
 
 

@@ -6,7 +6,6 @@ from cinn_hub.photos.photo import (
     Photo,
     PhotoLike,
     fit_within,
-    is_colored,
     shrunk,
     squeeze,
     squeezed_ab,
@@ -22,6 +21,7 @@ from cinn_hub.photos.rendering import (
     render_preview,
 )
 from cinn_hub.photos.saving import save
+from cinn_hub.photos.toning import is_colored
 
 __all__ = [
     "ENLARGEMENTS",

@@ -8,14 +8,18 @@ import warnings
 from contextlib import suppress
 from typing import BinaryIO
 
+import cv2
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos.photo import PhotoLike
+from cinn_hub.photos.strangers import stranger
 from cinn_hub.photos.tiff import MOST_PAGES
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "BMP", "GIF", "JPEG2000", "PPM", "PSD")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+LARGEST_FILE = 2_000_000_000  # bytes: more than any photo that is not too large has
 EXPECTED = "give a photo such as JPEG, PNG, TIFF, WebP or HEIC"
 
 
@@ -46,6 +50,10 @@ def open_source(photo: PhotoLike) -> BinaryIO:
     path = os.fspath(photo)
     try:
         with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size > LARGEST_FILE:
+                raise PhotoError(
+                    f"{path} has more than {LARGEST_FILE / 1e9:g} GB; shrink the photo."
+                )
             return io.BytesIO(file.read())
     except FileNotFoundError as error:
         link = os.path.islink(path)
@@ -87,8 +95,8 @@ def open_image(source: BinaryIO, name: str, max_pixels: int, page: int = 0) -> I
     if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
         register_heif(name)
         formats = ("HEIF", "AVIF")
-    elif head[:4] == b"PK\3\4":
-        raise PhotoError(f"{name} is a ZIP archive; unpack it and give the folder.")
+    elif text := stranger(head):
+        raise PhotoError(f"{name} {text}.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -140,6 +148,24 @@ def check_size(image: Image.Image, name: str, max_pixels: int) -> None:
 def damaged(name: str, error: Exception) -> PhotoError:
     detail = " ".join(str(error).split())[:120] or type(error).__name__
     return PhotoError(f"{name} is damaged or incomplete ({detail}); get the file again.")
+
+
+def deep_colors(source: BinaryIO) -> np.ndarray | None:
+    """RGB or RGBA (H, W, 3 or 4), uint16, of a PNG with 16 bits, of which Pillow keeps 8."""
+    place = source.tell()  # where Pillow goes on
+    source.seek(0)
+    head = source.read(26)
+    depth, kind = head[24:]
+    if depth != 16 or kind not in (2, 4, 6):  # 2: colours, 4: alpha, 6: both
+        source.seek(place)
+        return None
+    data = np.frombuffer(head + source.read(), np.uint8)
+    source.seek(place)
+    with suppress(cv2.error):
+        values = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+        if values is not None and values.dtype == np.uint16 and values.ndim == 3:
+            return values[..., [2, 1, 0, 3][: values.shape[2]]]
+    return None
 
 
 def pages_of(image: Image.Image) -> int:

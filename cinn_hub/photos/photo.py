@@ -51,11 +51,6 @@ def squeezed_ab(photo: Photo, side: int) -> np.ndarray:
     return squeeze(color.to_lab(squeeze(photo.rgb, 4 * side))[..., 1:], side)
 
 
-def is_colored(photo: Photo) -> bool:
-    """Whether the photo has colours of its own: neither grey nor toned, as sepia is."""
-    return photo.rgb is not None and color.is_colored(color.to_lab(squeeze(photo.rgb, 64)))
-
-
 def squeeze(picture: np.ndarray, side: int) -> np.ndarray:
     """The whole picture as a square, whatever its aspect: (H, W[, C]) -> (side, side[, C])."""
     height, width = picture.shape[:2]

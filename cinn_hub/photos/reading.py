@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -17,13 +19,22 @@ from cinn_hub.photos.metadata import Metadata, metadata_of, orientation
 from cinn_hub.photos.opening import (
     check_size,
     damaged,
+    deep_colors,
     name_of,
     open_image,
     open_source,
     pages_of,
 )
 from cinn_hub.photos.photo import Photo, PhotoLike
-from cinn_hub.photos.tones import applied, coding, profile_curve, profile_space
+from cinn_hub.photos.salvage import without_words
+from cinn_hub.photos.tones import (
+    Curve,
+    applied,
+    coding,
+    profile_curve,
+    profile_of_colors,
+    profile_space,
+)
 
 MAX_PIXELS = 100_000_000
 LEAST_SIDE = 16  # pixels; below that there is nothing to recognise
@@ -64,6 +75,16 @@ def read(photo: PhotoLike | Photo, max_pixels: int = MAX_PIXELS, page: int = 0) 
 
 
 def from_file(source: BinaryIO, name: str, max_pixels: int, page: int) -> Photo:
+    try:
+        return from_whole_file(source, name, max_pixels, page)
+    except PhotoError:
+        bare = without_words(source)
+        if bare is None:
+            raise
+    return from_whole_file(bare, name, max_pixels, page)
+
+
+def from_whole_file(source: BinaryIO, name: str, max_pixels: int, page: int) -> Photo:
     image = open_image(source, name, max_pixels, page)
     if image is None:
         return from_page(tiff.read_page(source, name, page, max_pixels), name)
@@ -72,11 +93,18 @@ def from_file(source: BinaryIO, name: str, max_pixels: int, page: int) -> Photo:
             raise tiff.raw_error(name)
         if tiff.is_misread(image) or (page == 0 and tiff.is_preview(image)):
             return from_page(tiff.read_page(source, name, page, max_pixels), name)
-    return from_image(image, name)
+        if tiff.is_cut(image):
+            with suppress(PhotoError):  # of a compression that tifffile does not know
+                return from_page(tiff.read_page(source, name, page, max_pixels), name)
+    values = deep_colors(source) if image.format == "PNG" else None
+    return from_image(image, name, values)
 
 
-def from_image(image: Image.Image, name: str) -> Photo:
-    """A Pillow image as a `Photo`; the image stays as it is."""
+def from_image(image: Image.Image, name: str, values: np.ndarray | None = None) -> Photo:
+    """A Pillow image as a `Photo`; the image stays as it is.
+
+    values: the same picture, RGB or RGBA of uint16, where Pillow has only 8 bits of it.
+    """
     tags = dict(getattr(image, "tag_v2", {}))
     pages = pages_of(image)
     try:
@@ -85,7 +113,8 @@ def from_image(image: Image.Image, name: str) -> Photo:
             held = orientation(image)
             image.load()  # turns TIFFs upright, but not their resolution
             turned = orientation(image)
-            photo = from_pixels(image, name, tags)
+            deep = values is not None and "transparency" not in image.info
+            photo = from_values(image, values) if deep else from_pixels(image, name, tags)
             about = metadata_of(image)
             about = across_is_down(about) if held >= 5 > turned else about
             photo = replace(photo, name=name, metadata=about, pages=pages)
@@ -102,8 +131,12 @@ def from_pixels(image: Image.Image, name: str, tags: dict) -> Photo:
     profile = image.info.get("icc_profile")
     has_profile = bool(profile)
     if image.mode in DEEP_GREYS:
-        unit = deep_samples(image, tags).unit(np.asarray(image), name)
-        return replace(from_grey(unit, profile, image.info), has_profile=has_profile)
+        samples, greys = deep_samples(image, tags), np.asarray(image)
+        samples.check(greys, name)
+        photo = from_grey(samples.unit(greys), profile, image.info)
+        key = image.info.get("transparency")
+        alpha = np.uint8(255) * (greys != key) if isinstance(key, int) else None
+        return replace(photo, alpha=alpha, has_profile=has_profile)
     if image.mode == "LAB":
         lab = np.asarray(image)
         return from_lab(tiff.lab_of(lab))
@@ -119,6 +152,18 @@ def from_pixels(image: Image.Image, name: str, tags: dict) -> Photo:
     else:
         photo = from_rgb(rgb)
     return replace(photo, alpha=alpha, has_profile=has_profile)
+
+
+def from_values(image: Image.Image, values: np.ndarray) -> Photo:
+    """RGB or RGBA (H, W, 3 or 4) of uint16, with what the image says of its colours."""
+    profile = image.info.get("icc_profile")
+
+    def unit(rows: slice) -> np.ndarray:
+        return values[rows, :, :3] / np.float32(65535)
+
+    photo = from_deep(unit, values.shape[:2], profile, image.info)
+    alpha = np.round(values[..., 3] / 257).astype(np.uint8) if values.shape[2] == 4 else None
+    return replace(photo, alpha=alpha, has_profile=bool(profile))
 
 
 def deep_samples(image: Image.Image, tags: dict) -> tiff.Samples:
@@ -139,16 +184,14 @@ def from_grey(grey: np.ndarray, profile: bytes | None, info: dict) -> Photo:
 
 def from_page(page: tiff.Page, name: str) -> Photo:
     """A page that tifffile has read as a `Photo`."""
-    if page.is_lab:
+    whole = slice(None)
+    if page.samples is None:
         return described(from_lab(page.values), page, name)
-    values, alpha = page.values, None
-    if page.has_alpha:
-        values, alpha = values[..., :-1], eight_bits(values[..., -1])
-    if values.shape[2] < 3:
-        photo = from_grey(values[..., 0], page.profile, {})
+    if page.colors == 1:
+        photo = from_grey(page.unit(whole)[..., 0], page.profile, {})
     else:
-        rgb = Image.fromarray(eight_bits(np.ascontiguousarray(values[..., :3])))
-        photo = from_rgb(to_rgb(rgb, page.profile))
+        photo = from_deep(page.unit, page.values.shape[:2], page.profile, {})
+    alpha = eight_bits(page.alpha(whole)) if page.alpha_kind else None
     photo = replace(photo, alpha=alpha, has_profile=bool(page.profile))
     return described(photo, page, name)
 
@@ -166,6 +209,35 @@ def from_rgb(rgb: np.ndarray) -> Photo:
     for rows in color.strips(rgb.shape):
         lightness[rows] = color.to_lab(rgb[rows])[..., 0]
     return Photo(lightness, rgb)
+
+
+def from_deep(
+    unit: Callable[[slice], np.ndarray], size: tuple[int, int], profile: bytes | None, info: dict
+) -> Photo:
+    """Colours of more than 8 bits, of which the lightness keeps all that the file declares.
+
+    unit: rows -> RGB (rows, W, 3) in [0, 1] as it is stored; size: (H, W).
+    """
+    strips = color.strips(size)
+    if all(is_grey(unit(rows)) for rows in strips):
+        return from_grey(np.concatenate([unit(rows)[..., 0] for rows in strips]), profile, info)
+    to_srgb = deep_coding(profile, info)
+    rgb, lightness = np.empty((*size, 3), np.uint8), np.empty(size, np.float32)
+    for rows in strips:
+        part = to_srgb(unit(rows))
+        rgb[rows], lightness[rows] = eight_bits(part), color.to_lab(part)[..., 0]
+    return Photo(lightness, rgb)
+
+
+def deep_coding(profile: bytes | None, info: dict) -> Curve:
+    """Stored colours in [0, 1] to sRGB-coded ones; with 8 bits where a profile has tables."""
+    if profile is None:
+        return coding(None, info) or (lambda values: values)
+
+    def by_tables(values: np.ndarray) -> np.ndarray:
+        return to_rgb(Image.fromarray(eight_bits(values)), profile) / np.float32(255)
+
+    return profile_of_colors(profile) or by_tables
 
 
 def from_lab(lab: np.ndarray) -> Photo:

@@ -64,6 +64,8 @@ def save(
     kind = format_of(path, format)
     if not 1 <= quality <= 100:
         raise PhotoError(f"The quality is {quality}; it must be from 1 to 100.")
+    if isinstance(path, io.TextIOBase):
+        raise PhotoError("The file was opened as text; open it with the mode 'wb'.")
     name = path if isinstance(path, str | os.PathLike) else "The file"
     if max(image.size) > LONGEST_SIDES.get(kind, 2**31):
         raise PhotoError(

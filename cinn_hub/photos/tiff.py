@@ -13,13 +13,17 @@ from PIL import Image
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos.metadata import Metadata, clean_dpi, clean_iptc, clean_xmp, exif_of_tiff
+from cinn_hub.photos.strangers import RAW as RAW_DATA
 
 BITS, PHOTOMETRIC, PLANAR, SUBFILE = 258, 262, 284, 254
 MAX_SAMPLE, FLOAT_MAX, SAMPLE_FORMAT, DNG_VERSION = 281, 341, 339, 50706
 ACROSS, DOWN, UNIT, ORIENTATION, XMP, IPTC = 282, 283, 296, 274, 700, 33723
 INCHES = {2: 1.0, 3: 2.54}  # times dots a unit are dots an inch
-WHITE_IS_ZERO, LAB, RAW = 0, 8, (32803, 34892)
-SIGNED, FLOAT = 2, 3
+WHITE_IS_ZERO, RGB, PALETTE, RAW = 0, 2, 3, (32803, 34892)
+LABS = LAB, ICC_LAB = 8, 9
+COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 8: 3, 9: 3}  # samples of the kinds of PHOTOMETRIC
+ALPHAS = MULTIPLIED, _ = 1, 2  # of EXTRA_SAMPLES: colours are multiplied by it, or not
+UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 MOST_PAGES = 1000
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong is raised, too
 
@@ -29,33 +33,33 @@ class Samples:
     """What a file declares of its samples, and so the scale of its greys."""
 
     bits: int = 16
-    kind: int = 1  # 1: unsigned, 2: signed, 3: floats
+    kind: int = UNSIGNED
     white_is_zero: bool = False
     most: float | None = None  # the sample that is white, where that is declared
 
-    def unit(self, values: np.ndarray, name: str) -> np.ndarray:
-        """The values as float32 in [0, 1], 1 for white.
+    def check(self, values: np.ndarray, name: str) -> None:
+        """Looks at all samples of a picture.
 
         Raises:
             PhotoError: they are not numbers, or floats without a declared scale.
         """
-        if self.kind == FLOAT:
-            values = values.astype(np.float32)
-            if not np.isfinite(values).all():
-                raise PhotoError(f"{name} has pixels that are not numbers; get the file again.")
-            if self.most is None and values.size and np.median(values) > 1:
-                raise PhotoError(
-                    f"{name} has floats above 1 and does not say which value is white; scale them "
-                    "to [0, 1]."
-                )
-            unit = values / (self.most or 1)
-        elif self.kind == SIGNED:
-            unit = values.astype(np.float64) / (self.most or 2 ** (self.bits - 1) - 1)
-        else:
-            if values.dtype == np.int32:  # Pillow's mode I, which has no unsigned values
-                values = values.view(np.uint32)
-            unit = values.astype(np.float64) / (self.most or 2**self.bits - 1)
-        unit = unit.clip(0, 1).astype(np.float32)
+        if self.kind != FLOAT:
+            return
+        if not np.isfinite(values).all():
+            raise PhotoError(f"{name} has pixels that are not numbers; get the file again.")
+        if self.most is None and values.size and np.median(values) > 1:
+            raise PhotoError(
+                f"{name} has floats above 1 and does not say which value is white; scale them to "
+                "[0, 1]."
+            )
+
+    def unit(self, values: np.ndarray) -> np.ndarray:
+        """The values as float32 in [0, 1], 1 for white."""
+        whites = {FLOAT: 1, SIGNED: 2 ** (self.bits - 1) - 1}
+        white = self.most or whites.get(self.kind, 2**self.bits - 1)
+        if values.dtype == np.int32 and self.kind == UNSIGNED:
+            values = values.view(np.uint32)  # Pillow's mode I, which has no unsigned values
+        unit = (values.astype(np.float32) / np.float32(white)).clip(0, 1)
         return 1 - unit if self.white_is_zero else unit
 
 
@@ -78,18 +82,39 @@ def first(value: object, default: object) -> object:
 
 @dataclass(frozen=True)
 class Page:
-    """A picture of a TIFF that tifffile has read: (H, W, C) in [0, 1], or Lab.
+    """A picture of a TIFF that tifffile has read.
 
-    orientation: how the camera was held, 1 to 8; pages: how many the file has.
+    Attributes:
+        values: (H, W, C) as they are stored: C is 1 for grey, 3 for RGB, 4 for CMYK, and more where
+            other samples, such as alpha, follow; or Lab, float32.
+        samples: their scale; None for Lab.
+        colors: how many of C are colours.
+        alpha_kind: EXTRA_SAMPLES of the next one; 0 where it is not alpha.
+        orientation: how the camera was held, 1 to 8.
+        pages: how many the file has.
     """
 
     values: np.ndarray
-    is_lab: bool = False
-    has_alpha: bool = False
+    samples: Samples | None = None
+    colors: int = 3
+    alpha_kind: int = 0
     profile: bytes | None = None
     orientation: int = 1
     metadata: Metadata = field(default_factory=Metadata)
     pages: int = 1
+
+    def unit(self, rows: slice) -> np.ndarray:
+        """These rows in [0, 1]: grey (rows, W, 1) or RGB (rows, W, 3), coded as they are stored."""
+        unit = self.samples.unit(self.values[rows, :, : self.colors])
+        if self.colors == 4:  # CMYK, without its profile
+            return (1 - unit[..., :3]) * (1 - unit[..., 3:])
+        if self.alpha_kind == MULTIPLIED:
+            unit = (unit / self.alpha(rows)[..., None].clip(1e-3)).clip(0, 1)
+        return unit
+
+    def alpha(self, rows: slice) -> np.ndarray:
+        """(rows, W) in [0, 1], where there is an `alpha_kind`."""
+        return replace(self.samples, white_is_zero=False).unit(self.values[rows, :, self.colors])
 
 
 def read_page(source: BinaryIO, name: str, index: int, max_pixels: int) -> Page:
@@ -168,18 +193,21 @@ def as_page(page: tifffile.TiffPage, name: str) -> Page:
     if page.planarconfig == 2 and values.ndim == 3:
         values = np.moveaxis(values, 0, -1)
     values = values[..., None] if values.ndim == 2 else values
-    if values.ndim != 3 or values.shape[2] > 5:
+    if page.photometric not in COLORS:
+        raise ValueError(f"its colours are of the kind {page.photometric}")
+    if values.ndim != 3 or values.shape[2] < COLORS[page.photometric]:
         raise ValueError(f"its shape is {values.shape}")
-    if page.photometric == LAB:
-        return Page(lab_of(values), is_lab=True)
-    alpha = bool(page.extrasamples)
-    unit = samples.unit(values, name)
-    if samples.white_is_zero and alpha:
-        unit[..., -1] = 1 - unit[..., -1]
-    if page.photometric == 5:  # CMYK, without a profile
-        unit = (1 - unit[..., :3]) * (1 - unit[..., 3:4])
-        alpha = False
-    return Page(unit, has_alpha=alpha, profile=page.iccprofile)
+    if np.iscomplexobj(values):
+        raise ValueError("its samples are complex numbers")
+    if page.photometric in LABS:
+        return Page(lab_of(values, page.photometric == ICC_LAB))
+    if page.photometric == PALETTE:
+        table = np.reshape(page.colormap, (3, -1)).T
+        return Page(table[values[..., 0]], Samples(16), profile=page.iccprofile)
+    samples.check(values, name)
+    colors = COLORS[page.photometric]
+    extra = int(first(page.extrasamples, 0)) if values.shape[2] > colors else 0
+    return Page(values, samples, colors, extra if extra in ALPHAS else 0, page.iccprofile)
 
 
 def is_odd(bits: int) -> bool:
@@ -217,21 +245,23 @@ def decompressor(compression: int) -> Callable[[bytes], bytes]:
         raise ValueError(f"its compression needs pip install imagecodecs: {error}") from error
 
 
-def lab_of(values: np.ndarray) -> np.ndarray:
-    """CIE L*a*b* as TIFF 6.0 stores it, in 8 or 16 bits a sample: a and b are signed."""
-    if values.dtype == np.uint16:
-        return lab_from(values[..., 0] * (100 / 65535), values[..., 1:3].view(np.int16) / 256)
-    return lab_from(values[..., 0] * (100 / 255), values[..., 1:3].astype(np.uint8).view(np.int8))
+def lab_of(values: np.ndarray, of_icc: bool = False) -> np.ndarray:
+    """CIE L*a*b* as TIFF 6.0 stores it, in 8 or 16 bits a sample: a and b are signed.
 
-
-def lab_from(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
-    return np.dstack([lightness, ab]).astype(np.float32)
+    of_icc: as profiles store it: a and b have an offset, and L of 16 bits ends at 0xFF00.
+    """
+    if values.dtype.kind not in "iu" or values.itemsize > 2:
+        raise ValueError(f"its Lab is stored as {values.dtype}")
+    values = values.view(f"u{values.itemsize}")
+    steps, middle = (256, 2**15) if values.itemsize == 2 else (1, 2**7)
+    white = 0xFF00 if of_icc and steps > 1 else 256 * steps - 1
+    ab = values[..., 1:3].astype(np.int32)
+    ab = ab - middle if of_icc else (ab + middle) % (2 * middle) - middle
+    return np.dstack([values[..., 0] * (100 / white), ab / steps]).astype(np.float32)
 
 
 def raw_error(name: str) -> PhotoError:
-    return PhotoError(
-        f"{name} holds the raw data of a camera and a preview; develop it to a TIFF or JPEG first."
-    )
+    return PhotoError(f"{name} {RAW_DATA}.")
 
 
 def is_preview(image: Image.Image) -> bool:
@@ -240,10 +270,18 @@ def is_preview(image: Image.Image) -> bool:
 
 
 def is_misread(image: Image.Image) -> bool:
-    """Whether Pillow takes samples of more than 8 bits for such of 8: in planes, and of Lab."""
+    """Whether Pillow takes samples for others: deep ones in planes or of Lab, and signed bytes."""
     tags = image.tag_v2
-    deep = first(tags.get(BITS), 1) > 8
-    return deep and (first(tags.get(PLANAR), 1) == 2 or first(tags.get(PHOTOMETRIC), 1) == LAB)
+    bits, kind = first(tags.get(BITS), 1), first(tags.get(SAMPLE_FORMAT), 1)
+    if bits <= 8:
+        return kind == SIGNED and first(tags.get(PHOTOMETRIC), 1) not in LABS
+    return first(tags.get(PLANAR), 1) == 2 or first(tags.get(PHOTOMETRIC), 1) == LAB
+
+
+def is_cut(image: Image.Image) -> bool:
+    """Whether Pillow gives 8 bits of colours that have more."""
+    tags = image.tag_v2
+    return first(tags.get(BITS), 1) > 8 and first(tags.get(PHOTOMETRIC), 1) == RGB
 
 
 def is_raw(image: Image.Image) -> bool:

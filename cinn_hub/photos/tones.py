@@ -1,4 +1,4 @@
-"""How stored values become sRGB-coded ones: profiles of greys and gAMA chunks, at any depth."""
+"""How stored values become sRGB-coded ones: profiles and gAMA chunks, at any depth."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ import numpy as np
 
 Curve = Callable[[np.ndarray], np.ndarray]
 USUAL_GAMMA = 1 / 2.2  # of a gAMA chunk that leaves values as they are
+# linear sRGB of XYZ whose white is D50, as in profiles: IEC 61966-2-1, with Bradford's adaptation
+RGB_OF_D50 = np.array(
+    [
+        [3.1338561, -1.6168667, -0.4906146],
+        [-0.9787684, 1.9161415, 0.0334540],
+        [0.0719453, -0.2289914, 1.4052427],
+    ],
+    np.float32,
+)
 MOST_GAMMA = 10.0
 
 
@@ -26,16 +35,43 @@ def profile_curve(profile: bytes | None) -> Curve | None:
     space = profile_space(profile)
     if space not in ("GRAY", "RGB") or profile[20:24] != b"XYZ ":
         return None
-    wanted = b"kTRC" if space == "GRAY" else b"gTRC"
     try:
-        count = min(struct.unpack(">I", profile[128:132])[0], 100)
-        for i in range(count):
-            name, start, size = struct.unpack(">4sII", profile[132 + 12 * i : 144 + 12 * i])
-            if name == wanted:
-                return curve_of(profile[start : start + size])
-    except (struct.error, ValueError):
-        pass
-    return None
+        return curve_of(profile_tags(profile)[b"kTRC" if space == "GRAY" else b"gTRC"])
+    except (KeyError, struct.error, ValueError):
+        return None
+
+
+def profile_of_colors(profile: bytes | None) -> Curve | None:
+    """Stored colours (..., 3) in [0, 1] to sRGB-coded ones, by a profile's curves and primaries.
+
+    ICC.1:2010, F.3. None where the profile has tables instead, or is not for RGB.
+    """
+    if profile_space(profile) != "RGB" or profile[20:24] != b"XYZ ":
+        return None
+    try:
+        tags = profile_tags(profile)
+        curves = [curve_of(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC")]
+        primaries = [struct.unpack(">3i", tags[name][8:20]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
+    except (KeyError, struct.error, ValueError):
+        return None
+    if b"A2B0" in tags or None in curves:
+        return None
+    matrix = np.array(primaries, np.float32) / 65536 @ RGB_OF_D50.T
+
+    def convert(values: np.ndarray) -> np.ndarray:
+        light = np.stack([curve(values[..., i]) for i, curve in enumerate(curves)], -1)
+        return srgb_coded(light @ matrix)
+
+    return convert
+
+
+def profile_tags(profile: bytes) -> dict[bytes, bytes]:
+    """The tags of an ICC profile: ICC.1:2010, 7.3."""
+    count = min(struct.unpack(">I", profile[128:132])[0], 100)
+    entries = [
+        struct.unpack(">4sII", profile[p : p + 12]) for p in range(132, 132 + 12 * count, 12)
+    ]
+    return {name: profile[start : start + size] for name, start, size in entries}
 
 
 def curve_of(data: bytes) -> Curve | None:

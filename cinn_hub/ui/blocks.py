@@ -105,8 +105,9 @@ def build_photos(shelf: models.Shelf, model_name: gr.State, examples: Path | Non
 
 def launch(demo: gr.Blocks, settings: Settings = DEFAULTS, **options) -> None:
     """Starts the server; `options` go to Gradio's `launch`."""
+    own = ["localhost", "127.0.0.1", os.environ.get("GRADIO_SERVER_NAME")]
     for name in ("NO_PROXY", "no_proxy"):  # Gradio asks the server itself whether it has started
-        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "localhost,127.0.0.1"]))
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), *own]))
     share_cores(COLORS.slots)
     keep_giving_memory_back()
     keep_sweeping(settings.disk, partial(own_files, demo))

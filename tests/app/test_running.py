@@ -20,11 +20,11 @@ from cinn_hub.ui.folder import LOCK, PREFIX
 HEALTH = "/gradio_api/queue/status"
 
 
-def running(folder, **environment):
+def running(folder, **options):
     """The app with temporary files in this folder."""
     folder.mkdir(exist_ok=True)
     place = {"HF_HUB_OFFLINE": "1", "TMPDIR": str(folder)}
-    return running_app(sys.executable, ROOT, **place, **environment)
+    return running_app(sys.executable, ROOT, **place, **options)
 
 
 def get(url):
@@ -121,6 +121,31 @@ def test_behind_a_reverse_proxy_under_a_path(tmp_path, photo):
             assert get(outside + HEALTH).status_code == 200
         finally:
             server.shutdown()
+
+
+NO_PROXY_ANSWERS = "http://127.0.0.1:9"
+PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "host"),
+    [
+        (("app.py",), "127.0.0.1"),
+        (("-m", "cinn_hub", "app"), "127.0.0.1"),
+        pytest.param(
+            ("-m", "cinn_hub", "app", "--host", "127.0.0.2"),
+            "127.0.0.2",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="has one loopback address"),
+        ),
+    ],
+)
+def test_behind_a_proxy_that_does_not_know_this_machine(tmp_path, photo, arguments, host):
+    proxies = dict.fromkeys(PROXIES, NO_PROXY_ANSWERS) | {"NO_PROXY": "", "no_proxy": ""}
+    options = {"arguments": arguments, "host": host, **proxies}
+    with running(tmp_path / "files", **options) as app:
+        page = get(app.address)
+        assert page.status_code == 200 and "cinn_hub" in page.text
+        colored(app.address, photo)
 
 
 @pytest.fixture
