@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from cinn_hub.config import read_json
 from cinn_hub.flow import Flow, LevelCondition
 from cinn_hub.models.color_flow import CELLS, DETAILS, GRAIN
 from cinn_hub.models.colorization_cinn import ColorizationCINN, ColorizationConfig
-from training.cache import Cache, View, fingerprint, make_cache
+from training.cache import Cache, CachedBatches, View, fingerprint, in_order, make_cache
 from training.colorization import parse_shares
 from training.loop import Stage, Trainer, mixed_precision
 from training.photos import find_photos
@@ -78,50 +78,6 @@ class FlowTask(nn.Module):
             for name, nats in found.items():
                 nats.append(self.nats(name, noisy, parts))
         return {name: torch.cat(nats).mean().item() for name, nats in found.items()}
-
-
-class CachedBatches:
-    """Endless batches; each photo comes from a cache chosen by its share.
-
-    Arguments:
-        shares: of the photos of a batch that come from each cache.
-        device: where the batches are wanted.
-    """
-
-    def __init__(
-        self,
-        caches: Sequence[Cache],
-        shares: Sequence[float],
-        batch: int,
-        seed: int,
-        device: str = "cpu",
-    ) -> None:
-        self.caches = list(caches)
-        self.shares = np.array(shares) / np.sum(shares)
-        self.batch = batch
-        self.rng = np.random.default_rng(seed)
-        self.device = device
-
-    def __iter__(self) -> Iterator[list[Tensor]]:
-        while True:
-            counts = self.rng.multinomial(self.batch, self.shares)
-            chosen = [
-                read(cache, np.sort(self.rng.choice(cache.rows, count)))
-                for cache, count in zip(self.caches, counts, strict=True)
-                if count
-            ]
-            yield [torch.cat(x).to(self.device) for x in zip(*chosen, strict=True)]
-
-
-def read(cache: Cache, rows: np.ndarray) -> list[Tensor]:
-    """ab and the parts of these photos' conditions."""
-    found = cache.read(rows, ("ab", *PARTS))
-    return [found[name] for name in ("ab", *PARTS)]
-
-
-def in_order(cache: Cache, batch: int = 50) -> list[list[Tensor]]:
-    """All photos of a cache, once."""
-    return [read(cache, cache.rows[i : i + batch]) for i in range(0, len(cache), batch)]
 
 
 def caches_of(
@@ -236,7 +192,8 @@ def main(options: argparse.Namespace) -> None:
     if options.only_caches:
         return
     shares = with_few_faces(caches)
-    batches = partial(CachedBatches, caches, shares, options.batch, device=device)
+    names = ("ab", *PARTS)
+    batches = partial(CachedBatches, caches, shares, options.batch, names, device=device)
     print(f"{sum(map(len, caches))} photos to train on, {sum(map(len, held))} held out.")
     trainer = Trainer(
         FlowTask(model),
@@ -247,6 +204,6 @@ def main(options: argparse.Namespace) -> None:
         checkpoint_minutes=options.checkpoint_minutes,
         seed=options.seed,
     )
-    progress = trainer.run(batches, [batch for cache in held for batch in in_order(cache)])
+    progress = trainer.run(batches, [batch for cache in held for batch in in_order(cache, names)])
     model.save_pretrained(options.out)
     progress.write(options.out)

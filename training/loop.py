@@ -33,11 +33,13 @@ class Stage:
 
     share: of the whole budget in minutes.
     parameters: picks what is trained, as optimiser groups: [{"params": [...], "lr": ...}].
+    clip: the largest norm of the gradient; longer ones are shortened to it.
     """
 
     name: str
     share: float
     parameters: Callable[[nn.Module], list[dict[str, Any]]]
+    clip: float = 1.0
 
 
 @dataclass
@@ -68,6 +70,8 @@ class Trainer:
         minutes: the budget of all stages together, time before a resume counted in.
         folder: where `checkpoint.pt` lies.
         seed: of batches and of all that is random in training.
+        clock: gives the seconds that the budget is counted in; by default they pass for everybody.
+        looks: how often the held-out figures are taken in each stage, at most.
     """
 
     def __init__(
@@ -79,6 +83,8 @@ class Trainer:
         average: float = 0.998,
         checkpoint_minutes: float = 3.0,
         seed: int = 0,
+        clock: Callable[[], float] | None = None,
+        looks: int = 12,
     ) -> None:
         self.accelerator = Accelerator(mixed_precision=mixed_precision())
         self.task = task.to(self.accelerator.device)
@@ -90,6 +96,8 @@ class Trainer:
         self.average = average
         self.checkpoint_seconds = 60 * checkpoint_minutes
         self.seed = seed
+        self.clock = clock or time.monotonic
+        self.looks = looks
         self.progress = Progress()
         self.failed_in_a_row = 0
 
@@ -121,7 +129,7 @@ class Trainer:
     ) -> None:
         optimizer, averaged, peaks = self.start(stage, saved)
         budget = stage.share * self.seconds
-        last_save = last_look = mark = time.monotonic()
+        last_save = last_look = mark = self.clock()
         with progress_bar(stage.name) as bar:
             while self.progress.seconds < budget or self.progress.steps == 0:
                 done = self.progress.seconds / max(budget, 1e-9)
@@ -129,17 +137,17 @@ class Trainer:
                     group["lr"] = peak * rate(done, self.progress.steps)
                 batch = next(batches)
                 loss = self.step(stage, batch, optimizer, averaged)
-                now = time.monotonic()
+                now = self.clock()
                 self.count(len(batch[0]), now - mark)
                 mark = now
                 bar.n = round(min(100.0, 100 * self.progress.seconds / max(budget, 1e-9)), 1)
                 bar.set_postfix_str(f"loss {loss:.4f}, {self.progress.pictures} pictures")
-                if now - last_look > max(self.checkpoint_seconds, budget / 12):
+                if now - last_look > max(self.checkpoint_seconds, budget / self.looks):
                     self.look(stage, averaged, held_out)
-                    last_look = mark = time.monotonic()  # looking is not training
+                    last_look = mark = self.clock()  # looking is not training
                 if now - last_save > self.checkpoint_seconds:
                     self.save(optimizer, averaged)
-                    last_save = time.monotonic()
+                    last_save = self.clock()
         self.check_learned(stage)
         self.task.load_state_dict(averaged.module.state_dict())
         self.look(stage, averaged, held_out)
@@ -174,7 +182,7 @@ class Trainer:
         optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
         trained = [p for group in optimizer.param_groups for p in group["params"]]
-        if torch.isfinite(self.accelerator.clip_grad_norm_(trained, 1.0)):
+        if torch.isfinite(self.accelerator.clip_grad_norm_(trained, stage.clip)):
             optimizer.step()
             averaged.update_parameters(self.task)
             self.failed_in_a_row = 0

@@ -1,0 +1,129 @@
+"""Trains one row for a number of minutes of one core, and measures it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.held_out import Held
+from benchmarks.rivals import measuring
+from benchmarks.rivals.conditions import NAMES, Trunk, caches_of
+from benchmarks.rivals.rival import Rival
+from benchmarks.rivals.rows import ROWS
+from cinn_hub.files import write_whole
+from training.cache import CachedBatches, in_order
+from training.loop import Progress, Stage, Trainer
+
+VIEWS = 3  # of each photo: the whole one, and two random parts
+LOOKS = 30
+LOOKED_AT = 100  # held-out photos, for the curves
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is the same for all rows of one comparison.
+
+    Attributes:
+        data, held_out: folders or zips of photos.
+        out: folder of checkpoints and results; caches: of conditions.
+        minutes: of one core, for each training.
+        photos: how many of the held-out ones are measured; None for all.
+    """
+
+    data: tuple[str, ...]
+    held_out: tuple[str, ...]
+    out: Path
+    caches: Path
+    minutes: float = 30.0
+    photos: int | None = None
+
+    def folder(self, name: str, seed: int) -> Path:
+        return self.out / f"{name}-{seed}"
+
+    def result(self, name: str, seed: int) -> Path:
+        return self.folder(name, seed) / "result.json"
+
+    def finished(self, name: str, seed: int) -> dict[str, Any] | None:
+        """The result, if there is one after so many minutes."""
+        path = self.result(name, seed)
+        if not path.exists():
+            return None
+        result = json.loads(path.read_text("utf-8"))
+        return result if result["minutes"] >= self.minutes else None
+
+
+def run(terms: Terms, name: str, seed: int) -> dict[str, Any]:
+    """Trains and measures a row, from where it stopped; its result is a file in its folder."""
+    trunk = Trunk()
+    rival, progress = trained(terms, trunk, name, seed)
+    held = Held.read(list(terms.held_out), terms.photos)
+    figures = measuring.measured(rival, trunk, held, name)
+    about = {"data": terms.data, "held out": terms.held_out, "photos": len(held.rgb)}
+    result = {
+        "row": name,
+        "seed": seed,
+        "minutes": terms.minutes,
+        **about,
+        "pictures": progress.pictures,
+        "parameters": sum(p.numel() for p in rival.parameters()),
+        "figures": figures,
+        "history": progress.history,
+    }
+    write_whole(terms.result(name, seed), json.dumps(result, indent=1) + "\n")
+    if not (bounds := terms.out / "bounds.json").exists():
+        write_whole(bounds, json.dumps(measuring.bounds(held), indent=1) + "\n")
+    return result
+
+
+def trained(terms: Terms, trunk: Trunk, name: str, seed: int) -> tuple[Rival, Progress]:
+    """The rival with the averaged weights of its training.
+
+    The budget is counted in seconds that the processor works, of one thread, so that what else runs
+    on the machine takes nothing from it.
+    """
+    caches = caches_of(trunk, terms.data, terms.caches, range(VIEWS))
+    held = caches_of(trunk, terms.held_out, terms.caches, [0])
+    torch.manual_seed(seed)
+    rival = ROWS[name].build()
+    rival.prepare(caches)
+    stage = Stage(name, 1.0, lambda task: task.groups(), rival.clip)
+    trainer = Trainer(
+        rival,
+        [stage],
+        terms.minutes,
+        terms.folder(name, seed),
+        checkpoint_minutes=min(1.0, terms.minutes / 10),
+        seed=seed,
+        clock=time.process_time,
+        looks=LOOKS,
+    )
+    shares = [len(cache) for cache in caches]
+    batches = partial(CachedBatches, caches, shares, rival.batch, NAMES)
+    looked_at = [batch for cache in held for batch in in_order(cache, NAMES)]
+    progress = trainer.run(batches, looked_at[: max(1, LOOKED_AT // 50)])
+    return rival.eval().requires_grad_(False), progress
+
+
+def stored(terms: Terms, name: str, seed: int) -> Rival:
+    """A rival as its training left it, or has brought it so far.
+
+    Raises:
+        SystemExit: it has not been trained.
+    """
+    path = terms.folder(name, seed) / "checkpoint.pt"
+    if not path.exists():
+        raise SystemExit(f"There is no {path}; train {name} with seed {seed} first.")
+    rival = ROWS[name].build()
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    averaged = state["averaged"] or {f"module.{k}": x for k, x in state["task"].items()}
+    prefix = "module."
+    rival.load_state_dict(
+        {k.removeprefix(prefix): x for k, x in averaged.items() if k.startswith(prefix)}
+    )
+    return rival.eval().requires_grad_(False)
