@@ -42,7 +42,7 @@ def trunk():
 @pytest.fixture(scope="module")
 def terms(tmp_path_factory, trunk):
     root = tmp_path_factory.mktemp("rivals")
-    for folder, seeds in (("photos", range(12)), ("held", range(20, 24))):
+    for folder, seeds in (("photos", range(12)), ("held", range(20, 23))):
         (root / folder).mkdir()
         for i in seeds:
             color_picture(80, 64, seed=i).save(root / folder / f"{i:02}.png")
@@ -52,7 +52,7 @@ def terms(tmp_path_factory, trunk):
         patch.setattr(measuring, "ColorCritic", Critic)
         patch.setattr(training, "VIEWS", 1)
         data, held = (str(root / "photos"),), (str(root / "held"),)
-        yield Terms(data, held, root / "runs", root / "caches", minutes=0.03)
+        yield Terms(data, held, root / "runs", root / "caches", minutes=0.02)
 
 
 def parts_of(rows, seed=0):
@@ -76,8 +76,8 @@ def test_each_row_is_trained_and_measured(terms, name):
     assert ("bits" in figures) == ROWS[name].build().has_likelihood
     assert figures["of 8"] <= figures["of 1"] + 1e-6
     if not ROWS[name].is_diverse:
-        assert figures["variance"] == 0
-    assert result["pictures"] > 0 and result["history"][-1]["minutes"] >= 0.03
+        assert figures["variance"] < 1e-6
+    assert result["pictures"] > 0 and result["history"][-1]["minutes"] >= 0.02
     assert terms.finished(name, 0) == json.loads(terms.result(name, 0).read_text("utf-8"))
     again = training.stored(terms, name, 0)
     now, _ = training.trained(terms, training.Trunk(), name, 0)  # it is finished: nothing changes

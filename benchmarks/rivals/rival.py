@@ -100,8 +100,10 @@ class Adversarial(Rival):
     Attributes:
         critic_turns: of the critic before each turn of the generator.
         betas, critic_rate, generator_rate: of Adam.
+        loss_names: what `note` takes.
     """
 
+    loss_names: tuple[str, ...]
     clip = math.inf
     critic_turns = 1
     betas = (0.5, 0.999)
@@ -113,8 +115,6 @@ class Adversarial(Rival):
         super().__init__()
         self.register_buffer("turn", torch.tensor(0))
         self.register_buffer("means", torch.zeros(len(self.loss_names)))
-
-    loss_names: tuple[str, ...] = ()
 
     def groups(self) -> list[dict[str, Any]]:
         options = {"betas": self.betas, "weight_decay": 0.0}

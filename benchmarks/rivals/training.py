@@ -20,7 +20,7 @@ from cinn_hub.files import write_whole
 from training.cache import CachedBatches, in_order
 from training.loop import Progress, Stage, Trainer
 
-VIEWS = 3  # of each photo: the whole one, and two random parts
+VIEWS = 2  # of each photo: the whole one, and a random part
 LOOKS = 30
 LOOKED_AT = 100  # held-out photos, for the curves
 
