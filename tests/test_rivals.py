@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -82,6 +83,13 @@ def test_each_row_is_trained_and_measured(terms, name):
     again = training.stored(terms, name, 0)
     now, _ = training.trained(terms, training.Trunk(), name, 0)  # it is finished: nothing changes
     assert all(torch.equal(x, now.state_dict()[k]) for k, x in again.state_dict().items())
+
+
+def test_rows_on_other_terms_are_not_mixed(terms):
+    terms.settle()
+    for other in ({"minutes": 1.0}, {"photos": 2}, {"data": ("elsewhere",)}):
+        with pytest.raises(SystemExit, match="take another --out"):
+            training.run(replace(terms, **other), "regression", 0)
 
 
 def test_all_runs_what_is_missing_and_the_report_shows_it(terms, monkeypatch):

@@ -50,26 +50,43 @@ class Terms:
         return self.folder(name, seed) / "result.json"
 
     def finished(self, name: str, seed: int) -> dict[str, Any] | None:
-        """The result, if there is one after so many minutes."""
+        """The result, if there is one."""
         path = self.result(name, seed)
+        return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+    def settle(self) -> None:
+        """Writes these terms into OUT.
+
+        Raises:
+            SystemExit: what is there was trained or measured on other terms.
+        """
+        path = self.out / "terms.json"
+        mine = {
+            "data": [Path(place).name for place in self.data],
+            "held out": [Path(place).name for place in self.held_out],
+            "minutes": self.minutes,
+            "photos": self.photos,
+        }
         if not path.exists():
-            return None
-        result = json.loads(path.read_text("utf-8"))
-        return result if result["minutes"] >= self.minutes else None
+            self.out.mkdir(parents=True, exist_ok=True)
+            write_whole(path, json.dumps(mine, indent=1) + "\n")
+        elif (theirs := json.loads(path.read_text("utf-8"))) != mine:
+            raise SystemExit(
+                f"The rows in {self.out} have the terms {theirs}, not {mine}; take another --out."
+            )
 
 
 def run(terms: Terms, name: str, seed: int) -> dict[str, Any]:
     """Trains and measures a row, from where it stopped; its result is a file in its folder."""
+    terms.settle()
     trunk = Trunk()
     rival, progress = trained(terms, trunk, name, seed)
     held = Held.read(list(terms.held_out), terms.photos)
     figures = measuring.measured(rival, trunk, held, name)
-    about = {"data": terms.data, "held out": terms.held_out, "photos": len(held.rgb)}
     result = {
         "row": name,
         "seed": seed,
-        "minutes": terms.minutes,
-        **about,
+        "photos": len(held.rgb),
         "pictures": progress.pictures,
         "parameters": sum(p.numel() for p in rival.parameters()),
         "figures": figures,
