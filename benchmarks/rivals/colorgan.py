@@ -17,7 +17,7 @@ from benchmarks.rivals.networks import Eye, Painter, light_of, plain_norms, repe
 from benchmarks.rivals.rival import Adversarial
 
 Z = 100  # values of noise, uniform in [-1, 1]
-SIDES = (8, 16, 32)
+MAPS = {8: 32, 16: 16, 32: 8}  # channels of noise at each side
 SEEN = {"fine": 16, "middle": 32, "coarse": 64}  # channels of the condition in the critic
 CLIP = 0.01
 PENALTY = 10.0
@@ -25,16 +25,19 @@ SLOPE = 0.2
 
 
 class NoisyPainter(nn.Module):
-    """The eye and the painter, with one map of noise in each of three layers."""
+    """The eye and the painter, with maps of noise in each of three layers.
+
+    Theirs has one map beside one of lightness; here there are more, beside many of features.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.eye = Eye()
         self.maps_of_noise = nn.ModuleList(
-            nn.Sequential(nn.Linear(Z, s * s), nn.Unflatten(1, (1, s, s)), nn.BatchNorm2d(1))
-            for s in SIDES
+            nn.Sequential(nn.Linear(Z, c * s * s), nn.Unflatten(1, (c, s, s)), nn.BatchNorm2d(c))
+            for s, c in MAPS.items()
         )
-        self.painter = Painter(extra=(1, 1, 1))
+        self.painter = Painter(extra=tuple(MAPS.values()))
 
     def forward(self, parts: Parts, n: int) -> Tensor:
         maps = repeated(self.eye(parts), n)
