@@ -8,7 +8,7 @@ from benchmarks.differences import PARTS
 from benchmarks.rivals.rows import ROWS
 from benchmarks.rivals.verdicts import Result, collapse, minutes_to_best
 
-COLUMNS = ("of 8", "of 1", "error", "variance", *PARTS, "FD", "top 5", "bits")
+COLUMNS = ("of 8", "nearest", "of 1", "error", "variance", *PARTS, "FD", "top 5", "bits")
 DIGITS = {"variance": 1, "FD": 1, "top 5": 1, **dict.fromkeys(PARTS, 0)}
 PAPER = {
     "cINN": (3.53, 9.52, 35.2),
