@@ -22,7 +22,7 @@ Bounds = Mapping[str, Mapping[str, float]]
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """ "3.52", or with several seeds "3.52 (3.49 to 3.56)"."""
+    """Such as "3.52", or with several seeds "3.52 (3.49 to 3.56)"."""
     mean = f"{sum(values) / len(values):.{digits}f}"
     if len(values) == 1:
         return mean
