@@ -270,13 +270,16 @@ def report(record: Record) -> None:
             for text in sorted(set(texts))[:3]:
                 print(f"{title} ({kind}): {text}")
     print(f"the app's processor time: {record.cpu_seconds:.0f} s")
-    print("memory, MB:", ", ".join(f"{used:.0f} at {at:.0f} s" for at, used in curve(record)))
+    for minute, used in enumerate(by_minutes(record.memory), 1):
+        print(f"minute {minute}: memory {np.median(used):.0f} MB, at most {max(used):.0f}")
 
 
-def curve(record: Record, points: int = 12) -> list[tuple[float, float]]:
-    """The memory at some moments, the last one among them."""
-    step = max(1, len(record.memory) // points)
-    return record.memory[::-step][::-1]
+def by_minutes(memory: list[tuple[float, float]]) -> list[list[float]]:
+    """Megabytes of the measures of each minute."""
+    minutes: dict[int, list[float]] = defaultdict(list)
+    for second, used in memory:
+        minutes[int(second // 60)].append(used)
+    return list(minutes.values())
 
 
 def main() -> None:

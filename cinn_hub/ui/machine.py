@@ -12,7 +12,7 @@ import torch
 
 M_ARENA_MAX = -8  # of glibc's mallopt
 HEAPS = 2
-TRIM_SECONDS = 30
+TRIM_SECONDS = 10
 
 
 def share_cores(jobs: int) -> None:
@@ -21,7 +21,7 @@ def share_cores(jobs: int) -> None:
 
 
 def keep_giving_memory_back() -> None:
-    """Returns to Linux, every half minute, what jobs have freed.
+    """Returns to Linux, every ten seconds, what jobs have freed.
 
     By itself glibc keeps it: for each thread a heap as large as its largest photo needed.
     (mallopt's M_MMAP_THRESHOLD would do the same, and makes previews take twice as long.)
