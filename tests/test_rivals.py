@@ -17,6 +17,7 @@ from benchmarks.rivals.conditions import PARTS
 from benchmarks.rivals.lsun_minimal import LsunMinimal
 from benchmarks.rivals.our_flow import OurFlow
 from benchmarks.rivals.pix2pix import Pix2Pix
+from benchmarks.rivals.regression import Regression
 from benchmarks.rivals.rival import DIMENSIONS, beside_truth
 from benchmarks.rivals.rows import ROWS
 from benchmarks.rivals.table import COLUMNS, spread, table
@@ -82,6 +83,16 @@ def test_each_row_is_trained_and_measured(terms, name):
     again = training.stored(terms, name, 0)
     now, _ = training.trained(terms, training.Trunk(), name, 0)  # it is finished: nothing changes
     assert all(torch.equal(x, now.state_dict()[k]) for k, x in again.state_dict().items())
+
+
+def test_a_training_that_diverges_is_measured_too(terms, monkeypatch):
+    def loss(rival, ab, parts):
+        return float("nan") * rival.painter.last[-1].weight.sum()
+
+    monkeypatch.setattr(Regression, "loss", loss)
+    endless = replace(terms, out=terms.out.with_name("diverged"), minutes=10.0)
+    result = training.run(endless, "regression", 0)
+    assert verdicts.collapse(result, {"FD": math.inf}) == "diverged"
 
 
 def test_rows_on_other_terms_are_not_mixed(terms):
@@ -192,14 +203,15 @@ GREY = {"FD": 100.0}
 
 def result(row="a", best=5.0, variance=20.0, distance=50.0):
     figures = {"of 8": best, "variance": variance, "FD": distance, "squared error": 100.0}
-    return {"row": row, "figures": figures}
+    history = [{"minutes": 1.0, "of 8": 3.0}]
+    return {"row": row, "figures": figures, "history": history}
 
 
 def test_what_a_collapse_is():
-    assert verdicts.collapse(result()["figures"], GREY) is None
-    assert verdicts.collapse(result(variance=0.5)["figures"], GREY) == "one answer"
+    assert verdicts.collapse(result(), GREY) is None
+    assert verdicts.collapse(result(variance=0.5), GREY) == "one answer"
     for distance in (100.0, float("nan")):
-        assert verdicts.collapse(result(distance=distance)["figures"], GREY) == "worse than grey"
+        assert verdicts.collapse(result(distance=distance), GREY) == "worse than grey"
 
 
 def test_the_better_setting_has_fewer_collapses_then_the_lower_error():
@@ -214,9 +226,7 @@ def test_a_training_is_at_its_best_when_it_is_nearly_as_good_as_ever():
 
 def test_cells_of_the_table_have_mean_and_range():
     assert spread([3.0], 1) == "3.0" and spread([1.0, 2.0, 6.0], 1) == "3.0 (1.0 to 6.0)"
-    history = [{"minutes": 1.0, "of 8": 3.0}]
     fallen = result("pix2pix", variance=0.0)
-    fallen = {**fallen, "history": history}
     fallen["figures"] |= {"pictures a second": 9.0}
     text = table({"pix2pix": [fallen, fallen]}, {"grey": GREY})
     assert "2 of 2: one answer" in text

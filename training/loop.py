@@ -27,6 +27,10 @@ Batches = Callable[[int], Iterable[Any]]
 """Given a seed, the batches in the order and with the noise of that seed."""
 
 
+class Diverged(SystemExit):
+    """Too many gradients were not finite."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """One part of a training.
@@ -70,7 +74,7 @@ class Trainer:
         minutes: the budget of all stages together, time before a resume counted in.
         folder: where `checkpoint.pt` lies.
         seed: of batches and of all that is random in training.
-        clock: gives the seconds that the budget is counted in; by default they pass for everybody.
+        clock: gives the seconds that the budget is counted in; by default those of the wall's.
         looks: how often the held-out figures are taken in each stage, at most.
     """
 
@@ -176,7 +180,7 @@ class Trainer:
         """Learns from one batch, if its gradients are finite, and returns the loss.
 
         Raises:
-            SystemExit: they were not finite many times in a row.
+            Diverged: they were not finite many times in a row.
         """
         loss = self.model(stage.name, *batch)
         optimizer.zero_grad(set_to_none=True)
@@ -190,7 +194,7 @@ class Trainer:
             self.progress.failed_steps += 1
             self.failed_in_a_row += 1
         if self.failed_in_a_row == MOST_FAILED_STEPS:
-            raise SystemExit(
+            raise Diverged(
                 f"The gradients of {MOST_FAILED_STEPS} steps in a row were not finite in the stage "
                 f"{stage.name}; choose a lower learning rate, or check the data."
             )
@@ -200,14 +204,14 @@ class Trainer:
         """Prints how many steps of a stage failed.
 
         Raises:
-            SystemExit: most of them did, so that too little was learned.
+            Diverged: most of them did, so that too little was learned.
         """
         failed, steps = self.progress.failed_steps, self.progress.steps
         text = (
             f"In the stage {stage.name} the gradients of {failed} of {steps} steps were not finite"
         )
         if 2 * failed >= steps:
-            raise SystemExit(f"{text}, so too little was learned; choose a lower learning rate.")
+            raise Diverged(f"{text}, so too little was learned; choose a lower learning rate.")
         if failed:
             tqdm.write(f"{text}; these steps were skipped.")
 

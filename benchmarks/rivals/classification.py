@@ -40,7 +40,7 @@ class Classification(Rival):
         self.register_buffer("weights", torch.ones(self.bins.per_axis**2))
 
     def prepare(self, caches: Sequence[Cache]) -> None:
-        """Weights of the classes of colour by their share among the photos, eq. 4."""
+        """Weights of the classes of colour by their share in the first of the caches, eq. 4."""
         rows = caches[0].rows[:: max(1, len(caches[0]) // LOOKED_AT)]
         place = self.nearest(caches[0].read(rows, ["ab"])["ab"])
         counts = torch.bincount(place.flatten(), minlength=len(self.weights)).float()

@@ -86,7 +86,7 @@ def draw_curves(results: Mapping[str, Sequence[Result]], target: Path) -> None:
 
 def draw_losses(results: Mapping[str, Sequence[Result]], target: Path) -> None:
     """The running means of a GAN's losses, one panel per row, one line style per seed."""
-    known = {"stage", "minutes", "pictures", "of 8", "of 1", "variance", "bits"}
+    known = {"stage", "minutes", "pictures", "of 1", "diverged", *FIGURES}
     names = {
         name: sorted(seeds[0]["history"][0].keys() - known)
         for name, seeds in results.items()

@@ -39,7 +39,7 @@ def cells(results: Sequence[Result], grey: Mapping[str, float]) -> list[str]:
         found.append(spread(known, DIGITS.get(column, 2)) if known else "")
     found.append(spread([minutes_to_best(result["history"]) for result in results], 0))
     found.append(spread([f["pictures a second"] for f in figures], 0))
-    fallen = [collapse(f, grey) for f in figures]
+    fallen = [collapse(result, grey) for result in results]
     reasons = ", ".join(sorted({reason for reason in fallen if reason}))
     count = f"{sum(map(bool, fallen))} of {len(fallen)}"
     found.append((f"{count}: {reasons}" if reasons else count) if row.is_diverse else "")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchmarks.held_out import Held
 from benchmarks.rivals import measuring
@@ -18,11 +19,11 @@ from benchmarks.rivals.rival import Rival
 from benchmarks.rivals.rows import ROWS
 from cinn_hub.files import write_whole
 from training.cache import CachedBatches, in_order
-from training.loop import Progress, Stage, Trainer
+from training.loop import Diverged, Progress, Stage, Trainer
 
 VIEWS = 2  # of each photo: the whole one, and a random part
 LOOKS = 30
-LOOKED_AT = 100  # held-out photos, for the curves
+LOOKED_AT = 2  # batches of 50 held-out photos, for the curves
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,23 @@ def trained(terms: Terms, trunk: Trunk, name: str, seed: int) -> tuple[Rival, Pr
     )
     shares = [len(cache) for cache in caches]
     batches = partial(CachedBatches, caches, shares, rival.batch, NAMES)
-    looked_at = [batch for cache in held for batch in in_order(cache, NAMES)]
-    progress = trainer.run(batches, looked_at[: max(1, LOOKED_AT // 50)])
-    return rival.eval().requires_grad_(False), progress
+    looked_at = [batch for cache in held for batch in in_order(cache, NAMES)][:LOOKED_AT]
+    try:
+        trainer.run(batches, looked_at)
+    except Diverged as error:  # that is a result, too
+        print(error)
+        note_divergence(trainer.progress, rival, looked_at)
+        trainer.save()
+    return rival.eval().requires_grad_(False), trainer.progress
+
+
+@torch.no_grad()
+def note_divergence(progress: Progress, rival: Rival, batches: list[list[Tensor]]) -> None:
+    """Ends the history with the figures of the last finite weights."""
+    figures = rival.eval().held_out("", batches)
+    minutes = round(progress.total_seconds / 60, 2)
+    about = {"minutes": minutes, "pictures": progress.pictures, "diverged": True}
+    progress.history.append({**about, **figures})
 
 
 def stored(terms: Terms, name: str, seed: int) -> Rival:

@@ -12,12 +12,15 @@ Result = Mapping[str, Any]
 """What `training.run` writes."""
 
 
-def collapse(figures: Mapping[str, float], grey: Mapping[str, float]) -> str | None:
+def collapse(result: Result, grey: Mapping[str, float]) -> str | None:
     """How a training of a rival that should be diverse ended in collapse; None if it did not.
 
     Answers that hardly differ are a collapse, and so are answers that a network which knows colour
     photos finds farther from real ones than photos without any colour.
     """
+    figures = result["figures"]
+    if result["history"][-1].get("diverged"):
+        return "diverged"
     if not figures["FD"] < grey["FD"]:
         return "worse than grey"
     if figures["variance"] < LEAST_VARIANCE * figures["squared error"]:
@@ -33,9 +36,9 @@ def better(results: Sequence[Result], grey: Mapping[str, float]) -> str:
         by_row.setdefault(result["row"], []).append(result)
 
     def key(row: str) -> tuple[float, float]:
-        figures = [result["figures"] for result in by_row[row]]
-        fallen = sum(collapse(f, grey) is not None for f in figures) / len(figures)
-        return fallen, sum(f["of 8"] for f in figures) / len(figures)
+        fallen = sum(collapse(result, grey) is not None for result in by_row[row])
+        errors = sum(result["figures"]["of 8"] for result in by_row[row])
+        return fallen / len(by_row[row]), errors / len(by_row[row])
 
     return min(by_row, key=key)
 
