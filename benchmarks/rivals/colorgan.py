@@ -12,13 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.rivals.conditions import CHANNELS, Parts
-from benchmarks.rivals.networks import Eye, Painter, light_of, plain_norms, repeated
+from benchmarks.rivals.conditions import Parts
+from benchmarks.rivals.networks import GLANCE, Eye, Glance, Painter, light_of, repeated
 from benchmarks.rivals.rival import Adversarial
 
 Z = 100  # values of noise, uniform in [-1, 1]
 MAPS = {8: 32, 16: 16, 32: 8}  # channels of noise at each side
-SEEN = {"fine": 16, "middle": 32, "coarse": 64}  # channels of the condition in the critic
 CLIP = 0.01
 PENALTY = 10.0
 SLOPE = 0.2
@@ -53,20 +52,17 @@ class Critic(nn.Module):
 
     def __init__(self, norm: bool) -> None:
         super().__init__()
-        self.norms = plain_norms()
-        self.seen = nn.ModuleDict(
-            {name: nn.Conv2d(c, SEEN[name], 1) for name, c in CHANNELS.items()}
-        )
-        self.first = nn.Conv2d(2 + 4 + SEEN["fine"], 64, 5, 2, 2)
-        self.second = nn.Conv2d(64 + SEEN["middle"], 128, 5, 2, 2)
-        self.third = nn.Conv2d(128 + SEEN["coarse"], 256, 5, 2, 2)
+        self.glance = Glance()
+        self.first = nn.Conv2d(2 + 4 + GLANCE["fine"], 64, 5, 2, 2)
+        self.second = nn.Conv2d(64 + GLANCE["middle"], 128, 5, 2, 2)
+        self.third = nn.Conv2d(128 + GLANCE["coarse"], 256, 5, 2, 2)
         self.batch_norms = nn.ModuleList(
             nn.BatchNorm2d(c) if norm else nn.Identity() for c in (128, 256)
         )
         self.last = nn.Sequential(nn.Flatten(), nn.Linear(256 * 16, 64), nn.Linear(64, 1))
 
     def forward(self, ab: Tensor, parts: Parts) -> Tensor:
-        known = {name: self.seen[name](norm(parts[name])) for name, norm in self.norms.items()}
+        known = self.glance(parts)
         x = self.first(torch.cat([ab / 50, light_of(parts), known["fine"]], 1))
         x = torch.cat([F.leaky_relu(x, SLOPE), known["middle"]], 1)
         x = F.leaky_relu(self.batch_norms[0](self.second(x)), SLOPE)

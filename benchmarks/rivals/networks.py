@@ -13,17 +13,12 @@ from cinn_hub.networks import ChannelNorm, enlarged
 
 UNIT = 20.0  # ab units in one unit of a painter's output
 COARSE, MIDDLE, FINE = 128, 96, 48  # channels of the maps at 8x8, 16x16, 32x32
+GLANCE = {"fine": 16, "middle": 32, "coarse": 64}  # channels of the condition in critics
 
 
 def light_of(parts: Parts) -> Tensor:
     """L at 64x64 as four channels at 32x32, in about [-1, 1]."""
     return F.pixel_unshuffle(parts["lightness"] / 50 - 1, 2)
-
-
-def plain_norms() -> nn.ModuleDict:
-    """Norms of the condition's features, without weights: for critics."""
-    norms = {name: ChannelNorm(c, elementwise_affine=False) for name, c in CHANNELS.items()}
-    return nn.ModuleDict(norms)
 
 
 class Residual(nn.Module):
@@ -94,6 +89,26 @@ class Painter(nn.Module):
         x = self.noisy(self.blocks[1](self.second(torch.cat([enlarged(x), known[1]], 1))))
         x = self.blocks[2](self.third(torch.cat([enlarged(x), known[2]], 1)))
         return UNIT * self.last(x).float()
+
+
+class Glance(nn.Module):
+    """What a critic sees of the condition: few channels, so that ab is not lost among them; at
+    32x32, 16x16 and 8x8, by the names of the parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleDict(
+            {
+                name: nn.Sequential(
+                    ChannelNorm(channels, elementwise_affine=False),
+                    nn.Conv2d(channels, GLANCE[name], 1),
+                )
+                for name, channels in CHANNELS.items()
+            }
+        )
+
+    def forward(self, parts: Parts) -> dict[str, Tensor]:
+        return {name: layer(parts[name]) for name, layer in self.layers.items()}
 
 
 def repeated(maps: Sequence[Tensor], n: int) -> list[Tensor]:

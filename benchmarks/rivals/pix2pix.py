@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.rivals.conditions import CHANNELS, Parts
-from benchmarks.rivals.networks import Eye, Painter, light_of, plain_norms, repeated
+from benchmarks.rivals.conditions import Parts
+from benchmarks.rivals.networks import GLANCE, UNIT, Eye, Glance, Painter, light_of, repeated
 from benchmarks.rivals.rival import Adversarial
 from cinn_hub.networks import enlarged
 
@@ -27,16 +27,16 @@ class PatchCritic(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        fine, middle, coarse = CHANNELS.values()
-        self.norms = plain_norms()
-        self.first = nn.Conv2d(2 + 4 + fine, 64, 4, 2, 1)
-        self.second = nn.Conv2d(64 + middle + coarse, 128, 3, padding=1)
+        self.glance = Glance()
+        self.first = nn.Conv2d(2 + 4 + GLANCE["fine"], 64, 4, 2, 1)
+        inputs = 64 + GLANCE["middle"] + GLANCE["coarse"]
+        self.second = nn.Conv2d(inputs, 128, 3, padding=1)
         self.second_norm = nn.BatchNorm2d(128)
         self.last = nn.Conv2d(128, 1, 3, padding=1)
 
     def forward(self, ab: Tensor, parts: Parts) -> Tensor:
-        known = {name: norm(parts[name]) for name, norm in self.norms.items()}
-        x = self.first(torch.cat([ab / 50, light_of(parts), known["fine"]], 1))
+        known = self.glance(parts)
+        x = self.first(torch.cat([ab / UNIT, light_of(parts), known["fine"]], 1))
         seen = [F.leaky_relu(x, SLOPE), known["middle"], enlarged(known["coarse"])]
         x = self.second_norm(self.second(torch.cat(seen, 1)))
         return self.last(F.leaky_relu(x, SLOPE)).float()
