@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Processes that share the test files; the first ones, in tests/app, take longest.
+SHARED := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 BROWSERS := chromium chromium-browser google-chrome
 
 .PHONY: demo venv test test-space lint clean browser
@@ -12,7 +14,7 @@ demo: .venv/demo
 venv: .venv/bin/python
 
 test: .venv/dev browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SHARED)
 
 # The Space's files alone, with requirements installed anew: minutes, and gigabytes for a while.
 test-space: .venv/dev

@@ -4,13 +4,17 @@ import cinn_hub
 
 model = cinn_hub.load("imagenet")
 for i, result in enumerate(model.colorize("grandma.jpg", n=8)):
-    result.image.save(f"grandma-{i}.png")
+    result.save(f"grandma-{i}.png")
+
+`load("imagenet")` gives a `cinn_hub.colorizing.ColorModel`, `load("mnist")` a
+`cinn_hub.writing.DigitModel`; their docstrings tell all methods.
 """
 
 from cinn_hub.conversion import convert
 from cinn_hub.errors import (
     CheckpointError,
     CinnHubError,
+    DigitError,
     OfflineError,
     PhotoError,
     UnknownModelError,
@@ -23,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CheckpointError",
     "CinnHubError",
+    "DigitError",
     "OfflineError",
     "PhotoError",
     "UnknownModelError",

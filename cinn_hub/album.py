@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import re
-import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +14,7 @@ from typing import TypeVar
 
 from cinn_hub.archives import ARCHIVE_SUFFIXES, PHOTO_SUFFIXES, is_visible, is_zip, unpack
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.files import DISK_FULL
+from cinn_hub.files import DISK_FULL, brief_folder
 
 WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".mp4")
 ENDING = r"color\d+|\d+_to_\d+(?:_\d+)?"  # what `colorize` and `interpolate` add to a name
@@ -52,10 +49,10 @@ class Job:
         """The job for a page of the photo's file, counted from 0; the first keeps the stem."""
         return replace(self, stem=f"{self.stem}_page{page + 1}") if page else self
 
-    def is_done(self, endings: Sequence[str]) -> bool:
+    def is_done(self, endings: Sequence[str], exists: Callable[[Path], bool]) -> bool:
         """Whether all of its results are there."""
         try:
-            return self.found and all(self.target(ending).exists() for ending in endings)
+            return self.found and all(exists(self.target(ending)) for ending in endings)
         except OSError:  # the name is too long, and writing will say so
             return False
 
@@ -93,13 +90,6 @@ def find_jobs(photos: Sequence[Path], out: Path, ending: str = ENDING) -> list[J
         text = "is a link to a file that is gone" if link else "does not exist; check the path"
         raise PhotoError(f"The photo {photo} {text}.")
     return one_file(found, out) if is_file_name(out) else named_apart(found)
-
-
-def brief_folder() -> Path:
-    """A new folder that goes with the process."""
-    folder = Path(tempfile.mkdtemp(prefix="cinn-hub-album-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def expanded(photos: Sequence[Path]) -> Iterator[Path]:
@@ -223,10 +213,3 @@ def in_one_sentence(error: Exception) -> str:
         return str(error)
     text = " ".join(str(error).split())
     return f"This photo could not be coloured ({type(error).__name__}: {text})."
-
-
-def make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CinnHubError(f"The folder {folder} cannot be created: {error.strerror}.") from error

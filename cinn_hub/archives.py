@@ -75,7 +75,9 @@ def photos_of(opened: zipfile.ZipFile, name: str, most: int) -> list[zipfile.Zip
     """The entries that are photos by their names."""
     entries = opened.infolist()
     if len(entries) > MOST_ENTRIES:
-        raise PhotoError(f"{name} has {len(entries)} entries; divide it.")
+        raise PhotoError(
+            f"{name} has {len(entries)} entries; at most {MOST_ENTRIES} are read: divide it."
+        )
     found = [
         entry
         for entry in entries
@@ -88,7 +90,7 @@ def photos_of(opened: zipfile.ZipFile, name: str, most: int) -> list[zipfile.Zip
         text = "archives, but no photos; unpack it first" if inner else "no photos"
         raise PhotoError(f"{name} holds {text}.")
     if len(found) > most:
-        raise PhotoError(f"{name} holds {len(found)} photos; at most {most} are taken.")
+        raise PhotoError(f"{name} holds {len(found)} photos; at most {most} are taken: divide it.")
     return found
 
 

@@ -35,8 +35,8 @@ def oddest(manifest: Manifest, number: int) -> Iterator[str]:
     """The results whose colours are farthest from the most typical ones of their photo."""
     query = "SELECT file, distance, bits_per_dim FROM results WHERE distance IS NOT NULL "
     for file, distance, bits in manifest.select(f"{query} ORDER BY distance DESC LIMIT ?", number):
-        path = manifest.folder / os.fsdecode(file)
-        yield f"{path}  {distance:.1f} from the most typical colours  {bits:.3f} bits/dim"
+        name = manifest.storage.name(manifest.folder / os.fsdecode(file))
+        yield f"{name}  {distance:.1f} ab units from the most typical colours  {bits:.3f} bits/dim"
 
 
 def write_parquet(manifest: Manifest, path: Path) -> str:

@@ -71,7 +71,10 @@ def check_card(text: str, source: str) -> None:
         data = ModelCard(text).data.to_dict()
     except UNREADABLE as error:
         reason = quoted(str(error).partition("\n")[0], text=True)
-        raise CheckpointError(f"{source} has metadata that is not YAML ({reason}).") from error
+        raise CheckpointError(
+            f"{source} has metadata that is not YAML ({reason}); correct what is between the "
+            "lines of ---."
+        ) from error
     if DRAFT in text:
         raise CheckpointError(
             f"{source} is still a draft; replace the line {DRAFT!r}, then publish the folder with "

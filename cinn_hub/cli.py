@@ -10,200 +10,28 @@ import runpy
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cinn_hub
 from cinn_hub import audit, tasks
-from cinn_hub.album import ENDING, find_jobs, is_file_name, make_folder
-from cinn_hub.conversion import DTYPES
+from cinn_hub.album import ENDING, find_jobs, is_file_name
+from cinn_hub.archives import is_zip
 from cinn_hub.errors import CinnHubError
-from cinn_hub.files import reason_of
+from cinn_hub.files import make_folder, reason_of
 from cinn_hub.manifest import Manifest
+from cinn_hub.options import build_parser
 from cinn_hub.running import SomeFailed, run_all
 
 if TYPE_CHECKING:
     from cinn_hub.colorizing import ColorModel
     from cinn_hub.publishing import Bundle
 
-BOLDNESS = "0: the most typical colours; 1: as the model has learned (default); more: bolder"
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cinn-hub", description="Several believable colourings of each grey photo."
-    )
-    parser.add_argument("--version", action="version", version=cinn_hub.__version__)
-    commands = parser.add_subparsers(dest="command", required=True)
-
-    add_colorize(commands)
-    add_transfer(commands)
-    add_interpolate(commands)
-
-    models = commands.add_parser("list", help="list the models that have a name")
-    models.set_defaults(run=run_list)
-
-    add_manifest(commands)
-    add_app(commands)
-
-    convert = commands.add_parser("convert", help="make a model of an original's checkpoint")
-    convert.add_argument("file", type=Path, help="what the original training wrote, such as a .pt")
-    convert.add_argument("-o", "--out", type=Path, required=True, help="a new folder")
-    convert.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="of the weights")
-    convert.set_defaults(run=run_convert)
-
-    push = commands.add_parser("push", help="publish a model folder on the Hugging Face Hub")
-    push.add_argument("folder", type=Path, help="with config.json, model.safetensors and README.md")
-    add_publishing(push)
-    push.set_defaults(run=run_push)
-
-    space = commands.add_parser("space", help="publish the app as a Hugging Face Space")
-    add_publishing(space)
-    space.set_defaults(run=run_space)
-    return parser
-
-
-def add_colorize(commands: argparse._SubParsersAction) -> None:
-    colorize = commands.add_parser("colorize", help="colour photos, with several answers for each")
-    add_photos(colorize)
-    colorize.add_argument(
-        "-n", type=int, help="answers for each photo (default 8; 1 where --out is a file)"
-    )
-    colorize.add_argument("-b", "--boldness", type=float, default=1.0, help=BOLDNESS)
-    colorize.add_argument(
-        "--pool", type=int, help="draw so many, and write the n that differ most and are believable"
-    )
-    colorize.add_argument(
-        "--hint",
-        action="append",
-        default=[],
-        type=hint,
-        metavar="X,Y,#RRGGBB[,REACH]",
-        help="give the colour at a pixel of the photo; may be repeated",
-    )
-    add_looks(colorize)
-    colorize.set_defaults(run=run_colorize)
-
-
-def add_transfer(commands: argparse._SubParsersAction) -> None:
-    transfer = commands.add_parser("transfer", help="put the colours of one photo on others")
-    transfer.add_argument("reference", type=Path, help="the photo whose colours are taken")
-    add_photos(transfer)
-    transfer.add_argument(
-        "--keep",
-        type=float,
-        help="how much of its colours counts, 0 to 1 (default: 0.9 of the tint, 0.4 of the rest)",
-    )
-    add_looks(transfer)
-    transfer.set_defaults(run=run_transfer)
-
-
-def add_interpolate(commands: argparse._SubParsersAction) -> None:
-    interpolate = commands.add_parser(
-        "interpolate", help="make a film from one colouring to another"
-    )
-    add_photos(interpolate, formats=("webp", "gif", "mp4", "png", "jpg"))
-    interpolate.add_argument("-b", "--boldness", type=float, default=1.0, help=BOLDNESS)
-    interpolate.add_argument("--steps", type=int, default=24, help="frames (default 24)")
-    interpolate.add_argument("--from", dest="a", type=int, default=1, help="answer A (default 1)")
-    interpolate.add_argument("--to", dest="b", type=int, default=2, help="answer B (default 2)")
-    interpolate.add_argument(
-        "--size", type=int, default=1280, help="longer side of a film in pixels (default 1280)"
-    )
-    interpolate.set_defaults(run=run_interpolate)
-
-
-def add_manifest(commands: argparse._SubParsersAction) -> None:
-    manifest = commands.add_parser("manifest", help="read what was done in a folder of results")
-    manifest.add_argument("folder", type=Path, help="what was given as --out")
-    views = manifest.add_mutually_exclusive_group()
-    views.add_argument("--errors", action="store_true", help="list the photos that failed, and why")
-    views.add_argument("--oddest", type=int, metavar="N", help="list the oddest colourings")
-    views.add_argument("--parquet", type=Path, metavar="FILE", help="write it as a Parquet file")
-    manifest.set_defaults(run=run_manifest)
-
-
-def add_app(commands: argparse._SubParsersAction) -> None:
-    app = commands.add_parser("app", help="start the app, a local web page")
-    app.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
-    app.add_argument("--host", help="default 127.0.0.1; 0.0.0.0 lets other machines in")
-    app.add_argument("--port", type=int, help="default 7860, or the next that is free")
-    app.add_argument("--root-path", help="where a reverse proxy has the app, such as /colours")
-    app.add_argument("--share", action="store_true", help="a public link, by way of Gradio")
-    app.add_argument("--open", action="store_true", help="open it in a browser")
-    app.add_argument("--memory", type=int, help="MB for all visitors' photos and answers")
-    app.add_argument("--disk", type=int, help="MB for all visitors' files")
-    app.add_argument("--waiting", type=int, help="how many visitors may wait for colours")
-    app.add_argument(
-        "--loading",
-        choices=("nothing", "published", "anything"),
-        help="models that visitors may load (default: anything, and nothing for other machines)",
-    )
-    app.set_defaults(run=run_app)
-
-
-def add_photos(
-    parser: argparse.ArgumentParser, formats: Sequence[str] = ("png", "jpg", "tif", "webp")
-) -> None:
-    """Options of all commands that take photos."""
-    parser.add_argument("photos", nargs="+", type=Path, help="photos or folders of photos")
-    parser.add_argument(
-        "-o", "--out", type=Path, default=Path("."), help="folder to write to, or a file"
-    )
-    parser.add_argument("-s", "--seed", type=int, help="the same seed gives the same colours")
-    parser.add_argument("-m", "--model", default="imagenet", help="name, folder or user/repo")
-    parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
-    parser.add_argument("--format", choices=formats, default=formats[0], help="format of the files")
-    parser.add_argument(
-        "--overwrite", action="store_true", help="in folders, do photos again that are done"
-    )
-    parser.add_argument(
-        "--recolor", action="store_true", help="in folders, do photos that have colours, too"
-    )
-    parser.add_argument(
-        "--workers", type=int, help="processes, one core each (default: as many as are fastest)"
-    )
-    parser.add_argument("--pages", action="store_true", help="do all pages and frames of a file")
-
-
-def add_looks(parser: argparse.ArgumentParser) -> None:
-    """Options of all commands that write single pictures."""
-    parser.add_argument(
-        "--intensity", type=float, default=1.0, help="below 1 paler, above 1 stronger, up to 3"
-    )
-    parser.add_argument(
-        "--enlargement",
-        choices=("guided", "joint-bilateral"),
-        default="guided",
-        help="of colours: ours (default), or that of Ardizzone et al. 2019, which is slow",
-    )
-    parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP (default 95)")
-
-
-def add_publishing(parser: argparse.ArgumentParser) -> None:
-    """Options of all commands that publish."""
-    parser.add_argument("repo", help="user/name")
-    parser.add_argument(
-        "--private", action="store_true", help="make it visible to you and your organisation only"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="list the files and send nothing")
-
-
-def hint(text: str) -> tuple[float, float, str] | tuple[float, float, str, float]:
-    try:
-        x, y, color, *reach = text.split(",")
-        return (float(x), float(y), color, *map(float, reach))
-    except ValueError:
-        message = f"{text!r} is not a hint; give X,Y,#RRGGBB, such as 310,420,#aa3311"
-        raise argparse.ArgumentTypeError(message) from None
-
 
 def run_colorize(options: argparse.Namespace) -> None:
     from cinn_hub.latent import check_count
 
-    is_file = is_file_name(options.out)
+    is_file = is_file_name(options.out.folder)
     options.n = options.n if options.n is not None else 1 if is_file else 8
     check_count(options.n)
     run_task(options, tasks.colorize)
@@ -227,26 +55,29 @@ def run_task(options: argparse.Namespace, make: tasks.Make, ending: str = ENDING
 
     ending: pattern of what the command adds to names.
     """
-    is_file = is_file_name(options.out)
+    out = options.out.folder
+    is_file = is_file_name(out)
     if is_file:
-        options.format = options.out.suffix.lower().lstrip(".")
+        options.format = out.suffix.lower().lstrip(".")
     if options.workers is not None and options.workers < 1:
         raise CinnHubError(f"--workers is {options.workers}; it must be 1 or more.")
-    jobs = find_jobs(options.photos, options.out, ending)
+    if options.ray and (archive := next(filter(is_zip, options.photos), None)):
+        raise CinnHubError(
+            f"{archive} is an archive; unpack it into a folder that all machines share."
+        )
+    jobs = find_jobs(options.photos, out, ending)
     model = tasks.load_model(options)
     if model.device.type != "cpu" and options.workers is None:
         options.workers = 1
     task = make(options, model)
     if is_file and (len(task.endings) > 1 or options.pages):
-        raise CinnHubError(
-            f"{options.out} is one file; give a folder to write several pictures to."
-        )
+        raise CinnHubError(f"{out} is one file; give a folder to write several pictures to.")
     options.judge = any(job.found for job in jobs)
     with open_manifest(options, task, model) if options.judge else nullcontext() as manifest:
         draw_seed(options)
-        start = partial(tasks.load_work, make, options)
+        engine = tasks.engine_of(options, make, model, jobs)
         kept = (options.overwrite, options.recolor, options.pages)
-        run_all(jobs, task.endings, task.work, *kept, manifest, start, options.workers)
+        run_all(jobs, task.endings, task.work, *kept, manifest, options.out, engine)
 
 
 @contextmanager
@@ -254,7 +85,7 @@ def open_manifest(
     options: argparse.Namespace, task: tasks.Task, model: ColorModel
 ) -> Iterator[Manifest]:
     """The manifest of a run over folders; its seed is that of the run that it goes on with."""
-    make_folder(options.out)
+    make_folder(options.out.folder)
     with closing(Manifest(options.out, task.name, tasks.settings_of(options, model))) as manifest:
         draw_seed(options, None if options.overwrite else manifest.seed())
         manifest.settings["seed"] = options.seed
@@ -340,6 +171,19 @@ def send(options: argparse.Namespace, bundle: Bundle, repo_type: str, message: s
         print(publish(bundle, options.repo, repo_type, options.private, message))
 
 
+COMMANDS = {
+    "list": run_list,
+    "convert": run_convert,
+    "push": run_push,
+    "space": run_space,
+    "colorize": run_colorize,
+    "transfer": run_transfer,
+    "interpolate": run_interpolate,
+    "manifest": run_manifest,
+    "app": run_app,
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
@@ -352,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # some names cannot be printed
     try:
-        options.run(options)
+        COMMANDS[options.command](options)
         sys.stdout.flush()
     except CinnHubError as error:
         print(f"cinn-hub: {error}", file=sys.stderr)

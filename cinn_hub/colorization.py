@@ -24,18 +24,18 @@ NOTEBOOK_SIZE = 480  # pixels on the longer side of what notebooks show
 
 @dataclass(frozen=True, eq=False)
 class PreparedPhoto:
-    """A photo with its condition: everything that is computed once, however many samples follow.
+    """A photo with its condition: what is computed once, however many colourings follow.
 
     Attributes:
-        photo: at its own size, or smaller (see `shrunk`).
-        condition: of one row.
-        size: (width, height) of the photo as it was read; hints are in its pixels.
+        photo: the photo, at its own size or smaller (see `shrunk`).
+        condition: what the flow is given of the photo, in one row.
+        size: (width, height) of the photo as it was read; hints are in pixels of this size.
         lightness: (ab_size, ab_size) float32, L of the photo squeezed to a square.
         ab: (ab_size, ab_size, 2) float32, the photo's own colours, squeezed likewise; None for a
             grey photo.
         colored: whether the photo has colours, not only the toning of a sepia print.
         weights: fingerprint of the model that it was prepared for.
-        kept: what was computed when it was first needed, to be used again; behind a lock.
+        kept: results that were computed when first needed, and are used again; use `lock`.
     """
 
     photo: photos.Photo
@@ -64,8 +64,8 @@ class Colorization:
     The picture itself is made on demand: `preview` or `image`.
 
     Attributes:
-        ab: (ab_size, ab_size, 2) float32, of the photo squeezed to a square.
-        latent: one row; `colorize(photo, latent=latent)` gives the same colours again.
+        ab: (ab_size, ab_size, 2) float32, the colours, of the photo squeezed to a square.
+        latent: the noise, one row; `colorize(photo, latent=latent)` gives the same colours again.
         log_prob: log p(ab | L) in nats, an exact density of ab with the model's noise, in ab units;
             bits_per_dim: the same per ab value; lower is likelier. Pale colourings are likelier
             than real ones, so sort by plausibility.
@@ -110,7 +110,7 @@ class Colorization:
 
     @property
     def hinted(self) -> bool:
-        """Whether somebody asked for its colours."""
+        """Whether it was made with hints."""
         return "hints" in self.settings
 
     @property
@@ -136,7 +136,7 @@ class Colorization:
         return replace(self, ab=self.ab * np.float32(intensity), settings=settings)
 
     def on(self, photo: photos.Photo) -> Colorization:
-        """The same colours on the same photo in another size."""
+        """The same colours on the same photo at another size."""
         return replace(self, photo=photo)
 
     def save(self, path: str | Path, quality: int = 95, enlargement: str = "guided") -> None:

@@ -69,17 +69,17 @@ class ColorModel(SeeingModel):
         Arguments:
             photo: path, file, bytes, PIL image, array, or what `prepare` returned.
             temperature: scale of z, one number or one per level; by default the model's own.
-            seed: the same seed gives the same colourings, sample i whatever n is; by default a
-                fresh one, which is in `settings`.
-            latent: decode these instead of drawing some; n, temperature and seed are ignored.
-                One of several rows, or a list of them, each with settings of its own.
-            hints: (x, y, "#rrggbb"), pixels of the photo: every colouring gets about that colour
+            seed: the same seed gives the same colourings; sample i does not depend on n. By default
+                a fresh seed, which is in `settings`.
+            latent: decode this instead of drawing; n, temperature and seed are ignored. One
+                `Latent` of one or more rows, or a list of them, each with settings of its own.
+            hints: (x, y, "#rrggbb"), in pixels of the photo: every colouring gets about that colour
                 there ("#808080": no colour), and what belongs to the same thing follows. A fourth
-                number is the hint's own reach. See `guidance`.
+                value is the hint's own reach. See `guidance`.
             reach: how far, in ab units, the rest of a colouring may move with the hints; a large
                 number lets the whole photo follow.
-            pool: draw so many samples, and give the n of them that differ most and are believable,
-                the safest first; see `selection`. `settings` say which sample each one is.
+            pool: draw so many samples, and return the n of them that differ most and are
+                believable, the safest first; see `selection`. `settings` say which sample each is.
 
         Raises:
             PhotoError: the photo cannot be read.
@@ -99,7 +99,7 @@ class ColorModel(SeeingModel):
         reach: float = REACH,
         pool: int | None = None,
     ) -> Iterator[Colorization]:
-        """As `colorize`, one after the other, decoded a few at once: to be saved as they come."""
+        """As `colorize`, but yields the colourings as they come, so that n may be large."""
         prepared, each = self.prepare(photo), None
         if latent is None:
             latent, samples = self.drawn(prepared.condition, n, temperature, seed, pool)
@@ -121,7 +121,7 @@ class ColorModel(SeeingModel):
         seed: int | None = None,
         pool: int | None = None,
     ) -> tuple[Latent, Sequence[int]]:
-        """n latents for a photo, the first ones or the best of a pool, and which draw each is."""
+        """n latents for a photo, the first ones or the best of a pool, and each draw's number."""
         if pool is None:
             return self.draw(n, temperature, seed), range(n)
         if check_count(pool, "The pool") < check_count(n):
@@ -185,7 +185,7 @@ class ColorModel(SeeingModel):
         amount: float = 0.35,
         seed: int | None = None,
     ) -> list[Colorization]:
-        """n colourings near one: its latent, with a part drawn anew each time.
+        """n colourings near a given one: each has its latent, with a part drawn anew.
 
         amount: how much is new, from 0 (n times the same colouring) to 1 (n unrelated ones).
         """
@@ -204,7 +204,7 @@ class ColorModel(SeeingModel):
         temperature: Temperature | None = None,
         seed: int | None = None,
     ) -> list[Colorization]:
-        """A map of colourings, side x side, row by row: a plane through z along two drawn latents.
+        """A map of side x side colourings, row by row: a plane in z, along two drawn latents.
 
         The middle is z = 0, the most typical colouring; the corners have the full temperature.
         """
@@ -226,7 +226,7 @@ class ColorModel(SeeingModel):
     def interpolate(
         self, photo: AnyPhoto, a: Latent, b: Latent, steps: int = 9
     ) -> list[Colorization]:
-        """`steps` colourings from one to another, both included; see `Latent.path`."""
+        """`steps` colourings on the way from a to b, both included; see `Latent.path`."""
         way = self.fitted(a, rows=1).path(self.fitted(b, rows=1), steps)
         settings = {"from": describe(a.settings), "to": describe(b.settings), "steps": str(steps)}
         return self.results(
@@ -253,9 +253,9 @@ class ColorModel(SeeingModel):
     def score(self, photo: AnyPhoto, seed: int = 0) -> Colorization:
         """How likely a photo's own colours are: `log_prob` and `bits_per_dim` of the result.
 
-        The model's noise is added to ab first, as in training: what is scored is a density of noisy
-        ab, so results can be compared with the figures on the model's card. Colourings made at a
-        low temperature score as likelier than real colours, because they lack rare colours.
+        First the model's noise is added to ab, as in training, so that results can be compared with
+        the figures on the model's card. Colourings made at a low temperature score as likelier than
+        real colours, because they lack rare colours.
 
         Raises:
             PhotoError: the photo cannot be read, or is grey.
@@ -289,9 +289,9 @@ class ColorModel(SeeingModel):
             photo: a colour photo, or its latent from `latent_of`.
             onto: the photo to colour.
             keep: how much of the reference counts, from 0 to 1, one number or one per level;
-                the rest is drawn. If not given, most of the coarse levels, less and less of the
+                the rest is drawn at random. By default most of the coarse levels, and less of the
                 fine ones, whose places mean nothing on another photo. See `default_keep`.
-            temperature, seed: of the rest, as in `colorize`; by default always the same.
+            temperature, seed: of the rest, as in `colorize`; by default always the same seed.
 
         Raises:
             PhotoError: a photo cannot be read, or the first one has no colours.

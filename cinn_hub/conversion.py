@@ -46,13 +46,13 @@ class Conversion:
 def convert(
     file: str | os.PathLike[str], out: str | os.PathLike[str], dtype: str = "float32"
 ) -> Conversion:
-    """Makes a model folder of a checkpoint that the authors' code wrote; `load` reads it.
+    """Makes a model folder, which `load` reads, from a checkpoint that the paper's code wrote.
 
-    Which of the four networks it is, and how wide, is found from the names and shapes of its
-    tensors. Nothing but tensors is read: code in the file does not run.
+    The names and shapes of the tensors tell which of the paper's four networks it is, and how wide.
+    Nothing but tensors is read: code in the file does not run.
 
     Arguments:
-        file: what the original training saved with `torch.save`.
+        file: what the paper's training code saved with `torch.save`.
         out: a folder that does not exist yet, or is empty.
         dtype: "float32", which keeps every bit, or "float16".
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import secrets
+import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
+
+from cinn_hub.errors import CinnHubError
 
 UNFINISHED = ".{}.cinn-unfinished{}"  # hidden, and told apart from all other files
 OLD = 3600  # seconds after which nobody writes to an unfinished file any more
@@ -61,6 +66,20 @@ def sweep(folder: Path) -> None:
         with suppress(OSError):
             if time.time() - leftover.stat().st_mtime > OLD:
                 leftover.unlink()
+
+
+def make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CinnHubError(f"The folder {folder} cannot be created: {error.strerror}.") from error
+
+
+def brief_folder() -> Path:
+    """A new folder that goes with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="cinn-hub-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def reason_of(error: Exception) -> str:

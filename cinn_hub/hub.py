@@ -98,8 +98,8 @@ def download(
         return newest_folder(repo, revision, cached, token, cache_dir)
     except HFValidationError as error:
         raise UnknownModelError(
-            f"There is no folder {repo!r}, and the Hub does not allow such names of repositories; "
-            "check the name."
+            f"{repo!r} is neither a folder nor a possible name of a repository on the Hub; check "
+            "the name."
         ) from error
     except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
         if refusal := refusal_of(error, repo, revision):

@@ -72,7 +72,7 @@ def check_seed(seed: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Latent:
-    """z of one or several samples, by level, coarse first: {"1x1": (N, 2, 1, 1), ...}.
+    """The noise z of one or more samples, by level, coarse first: {"mood": (N, 2, 1, 1), ...}.
 
     Two latents are equal if all their values are.
 
@@ -176,7 +176,7 @@ class Latent:
         0, follow the straight line.
         """
         if not 0 <= t <= 1:
-            raise CinnHubError(f"t is {t:g}; the way goes from 0 to 1.")
+            raise CinnHubError(f"t is {t:g}; it must be from 0 to 1.")
         between = {}
         for name, z in self.levels.items():
             few = z[0].numel() < FEW_DIMENSIONS
@@ -264,7 +264,8 @@ def batches(z: Latent, condition: Condition) -> Iterator[tuple[Latent, Condition
     n = len(z) // condition.rows
     if n * condition.rows != len(z) or n == 0:
         raise CinnHubError(
-            f"There are {len(z)} latents for {condition.rows} conditions; give each as many."
+            f"There are {len(z)} latents for {condition.rows} conditions; give each the same "
+            "number."
         )
     together = max(1, AT_ONCE // n)  # conditions
     for start in range(0, condition.rows, together):

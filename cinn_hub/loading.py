@@ -34,17 +34,17 @@ def load(
     cache_dir: str | os.PathLike[str] | None = None,
     dtype: torch.dtype | None = None,
 ) -> ConditionalINN:
-    """The trained model of that name, ready to use.
+    """Loads a trained model, ready to use.
 
     Arguments:
         name: a name of `list_models()`, the path of a model folder, or "user/repo" or
             "user/repo@revision" of the Hugging Face Hub.
-        device: "cpu", "cuda" (or "cuda:1"), "mps"; by default the best that there is.
+        device: "cpu", "cuda" (or "cuda:1") or "mps"; by default the fastest that there is.
         revision: branch, tag or commit of the Hub repository.
-        token: for private repositories; the one of `hf auth login` if not given.
-        cache_dir: where downloads are kept; the Hub's own cache if not given.
-        dtype: float32 if not given; float64; or bfloat16 or float16 for the arithmetic of the
-            networks inside, while the values that are inverted stay float32.
+        token: for private repositories; by default that of `hf auth login`.
+        cache_dir: where downloads are kept; by default the Hub's own cache.
+        dtype: torch.float32 (the default) or float64; or bfloat16 or float16, in which only the
+            networks inside compute, while the values that are inverted stay float32.
 
     Raises:
         UnknownModelError: there is no such name, folder or repository.
@@ -67,6 +67,6 @@ def find_class(folder: Path) -> type[ConditionalINN]:
     if name not in ARCHITECTURES:
         raise CheckpointError(
             f"{folder / 'config.json'} names the architecture {quoted(name)}; this cinn_hub "
-            f"knows {', '.join(ARCHITECTURES)}."
+            f"knows {', '.join(ARCHITECTURES)}; update cinn_hub, or choose another model."
         )
     return getattr(import_module(ARCHITECTURES[name]), name)

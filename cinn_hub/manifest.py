@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,11 +15,13 @@ from pathlib import Path
 
 from cinn_hub.errors import CinnHubError
 from cinn_hub.files import open_plain
+from cinn_hub.storage import Storage
 
 NAME = "manifest.sqlite"
 VERSION = 1
 WAITING, DONE, SKIPPED, FAILED = "waiting", "done", "skipped", "failed"
 BUSY_SECONDS = 30  # another run may be writing to the same manifest
+SENT_EVERY = 300  # seconds; what is done since is done again if the run is cut off
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -56,14 +59,14 @@ class Result:
     """A file that was made of a photo.
 
     Attributes:
-        line: what is printed of it, if anything.
+        about: what is printed of it behind its name; "": nothing is.
         latent: the settings that make its latent again, as text.
         bits_per_dim, plausibility, distance: how typical its colours are, where that is known;
             see the manifest.
     """
 
     file: Path
-    line: str = ""
+    about: str = ""
     latent: Mapping[str, str] = field(default_factory=dict)
     bits_per_dim: float | None = None
     plausibility: float | None = None
@@ -143,13 +146,14 @@ class Entry:
 class Manifest:
     """The SQLite file beside the results. One process writes to it, however many colour photos.
 
-    Stems and files are relative to its folder, so that the folder can be moved.
+    Stems and files are relative to its folder, so that the folder can be moved. To an address it is
+    copied every few minutes.
     """
 
     def __init__(
-        self, folder: Path, task: str = "", settings: Mapping[str, object] | None = None
+        self, storage: Storage, task: str = "", settings: Mapping[str, object] | None = None
     ) -> None:
-        """Opens the manifest in a folder, or begins it.
+        """Opens the manifest of a storage, or begins it.
 
         Arguments:
             task: what the names of the results end with; see the table of photos.
@@ -158,42 +162,54 @@ class Manifest:
         Raises:
             CinnHubError: the file cannot be written, or something else wrote it.
         """
-        self.folder, self.task = folder, stored(task)
+        self.storage, self.folder, self.task = storage, storage.folder, stored(task)
+        self.path = self.folder / NAME
         self.settings = json.loads(json.dumps(settings or {}))  # as it will be read again
         self.run: int | None = None
+        self.sent = time.monotonic()
+        storage.fetch(self.path)
         with self.one_sentence():
-            self.database = sqlite3.connect(folder / NAME, timeout=BUSY_SECONDS)
+            self.database = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
             (version,) = self.database.execute("PRAGMA user_version").fetchone()
             if version not in (0, VERSION):
                 raise CinnHubError(
-                    f"{folder / NAME} has version {version}; this cinn_hub reads {VERSION}."
+                    f"{storage.name(self.path)} has version {version}, but this cinn_hub reads "
+                    f"{VERSION}; use the cinn_hub that wrote it."
                 )
             self.database.executescript(f"{TABLES} PRAGMA user_version = {VERSION};")
 
     @classmethod
-    def read(cls, folder: Path) -> Manifest:
-        """The manifest that is in a folder.
+    def read(cls, storage: Storage) -> Manifest:
+        """The manifest of a storage.
 
         Raises:
             CinnHubError: there is none.
         """
-        if not (folder / NAME).is_file():
+        storage.fetch(path := storage.folder / NAME)
+        if not path.is_file():
             raise CinnHubError(
-                f"{folder} has no {NAME}; it is written when folders of photos are coloured."
+                f"There is no {storage.name(path)}; give the --out of a run over folders or ZIP "
+                "archives."
             )
-        return cls(folder)
+        return cls(storage)
 
     @contextmanager
     def one_sentence(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise CinnHubError(
-                f"The manifest {self.folder / NAME} cannot be used: {error}."
-            ) from error
+            name = self.storage.name(self.path)
+            raise CinnHubError(f"The manifest {name} cannot be used: {error}.") from error
 
     def close(self) -> None:
         self.database.close()
+        if self.run is not None:
+            self.storage.send(self.path)
+
+    def send(self) -> None:
+        """Keeps what is noted up to now."""
+        self.storage.send(self.path)
+        self.sent = time.monotonic()
 
     def begin(self, version: str) -> None:
         """Notes that a run begins with the settings."""
@@ -257,6 +273,7 @@ class Manifest:
         columns = "(stem, task, photo, run, state) VALUES (?, ?, ?, ?, ?)"
         with self.one_sentence(), self.database as database:
             database.executemany(f"INSERT OR REPLACE INTO photos {columns}", rows)
+        self.send()
 
     def note(self, stem: Path, outcome: Outcome) -> None:
         """Notes what has come of an expected photo."""
@@ -278,6 +295,8 @@ class Manifest:
             database.executemany(
                 "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?)", rows
             )
+        if time.monotonic() - self.sent > SENT_EVERY:
+            self.send()
 
     def move(self, entry: Entry, photo: Path, stem: Path) -> bool:
         """Gives the results of a photo that was moved or renamed the names that they have now.
@@ -288,11 +307,11 @@ class Manifest:
         new = self.relative(stem)
         names = {file: renamed(file, entry.stem, new) for file in entry.files}
         old_paths, new_paths = self.paths(names), self.paths(names.values())
-        if not all(path.exists() for path in old_paths) or any(p.exists() for p in new_paths):
+        exists = self.storage.exists
+        if not all(map(exists, old_paths)) or any(map(exists, new_paths)):
             return False
-        stem.parent.mkdir(parents=True, exist_ok=True)
         for old, path in zip(old_paths, new_paths, strict=True):
-            old.rename(path)
+            self.storage.move(old, path)
         key = (entry.stem, self.task)
         with self.one_sentence(), self.database as database:
             database.execute("DELETE FROM photos WHERE stem = ? AND task = ?", (new, self.task))
@@ -313,7 +332,7 @@ class Manifest:
     def has_all_pages(self, entry: Entry) -> bool:
         """Whether all pages of the photo's file were done, and what was made of them is there."""
         paths = self.paths(entry.files)
-        return bool(entry.settings.get("pages")) and all(path.exists() for path in paths)
+        return bool(entry.settings.get("pages")) and all(map(self.storage.exists, paths))
 
     def relative(self, path: Path) -> str | bytes:
         return stored(os.path.relpath(path, self.folder))

@@ -368,7 +368,7 @@ def standard_normal_log_prob(z: Latent) -> Tensor:
 
 
 def describe_by_level(values: Mapping[str, float]) -> str:
-    """As text for metadata: "0.8" for all levels, or "1x1=0.9 2x2=0.8"."""
+    """As text for metadata: "0.8" for all levels, or "mood=0.9 things=0.8"."""
     if len(different := set(values.values())) == 1:
         return f"{different.pop():g}"
     return " ".join(f"{level}={value:g}" for level, value in values.items())

@@ -5,17 +5,20 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cinn_hub.album import Job, make_folder, one_after_another
+from cinn_hub.album import Job, one_after_another
 from cinn_hub.errors import CinnHubError
 from cinn_hub.files import sweep
 from cinn_hub.manifest import DONE, FAILED, SKIPPED, Content, Manifest, Outcome, Result
 from cinn_hub.processes import best_workers, in_processes, use_one_core
+from cinn_hub.storage import HERE, Storage
 
 if TYPE_CHECKING:
+    from cinn_hub.cluster import Cluster
     from cinn_hub.photos import Photo
 
 Work = Callable[[Job, "Photo"], Iterable[Result]]
@@ -24,9 +27,23 @@ Say = Callable[..., None]
 """Prints a line to `file`."""
 
 DIED = (
-    "This photo could not be coloured: the process that worked on it died twice, perhaps because "
-    "the memory was full; use fewer --workers."
+    "This photo could not be coloured: each process that worked on it died, perhaps because the "
+    "memory was full; run it again with fewer --workers."
 )
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where the work is done: in this process, in others of this machine, or in a cluster.
+
+    Attributes:
+        start: gives the work in another process; None: this process does it.
+        workers: how many processes do it; None: as many as are fastest here.
+    """
+
+    start: Callable[[], Work] | None = None
+    workers: int | None = 1
+    cluster: Cluster | None = None
 
 
 class SomeFailed(Exception):
@@ -41,8 +58,8 @@ def run_all(
     recolor: bool = False,
     pages: bool = False,
     manifest: Manifest | None = None,
-    start: Callable[[], Work] | None = None,
-    workers: int | None = 1,
+    storage: Storage = HERE,
+    engine: Engine = Engine(),
 ) -> None:
     """Does the work on every photo; those found in folders are left out where that is done.
 
@@ -54,8 +71,8 @@ def run_all(
         pages: whether all pages and frames of a file are done, not the first alone.
         manifest: where what is done is noted; then photos are done again that have changed, and
             the results of those that were moved or renamed get their new names.
-        start: gives the work in another process.
-        workers: how many processes do the work; None: as many as are fastest here.
+        storage: where the results are kept.
+        engine: where the work is done.
 
     Raises:
         CinnHubError: the only photo failed, or the disk is full.
@@ -63,7 +80,8 @@ def run_all(
     """
     from tqdm import tqdm
 
-    to_do = jobs if overwrite else to_be_done(jobs, endings, manifest, recolor, pages)
+    exists = storage.exists
+    to_do = jobs if overwrite else to_be_done(jobs, endings, exists, manifest, recolor, pages)
     if done := len(jobs) - len(to_do):
         print(
             f"{done} of {len(jobs)} photos are done already; --overwrite does them again.",
@@ -74,9 +92,10 @@ def run_all(
     if manifest:
         manifest.expect((job.photo, job.results) for job in to_do)
     failed = 0
-    how = partial(make, recolor=recolor, pages=pages, hashed=manifest is not None)
+    hashed = manifest is not None
+    how = partial(make, storage=storage, recolor=recolor, pages=pages, hashed=hashed)
     with tqdm(total=len(to_do), unit="photo", disable=None if len(jobs) > 1 else True) as bar:
-        for job, outcome in outcomes(to_do, how, work, start, workers, bar.write):
+        for job, outcome in outcomes(to_do, how, work, engine, bar.write):
             if manifest:
                 manifest.note(job.results, outcome)
             if outcome.error and len(jobs) == 1:
@@ -92,13 +111,14 @@ def run_all(
 def to_be_done(
     jobs: Sequence[Job],
     endings: Sequence[str],
+    exists: Callable[[Path], bool],
     manifest: Manifest | None,
     recolor: bool,
     pages: bool,
 ) -> list[Job]:
     """The jobs that are not done. Results of photos that were moved or renamed are renamed."""
     if manifest is None:
-        return [job for job in jobs if pages or not job.is_done(endings)]
+        return [job for job in jobs if pages or not job.is_done(endings, exists)]
     stems = {manifest.relative(job.results) for job in jobs}
 
     def is_done(job: Job) -> bool:
@@ -106,8 +126,8 @@ def to_be_done(
         if entry and entry.state == SKIPPED and not recolor and entry.is_of(job.photo):
             return True
         if entry and entry.state == DONE and entry.is_of(job.photo):
-            return job.is_done(endings) and (not pages or manifest.has_all_pages(entry))
-        if entry is None and job.is_done(endings):  # made before there was a manifest
+            return job.is_done(endings, exists) and (not pages or manifest.has_all_pages(entry))
+        if entry is None and job.is_done(endings, exists):  # made before there was a manifest
             return not pages
         return (
             job.found
@@ -125,19 +145,23 @@ def outcomes(
     jobs: Sequence[Job],
     how: Callable[..., Outcome],
     work: Work,
-    start: Callable[[], Work] | None,
-    workers: int | None,
+    engine: Engine,
     say: Say,
 ) -> Iterator[tuple[Job, Outcome]]:
-    """Does the jobs, here or in several processes; what is said of each is printed."""
-    workers = best_workers(len(jobs)) if workers is None else workers
-    if workers == 1 or start is None:
+    """Does the jobs where the engine does them; what is said of each is printed."""
+    if not jobs:  # then a cluster is not even needed
+        return
+    workers = best_workers(len(jobs)) if engine.workers is None else engine.workers
+    if engine.start is None or (engine.cluster is None and workers == 1):
         if len(jobs) > 1:
             use_one_core()
         for job in jobs:
             yield job, how(job, work=work, say=say)
         return
-    for job, outcome in in_processes(jobs, partial(begin, how, start), workers):
+    start = partial(begin, how, engine.start)
+    cluster = engine.cluster
+    found = cluster.do(jobs, start) if cluster else in_processes(jobs, start, workers)
+    for job, outcome in found:
         for line, is_error in outcome.lines if outcome else ():
             say(line, file=sys.stderr if is_error else sys.stdout)
         yield job, outcome or Outcome(FAILED, error=DIED)
@@ -157,7 +181,9 @@ def begin(how: Callable[..., Outcome], start: Callable[[], Work]) -> Callable[[J
     return do
 
 
-def make(job: Job, work: Work, say: Say, recolor: bool, pages: bool, hashed: bool) -> Outcome:
+def make(
+    job: Job, work: Work, say: Say, storage: Storage, recolor: bool, pages: bool, hashed: bool
+) -> Outcome:
     """Does the work on one photo, or on all its pages; what comes of it is said at once.
 
     Raises:
@@ -173,7 +199,7 @@ def make(job: Job, work: Work, say: Say, recolor: bool, pages: bool, hashed: boo
         content = Content.of(job.photo) if hashed and job.photo.is_file() else None
         photo = read(job.photo)
         outcome = replace(outcome, content=content, size=photo.size)
-        results, state = run_one(job, photo, work, say, recolor, pages)
+        results, state = run_one(job, photo, work, say, storage, recolor, pages)
         outcome = replace(outcome, results=tuple(results), state=state)
 
     for _, problem in one_after_another([job], do):
@@ -182,15 +208,14 @@ def make(job: Job, work: Work, say: Say, recolor: bool, pages: bool, hashed: boo
 
 
 def run_one(
-    job: Job, photo: Photo, work: Work, say: Say, recolor: bool, pages: bool
+    job: Job, photo: Photo, work: Work, say: Say, storage: Storage, recolor: bool, pages: bool
 ) -> tuple[list[Result], str]:
     """Does the work on one photo, or on all its pages: the results, and whether there are any."""
     from cinn_hub.photos import is_colored, read
 
     if photo.pages > 1 and not pages:
-        text = (
-            f"{job.photo}  has {photo.pages} pages or frames; the first is coloured (--pages: all)"
-        )
+        count = f"{photo.pages} pages or frames"
+        text = f"{job.photo}  has {count}; only the first is coloured (--pages colours all)"
         say(text, file=sys.stderr)
     results: list[Result] = []
     state = SKIPPED
@@ -202,9 +227,10 @@ def run_one(
             say(text, file=sys.stderr)
             continue
         state = DONE
-        make_folder(job.folder)
-        for result in work(part, photo):
-            if result.line:
-                say(result.line, file=sys.stdout)
-            results.append(result)
+        with storage.room(part.folder) as room:
+            for result in work(replace(part, folder=room), photo):
+                result = replace(result, file=storage.keep(result.file, part.folder))
+                if result.about:
+                    say(f"{storage.name(result.file)}  {result.about}", file=sys.stdout)
+                results.append(result)
     return results, state

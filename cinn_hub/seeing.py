@@ -38,7 +38,7 @@ class SeeingModel(ConditionalINN):
         raise NotImplementedError
 
     def color_classes(self, condition: Condition) -> tuple[Tensor, Tensor]:
-        """What colours a photo may have at each place, whatever the others have.
+        """The colours that each place of a photo may have, whatever colours the other places have.
 
         Returns:
             probabilities (B, M, h, w) of M classes of colour, and their ab (M, 2) in ab units.
@@ -60,19 +60,19 @@ class SeeingModel(ConditionalINN):
         return log_prob / self.dimensions
 
     def coarse_ab(self, z: Latent, condition: Condition) -> Tensor:
-        """ab of these latents in about 8x8 cells, (N, 2, h, w): what a hint's reach is about."""
+        """ab of these latents in about 8x8 cells, (N, 2, h, w); `reach` is measured in it."""
         cell = max(1, self.config.ab_size // COARSE_CELLS)
         return F.avg_pool2d(self.decode(z, condition), cell)
 
     @torch.no_grad()
     def prepare(self, photo: AnyPhoto) -> PreparedPhoto:
-        """Reads the photo and runs the condition network, once for all that follows.
+        """Reads the photo and runs the condition network, so that later calls need not do it.
 
         The network sees the whole photo squeezed to a square, so colours do not depend on its size.
 
         Raises:
             PhotoError: the photo cannot be read.
-            CinnHubError: it was prepared for another model.
+            CinnHubError: the photo was prepared for another model.
         """
         if isinstance(photo, PreparedPhoto):
             if photo.weights != self.fingerprint:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cinn_hub
 from cinn_hub.album import Job
+from cinn_hub.cluster import Cluster
 from cinn_hub.errors import CinnHubError
-from cinn_hub.manifest import Result
-from cinn_hub.running import Work
+from cinn_hub.manifest import NAME, Result
+from cinn_hub.running import Engine, Work
+from cinn_hub.storage import RemoteStorage
 
 if TYPE_CHECKING:
     from cinn_hub.colorization import Colorization
@@ -107,7 +111,7 @@ def interpolate(options: argparse.Namespace, model: ColorModel) -> Task:
             for path, frame in zip(paths, way, strict=True):
                 frame.save(path)
         settings = way[0].settings
-        yield Result(paths[0], f"{paths[0]}  seed {latents.settings['seed']}", settings)
+        yield Result(paths[0], f"seed {latents.settings['seed']}", settings)
         yield from (Result(path, latent=settings) for path in paths[1:])
 
     return Task(f"{name}.{options.format}", endings, work)
@@ -124,8 +128,8 @@ def written(result: Colorization, target: Path, options: argparse.Namespace) -> 
         result = result.with_intensity(options.intensity)
     result.save(target, options.quality, options.enlargement)
     seed = f"  seed {result.settings['seed']}" if "seed" in result.settings else ""
-    line = f"{target}  {result.bits_per_dim:.3f} bits/dim{seed}"
-    return Result(target, line, result.settings, result.bits_per_dim, result.plausibility)
+    about = f"{result.bits_per_dim:.3f} bits/dim{seed}"
+    return Result(target, about, result.settings, result.bits_per_dim, result.plausibility)
 
 
 def load_model(options: argparse.Namespace) -> ColorModel:
@@ -139,9 +143,33 @@ def load_model(options: argparse.Namespace) -> ColorModel:
     return model
 
 
-def load_work(make: Make, options: argparse.Namespace) -> Work:
-    """The work of a command, in another process."""
-    return make(options, load_model(options)).work
+def load_work(make: Make, options: argparse.Namespace, version: str, weights: str) -> Work:
+    """The work of a command, in another process, perhaps of another machine.
+
+    Arguments:
+        version, weights: of cinn_hub and of the model; with others the results would differ.
+    """
+    model = load_model(options)
+    if (cinn_hub.__version__, model.fingerprint) != (version, weights):
+        raise CinnHubError(
+            f"The machine {socket.gethostname()} has cinn_hub {cinn_hub.__version__} with the "
+            f"weights {model.fingerprint} of {options.model}, and here these are {version} and "
+            f"{weights}; install the same on all machines."
+        )
+    return make(options, model).work
+
+
+def engine_of(
+    options: argparse.Namespace, make: Make, model: ColorModel, jobs: Sequence[Job]
+) -> Engine:
+    """Where the work is done; all machines of a cluster must see the photos and the results."""
+    start = partial(load_work, make, options, cinn_hub.__version__, model.fingerprint)
+    if not options.ray:
+        return Engine(start, options.workers)
+    shared = [next(job.photo for job in jobs if os.path.exists(job.photo))]
+    if options.judge and not isinstance(options.out, RemoteStorage):
+        shared.append(options.out.folder / NAME)
+    return Engine(start, cluster=Cluster(options.ray, shared, model.device.type == "cuda"))
 
 
 def settings_of(options: argparse.Namespace, model: ColorModel) -> dict[str, object]:

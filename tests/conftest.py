@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 from helpers import SMALL, color_picture, randomize
 from PIL import Image
 
 from cinn_hub.models.colorization_cinn import ColorizationCINN
+
+# The models of most tests are small, and threads would only wait for each other. Never taken back:
+# see `cinn_hub.processes.use_one_core`.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 
 
 @pytest.fixture(scope="session")

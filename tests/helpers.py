@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +24,7 @@ from cinn_hub.models.colorization_cinn import ColorizationConfig
 
 ROOT = Path(__file__).parent.parent
 WAIT = 120_000  # ms for a browser; generous, for slow machines
+START_SECONDS = 180  # until the app answers
 
 SMALL = ColorizationConfig(
     image_size=64,
@@ -63,24 +67,54 @@ def same(path: Path | str, expected: object, limit: int = 2) -> bool:
     return np.abs(np.asarray(Image.open(path)).astype(int) - np.asarray(expected)).max() <= limit
 
 
+def run_async(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What the coroutine returns; it runs in a thread of its own.
+
+    A test of the app may have come before, and its browser has an event loop in this thread.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
+class App(NamedTuple):
+    """An app that runs, and the process in which it does."""
+
+    address: str
+    process: subprocess.Popen
+
+
 @contextmanager
-def running_app(python: Path | str, folder: Path, **environment: str) -> Iterator[str]:
-    """`python app.py` in that folder; gives its address once it answers."""
+def running_app(python: Path | str, folder: Path, **environment: str) -> Iterator[App]:
+    """`python app.py` in that folder, from its first answer on; SIGTERM ends it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), **environment}
-    app = subprocess.Popen([python, "app.py"], cwd=folder, env=environment)
+    process = subprocess.Popen([python, "app.py"], cwd=folder, env=environment)
+    app = App(f"http://127.0.0.1:{port}", process)
     try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(address, timeout=2).close()
-                break
-            except OSError:
-                assert app.poll() is None, "the app stopped"
-                time.sleep(0.3)
-        yield address
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(app.address):
+            assert process.poll() is None, "the app stopped"
+            assert time.monotonic() < deadline, "the app does not answer"
+            time.sleep(0.2)
+        yield app
     finally:
-        app.terminate()
-        app.wait(20)
+        process.terminate()
+        process.wait(60)
+
+
+def api_client(address: str) -> Any:
+    """A client of the app's API that is patient: by itself it gives up after 5 seconds."""
+    from gradio_client import Client  # takes long, and few tests need it
+
+    return Client(address, verbose=False, httpx_kwargs={"timeout": WAIT / 1000})
+
+
+def answers(address: str) -> bool:
+    """Whether a server is there."""
+    try:
+        urllib.request.urlopen(address, timeout=10).close()
+    except OSError:
+        return False
+    return True

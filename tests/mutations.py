@@ -78,7 +78,7 @@ MUTATIONS = [
     ),
     Mutation(
         "no noise in training", "training/color_flow.py",
-        "noisy = ab + self.noise * torch.randn_like(ab)", "noisy = ab",
+        "noisy = ab + self.noise * noise_like(ab)", "noisy = ab",
         ("tests/test_loop.py",),
     ),
     Mutation(

@@ -122,7 +122,7 @@ def test_pages(run, folder):
     first, second = (color_picture(seed=seed).convert("L") for seed in (0, 1))
     first.save(folder / "scan.tif", save_all=True, append_images=[second])
     _, output = run("scan.tif", "-n", 1, "-o", "one")
-    assert "has 2 pages or frames; the first is coloured (--pages: all)" in output.err
+    assert "has 2 pages or frames; only the first is coloured (--pages colours all)" in output.err
     assert [p.name for p in (folder / "one").iterdir()] == ["scan_color1.png"]
     run("scan.tif", "-n", 1, "-o", "all", "--pages")
     names = sorted(p.name for p in (folder / "all").iterdir())

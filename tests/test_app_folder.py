@@ -91,7 +91,7 @@ def test_what_an_app_leaves_goes_and_what_another_one_holds_stays(other_app, tem
     first, left = other_app()
     second, held = other_app()
     first.send_signal(end)
-    first.wait(10)
+    first.wait(60)
     assert left.exists() == (end == signal.SIGKILL)
     if left.exists():
         age(left / folder.LOCK, 60)

@@ -7,7 +7,7 @@ from helpers import color_picture
 
 from training.cache import Cache, CachedBatches, View, fill, fingerprint, make_cache
 from training.color_flow import PARTS, with_few_faces
-from training.photos import find_photos
+from training.photos import ColorPhotos, find_photos
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_photos_are_computed_once(tmp_path, sources):
     assert len(cache) == len(again) == 40  # the grey one is left out
     found = cache.read(cache.rows[:3], ["light", "ab"])
     assert found["ab"].shape == (3, 2, 8, 8) and found["ab"].dtype == torch.float32
-    photo = View().photos(sources, 32)[0]
+    photo = ColorPhotos(sources, 32)[View().draw(0)]
     torch.testing.assert_close(found["ab"][0], photo[1], atol=0.05, rtol=0)
     assert found["light"][0].item() == pytest.approx(photo[0].mean().item(), abs=0.05)
 

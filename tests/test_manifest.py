@@ -16,6 +16,7 @@ from cinn_hub.cli import build_parser, main
 from cinn_hub.errors import CinnHubError
 from cinn_hub.manifest import NAME, Manifest, Outcome, Result
 from cinn_hub.running import run_all
+from cinn_hub.storage import Storage
 from cinn_hub.tasks import SETTINGS
 
 
@@ -149,7 +150,7 @@ def test_what_was_cut_off_is_done_again(run, folder):
     run("-s", 1)
     before = contents(folder / "out")
     jobs = find_jobs([folder / "album"], folder / "out")
-    manifest = Manifest(folder / "out", "color.png", {"seed": 1})
+    manifest = Manifest(Storage(folder / "out"), "color.png", {"seed": 1})
     manifest.begin("0")
 
     def work(job, photo):
@@ -215,6 +216,9 @@ def test_what_it_tells(run, tell, folder):
     lines = tell("--oddest", 2)[1].out.splitlines()
     odd = rows("SELECT file FROM results ORDER BY distance DESC LIMIT 2")
     assert [line.split("  ")[0] for line in lines] == [f"out/{file}" for (file,) in odd]
+    for number in ("0", "-1", "two"):
+        with pytest.raises(SystemExit):
+            tell("--oddest", number)
 
 
 def test_parquet(run, tell, folder):
@@ -245,7 +249,7 @@ def test_manifests_that_cannot_be_read_are_one_sentence(tell, folder, damage):
 def test_names_that_are_not_utf8(folder):
     name = os.fsdecode(b"caf\xe9")
     stem, photo = folder / name, folder / f"{name}.png"
-    manifest = Manifest(folder, f"{name}.png", {"reference": name})
+    manifest = Manifest(Storage(folder), f"{name}.png", {"reference": name})
     manifest.begin("0")
     manifest.expect([(photo, stem)])
     result = Result(folder / f"{name}_{name}.png", latent={"reference": name})
@@ -260,7 +264,7 @@ def test_names_that_are_not_utf8(folder):
 def test_a_folder_that_cannot_be_written_is_one_sentence(folder):
     (folder / "file").write_text("")
     with pytest.raises(CinnHubError, match="cannot be used"):
-        Manifest(folder / "file")
+        Manifest(Storage(folder / "file"))
 
 
 def killed_after(lines, *command):
@@ -288,7 +292,7 @@ def test_a_killed_run_is_resumed_to_the_same_results(run, folder):
 
 
 def test_every_option_that_decides_the_results_is_noted():
-    others = {"photos", "out", "device", "overwrite", "workers", "run"}
+    others = {"photos", "out", "device", "overwrite", "workers", "ray", "run"}
     for command, *arguments in (["colorize"], ["transfer", "x.jpg"], ["interpolate"]):
         options = build_parser().parse_args([command, *arguments, "a.png"])
         assert vars(options).keys() - others <= set(SETTINGS), command

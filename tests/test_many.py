@@ -76,7 +76,7 @@ def test_batches_keep_rows_and_conditions_together(conditions, n):
         own = part["only"].repeat_interleave(len(latent) // part.rows, 0)
         seen += zip(latent.levels["z"][:, 0].tolist(), own[:, 0].tolist(), strict=True)
     assert seen == [(float(i), float(i // n)) for i in range(conditions * n)]
-    with pytest.raises(CinnHubError, match="give each as many"):
+    with pytest.raises(CinnHubError, match="give each the same number"):
         list(batches(Latent({"z": torch.ones(5, 1)}), Condition(only=torch.ones(2, 1))))
 
 

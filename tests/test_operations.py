@@ -6,7 +6,7 @@ import re
 import pytest
 from helpers import ROOT
 
-from cinn_hub.cli import build_parser
+from cinn_hub.options import build_parser
 from cinn_hub.ui.settings import Settings
 
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -32,6 +32,9 @@ def test_the_options_are_those_of_the_app(option, variable, default):
     assert str(getattr(Settings.of({variable: value}), option)) == value
     if default.isdecimal():
         assert getattr(Settings(), option) == int(default)
+        app = build_parser()._subparsers._group_actions[0].choices["app"]
+        helps = {action.dest: action.help for action in app._actions}
+        assert helps[option].endswith(f"(default {default})")
 
 
 def test_the_command_line_hands_its_options_on(monkeypatch):

@@ -139,7 +139,7 @@ def test_floats_beyond_white_are_white():
 
 
 def test_floats_of_no_declared_scale_are_refused():
-    with pytest.raises(PhotoError, match="does not say which is white"):
+    with pytest.raises(PhotoError, match="does not say which value is white"):
         photos.read(tiff(UNIT * 255))
 
 

@@ -1,11 +1,11 @@
 """What is refused before a handler sees it, and what is said when a line is full."""
 
-import asyncio
 import math
 
 import gradio as gr
 import pytest
 from gradio.block_function import BlockFunction
+from helpers import run_async
 from PIL import Image
 
 from cinn_hub.errors import CinnHubError
@@ -63,7 +63,7 @@ OUTSIDE = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
         (gr.Image(label="Photo"), {"path": 7}, "not uploaded here"),
         (gr.File(label="Photos"), [OUTSIDE], "not uploaded here"),
         (gr.File(label="Photos"), [{}] * (MOST_FILES + 1), "has 201 files; at most 200"),
-        (gr.JSON(label="Any"), [0] * 3000, "has more than 2000 parts; send less"),
+        (gr.JSON(label="Any"), [0] * 3000, "has more than 2000 parts; send fewer"),
         (gr.JSON(label="Any"), {"a": [{"b": [[[[[[1]]]]]]}]}, "nested more than 8 deep"),
         (gr.JSON(label="Any"), {"a": {"path": "../../etc/passwd"}}, "not uploaded here"),
         (gr.Sketchpad(label="Pad"), [], "expected a file that was uploaded"),
@@ -142,7 +142,7 @@ def test_a_refusal_reaches_the_visitor_as_an_error_with_a_sentence(lines, monkey
     body = type("Body", (), {"session_hash": "visitor", "fn_index": 0})()
     monkeypatch.setattr("gradio.route_utils.get_fn", lambda *rest: lines.blocks.fns[0])
     monkeypatch.setattr(lines, "refusal", lambda handler: "Please come back in a minute.")
-    accepted, event_id, state = asyncio.run(lines.push(body, None, None))
+    accepted, event_id, state = run_async(lines.push(body, None, None))
     message = lines.pending_messages_per_session["visitor"].get_nowait()
     assert accepted and state == "success" and message.event_id == event_id
     assert not message.success and message.output["error"] == "Please come back in a minute."

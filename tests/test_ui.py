@@ -26,7 +26,7 @@ def opened(small_model, tmp_path):
 
 def test_a_deleted_upload_is_said(opened):
     os.unlink(opened.path)
-    with pytest.raises(PhotoError, match="deleted after an hour, and earlier .* upload the photo"):
+    with pytest.raises(PhotoError, match="has been deleted, .* after an hour, .* upload it again"):
         opened.full_size(0, 1.0)
 
 
@@ -90,7 +90,7 @@ def test_hints_that_the_page_would_not_send(opened, sent):
 
 @pytest.mark.parametrize("asked", [None, {}, {"x": "a", "y": 2}, [1, 2]])
 def test_colours_for_no_spot(asked):
-    with pytest.raises(CinnHubError, match="colours of no spot"):
+    with pytest.raises(CinnHubError, match="which spot to look at"):
         hints.asked_place(asked)
 
 

@@ -13,6 +13,8 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from cinn_hub.files import whole_file, write_whole
-from training.photos import ColorPhotos, Source, collate
+from training.photos import ColorPhotos, Draw, Source, collate
+from training.sharing import own_part
 
 Compute = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
 """(L (B, 1, size, size), ab (B, 2, size/4, size/4)) -> named arrays with B rows each."""
@@ -49,11 +52,9 @@ class View:
 
     number: int = 0
 
-    def photos(self, sources: Sequence[Source], size: int) -> ColorPhotos:
-        return ColorPhotos(sources, size, augment=self.number > 0)
-
-    def seed(self, index: int) -> int:
-        return 1_000_003 * self.number + index
+    def draw(self, index: int) -> Draw:
+        """What `ColorPhotos` shows of a photo."""
+        return (index, 1_000_003 * self.number + index) if self.number else index
 
 
 class Cache:
@@ -122,15 +123,14 @@ def fill(
     folder.mkdir(parents=True, exist_ok=True)
     progress = folder / "done"
     done = int(progress.read_text()) if progress.exists() else 0
-    photos = view.photos(sources, size)
+    photos = ColorPhotos(sources, size)
     arrays: dict[str, np.memmap] = {}
     usable = np.load(folder / "usable.npy") if done else np.zeros(len(sources), bool)
     starts = range(done, len(sources), CHUNK)
     for number, start in enumerate(tqdm(starts, desc=f"{name} {view.number}", disable=None), 1):
         found = {}
         for i in range(start, min(start + CHUNK, len(sources))):
-            torch.manual_seed(view.seed(i))
-            item = photos[i]
+            item = photos[view.draw(i)]
             if item is not None:
                 found[i] = item
         if found:
@@ -140,7 +140,7 @@ def fill(
             for key, value in results.items():
                 if key not in arrays:
                     arrays[key] = opened(folder / f"{key}.npy", len(sources), value.shape[1:], done)
-                arrays[key][rows] = value.half().numpy()
+                arrays[key][rows] = value.half().cpu().numpy()
             usable[rows] = True
         if number % SAVED_EVERY == 0 or number == len(starts):
             for array in arrays.values():
@@ -162,7 +162,8 @@ def opened(path: Path, rows: int, shape: Sequence[int], done: int) -> np.memmap:
 
 
 class CachedBatches:
-    """Endless batches; each photo comes from a cache chosen by its share.
+    """Endless batches, or this process's part of them; each photo comes from a cache chosen by its
+    share.
 
     Arguments:
         shares: of the photos of a batch that come from each cache.
@@ -177,11 +178,11 @@ class CachedBatches:
         batch: int,
         names: Sequence[str],
         seed: int,
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
     ) -> None:
         self.caches = list(caches)
         self.shares = np.array(shares) / np.sum(shares)
-        self.batch = batch
+        self.batch, self.part = batch, own_part(batch)
         self.names = tuple(names)
         self.rng = np.random.default_rng(seed)
         self.device = device
@@ -190,11 +191,13 @@ class CachedBatches:
         while True:
             counts = self.rng.multinomial(self.batch, self.shares)
             chosen = [
-                read(cache, np.sort(self.rng.choice(cache.rows, count)), self.names)
+                (cache, row)
                 for cache, count in zip(self.caches, counts, strict=True)
-                if count
+                for row in np.sort(self.rng.choice(cache.rows, count))
             ]
-            yield [torch.cat(x).to(self.device) for x in zip(*chosen, strict=True)]
+            own = groupby(chosen[self.part], key=itemgetter(0))
+            parts = [read(cache, np.array([r for _, r in rows]), self.names) for cache, rows in own]
+            yield [torch.cat(x).to(self.device) for x in zip(*parts, strict=True)]
 
 
 def read(cache: Cache, rows: np.ndarray, names: Sequence[str]) -> list[Tensor]:

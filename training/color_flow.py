@@ -27,6 +27,7 @@ from training.cache import Cache, CachedBatches, View, fingerprint, in_order, ma
 from training.colorization import parse_shares
 from training.loop import Stage, Trainer, mixed_precision
 from training.photos import find_photos
+from training.sharing import noise_like, processes
 
 SHRUNK = {CELLS: 4, DETAILS: 2, GRAIN: 1}  # how many times, the ab that a level is about
 LEVELS = {CELLS: (CELLS,), DETAILS: (DETAILS, GRAIN)}  # of each stage
@@ -66,7 +67,7 @@ class FlowTask(nn.Module):
         return level_nats(self.flow, name, x, features)
 
     def forward(self, stage: str, ab: Tensor, *parts: Tensor) -> Tensor:
-        noisy = ab + self.noise * torch.randn_like(ab)
+        noisy = ab + self.noise * noise_like(ab)
         return sum(self.nats(name, noisy, parts).mean() for name in LEVELS[stage])
 
     def held_out(self, stage: str, batches: Iterable[Sequence[Tensor]]) -> dict[str, float]:
@@ -185,16 +186,16 @@ def main(options: argparse.Namespace) -> None:
     if not (options.out or options.only_caches):
         raise SystemExit("There is no --out; give the model folder to write, or --only-caches.")
     torch.manual_seed(options.seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = processes().device if torch.cuda.is_available() else "cpu"
     model = initial_model(options).to(device)
-    held = caches_of(model, options.held_out, options.caches, [0])
-    caches = caches_of(model, options.data, options.caches, range(options.views))
+    with processes().main_process_first():  # the others find the caches
+        held = caches_of(model, options.held_out, options.caches, [0])
+        caches = caches_of(model, options.data, options.caches, range(options.views))
     if options.only_caches:
         return
     shares = with_few_faces(caches)
     names = ("ab", *PARTS)
     batches = partial(CachedBatches, caches, shares, options.batch, names, device=device)
-    print(f"{sum(map(len, caches))} photos to train on, {sum(map(len, held))} held out.")
     trainer = Trainer(
         FlowTask(model),
         stages(options.stages, options.lr),
@@ -204,6 +205,6 @@ def main(options: argparse.Namespace) -> None:
         checkpoint_minutes=options.checkpoint_minutes,
         seed=options.seed,
     )
-    progress = trainer.run(batches, [batch for cache in held for batch in in_order(cache, names)])
-    model.save_pretrained(options.out)
-    progress.write(options.out)
+    trainer.tell(f"{sum(map(len, caches))} photos to train on, {sum(map(len, held))} held out.")
+    trainer.run(batches, [batch for cache in held for batch in in_order(cache, names)])
+    trainer.write(model, options.out)

@@ -24,7 +24,7 @@ from cinn_hub.networks import ColorBins, EfficientNetLite
 from training import classes
 from training.backbone import ClassHead, load_pretrained, with_quick_gradients
 from training.loop import Stage, Trainer
-from training.photos import ColorPhotos, Source, collate, evenly, find_photos, rarity, sampler
+from training.photos import ColorPhotos, Draws, Source, collate, evenly, find_photos, rarity
 
 CLASS_WEIGHT = 0.5
 
@@ -159,9 +159,9 @@ def loader(
 ) -> DataLoader:
     weights = rarity(sources) if scores is None else classes.rarity(scores)
     return DataLoader(
-        ColorPhotos(sources, size, augment, scores),
+        ColorPhotos(sources, size, scores),
         batch_size=min(batch, len(sources)),
-        sampler=sampler(weights, seed) if augment else None,
+        sampler=Draws(weights, seed) if augment else None,
         num_workers=workers,
         collate_fn=collate,
         drop_last=augment,
@@ -266,7 +266,6 @@ def main(options: argparse.Namespace) -> None:
     scores = classes.read(options.classes, sources) if options.classes else None
     head = pretrained_head() if scores is not None and "condition" in options.stages else None
     task = ColorizationTask(model, head).to(memory_format=torch.channels_last)
-    print(f"{len(sources)} photos to train on, {len(held)} held out.")
     size = options.size or model.config.image_size
     batches = partial(
         *(loader, sources, size, options.batch, options.workers), augment=True, scores=scores
@@ -282,6 +281,6 @@ def main(options: argparse.Namespace) -> None:
         checkpoint_minutes=options.checkpoint_minutes,
         seed=options.seed,
     )
-    progress = trainer.run(batches, held_out)
-    model.save_pretrained(options.out)  # with a card to be filled in, if there is none
-    progress.write(options.out)
+    trainer.tell(f"{len(sources)} photos to train on, {len(held)} held out.")
+    trainer.run(batches, held_out)
+    trainer.write(model, options.out)

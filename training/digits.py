@@ -19,6 +19,7 @@ from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
 from cinn_hub.writing import LABELS, SIDE, STEPS, bits_per_pixel, dequantized
 from training.loop import Stage, Trainer
 from training.mnist import read_mnist
+from training.sharing import noise_like
 
 DIRECTION_IMAGES = 20_000  # enough for the principal directions
 HELD_OUT = 5000  # the last of the 60,000; the test images are for benchmarks alone
@@ -32,8 +33,7 @@ class DigitTask(nn.Module):
         self.model = model
 
     def forward(self, stage: str, images: Tensor, labels: Tensor) -> Tensor:
-        generator = torch.Generator(images.device).manual_seed(int(torch.randint(2**31, ())))
-        x = dequantized(images / 255, generator)
+        x = (images + noise_like(images, torch.rand)) / STEPS
         nats = self.model.log_prob(x, self.model.condition(labels))
         return -nats.mean() / self.model.dimensions
 
@@ -137,11 +137,10 @@ def main(options: argparse.Namespace) -> None:
     )
     seen, held = slice(None, -HELD_OUT), slice(-HELD_OUT, None)
     batches = partial(loader, images[seen], labels[seen], options.batch)
-    progress = trainer.run(batches, loader(images[held], labels[held], 1000))
+    trainer.run(batches, loader(images[held], labels[held], 1000))
     model.cpu().eval().requires_grad_(False)
     found = principal_directions(
         model, images[:DIRECTION_IMAGES], labels[:DIRECTION_IMAGES], len(model.directions)
     )
     model.directions, model.deviations = found
-    model.save_pretrained(options.out)
-    progress.write(options.out)
+    trainer.write(model, options.out)

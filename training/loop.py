@@ -13,12 +13,15 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DataLoaderConfiguration
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from cinn_hub.files import reason_of, whole_file, write_whole
 from cinn_hub.latent import sample_seed
+from training.sharing import of_all, own_part, processes
 
 WARM_UP_STEPS = 100
 MOST_FAILED_STEPS = 50  # in a row, before a training gives up
@@ -66,6 +69,9 @@ class Progress:
 class Trainer:
     """Runs the stages of a task. It can be killed at any moment, and resumes from `folder`.
 
+    Several processes, started by torchrun, share each batch and do the same otherwise; the main one
+    reads the clock, tells and writes.
+
     Arguments:
         task: module whose `forward(stage_name, *batch)` gives the loss and whose
             `held_out(stage_name, batches)` gives a dict of figures, the first to be printed first.
@@ -90,10 +96,13 @@ class Trainer:
         clock: Callable[[], float] | None = None,
         looks: int = 12,
     ) -> None:
-        self.accelerator = Accelerator(mixed_precision=mixed_precision())
+        self.is_main = processes().is_main_process
+        self.accelerator = Accelerator(
+            mixed_precision=mixed_precision(),
+            dataloader_config=DataLoaderConfiguration(split_batches=True),
+        )
         self.task = task.to(self.accelerator.device)
         self.spare = copy.deepcopy(self.task)  # before Accelerate wraps it; holds the averages
-        self.model = self.accelerator.prepare(self.task)
         self.stages = stages
         self.seconds = 60 * minutes
         self.path = folder / "checkpoint.pt"
@@ -114,12 +123,20 @@ class Trainer:
             SystemExit: there is nothing to learn from, or what is computed is not finite.
         """
         saved = self.load()
+        if len(set(of_all(self.progress.pictures))) > 1:
+            raise SystemExit(
+                f"The processes do not see the same {self.path}; it must be in a folder that all "
+                "machines share."
+            )
         seed = sample_seed(self.seed, self.progress.pictures)
         torch.manual_seed(seed)
         held_out = [self.to_device(batch) for batch in held_out if len(batch[0])]
         if not held_out:
             raise SystemExit("None of the held-out photos has colours; give others as --held-out.")
-        endless = forever(self.accelerator.prepare(batches(seed)))
+        found = batches(seed)
+        if isinstance(found, DataLoader):
+            own_part(found.batch_size)  # or it cannot be shared
+        endless = forever(self.accelerator.prepare(found))
         while self.progress.stage < len(self.stages):
             self.run_stage(self.stages[self.progress.stage], endless, held_out, saved)
             saved = None
@@ -133,25 +150,28 @@ class Trainer:
     ) -> None:
         optimizer, averaged, peaks = self.start(stage, saved)
         budget = stage.share * self.seconds
-        last_save = last_look = mark = self.clock()
-        with progress_bar(stage.name) as bar:
+        last_save = last_look = self.progress.total_seconds
+        mark = self.clock()
+        with progress_bar(stage.name, self.is_main) as bar:
             while self.progress.seconds < budget or self.progress.steps == 0:
                 done = self.progress.seconds / max(budget, 1e-9)
                 for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                     group["lr"] = peak * rate(done, self.progress.steps)
-                batch = next(batches)
-                loss = self.step(stage, batch, optimizer, averaged)
+                batch, pictures = next(batches)
+                share = len(batch[0]) / pictures * self.accelerator.num_processes
+                loss = self.step(stage, batch, share, optimizer, averaged)
                 now = self.clock()
-                self.count(len(batch[0]), now - mark)
-                mark = now
+                self.count(pictures, of_all(now - mark)[0])
+                mark, total = now, self.progress.total_seconds
                 bar.n = round(min(100.0, 100 * self.progress.seconds / max(budget, 1e-9)), 1)
                 bar.set_postfix_str(f"loss {loss:.4f}, {self.progress.pictures} pictures")
-                if now - last_look > max(self.checkpoint_seconds, budget / self.looks):
+                if total - last_look > max(self.checkpoint_seconds, budget / self.looks):
                     self.look(stage, averaged, held_out)
-                    last_look = mark = self.clock()  # looking is not training
-                if now - last_save > self.checkpoint_seconds:
+                    last_look, mark = total, self.clock()  # looking is not training
+                if total - last_save > self.checkpoint_seconds:
                     self.save(optimizer, averaged)
-                    last_save = self.clock()
+                    last_save = total
+        self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
         self.check_learned(stage)
         self.task.load_state_dict(averaged.module.state_dict())
         self.look(stage, averaged, held_out)
@@ -159,7 +179,10 @@ class Trainer:
     def start(
         self, stage: Stage, saved: dict | None
     ) -> tuple[torch.optim.Optimizer, AveragedModel, list[float]]:
-        """The optimiser of a stage, the average of its weights, and the peak learning rates."""
+        """The optimiser of a stage, the average of its weights, and the peak learning rates.
+
+        The model is wrapped anew, because what several processes exchange depends on the stage.
+        """
         self.task.requires_grad_(False)
         groups = stage.parameters(self.task)
         for group in groups:
@@ -168,23 +191,30 @@ class Trainer:
         optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=1e-2)
         averaged = AveragedModel(self.spare, avg_fn=partial(moving_average, self.average))
         peaks = [group["lr"] for group in optimizer.param_groups]
-        optimizer = self.accelerator.prepare(optimizer)
+        self.model, optimizer = self.accelerator.prepare(self.task, optimizer)
         if saved is not None and saved["optimizer"]:
             optimizer.load_state_dict(saved["optimizer"])
             averaged.load_state_dict(saved["averaged"])
         return optimizer, averaged, peaks
 
     def step(
-        self, stage: Stage, batch: Any, optimizer: torch.optim.Optimizer, averaged: AveragedModel
+        self,
+        stage: Stage,
+        batch: Any,
+        share: float,
+        optimizer: torch.optim.Optimizer,
+        averaged: AveragedModel,
     ) -> float:
         """Learns from one batch, if its gradients are finite, and returns the loss.
+
+        share: of this process in the gradients, 1 if all have the same number of pictures.
 
         Raises:
             Diverged: they were not finite many times in a row.
         """
         loss = self.model(stage.name, *batch)
         optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
+        self.accelerator.backward(share * loss)
         trained = [p for group in optimizer.param_groups for p in group["params"]]
         if torch.isfinite(self.accelerator.clip_grad_norm_(trained, stage.clip)):
             optimizer.step()
@@ -213,7 +243,7 @@ class Trainer:
         if 2 * failed >= steps:
             raise Diverged(f"{text}, so too little was learned; choose a lower learning rate.")
         if failed:
-            tqdm.write(f"{text}; these steps were skipped.")
+            self.tell(f"{text}; these steps were skipped.")
 
     def count(self, pictures: int, seconds: float) -> None:
         self.progress.steps += 1
@@ -230,12 +260,14 @@ class Trainer:
         text = ", ".join(f"{key} {value:.4f}" for key, value in figures.items())
         minutes = self.progress.total_seconds / 60
         seen = self.progress.pictures
-        tqdm.write(f"{minutes:6.1f} min, {seen:>8} pictures, {stage.name}: {text}")
+        self.tell(f"{minutes:6.1f} min, {seen:>8} pictures, {stage.name}: {text}")
         entry = {"stage": stage.name, "minutes": round(minutes, 2), "pictures": seen, **figures}
         self.progress.history.append(entry)
 
     def save(self, optimizer: Any = None, averaged: AveragedModel | None = None) -> None:
         """Writes the checkpoint; between two stages there is neither optimiser nor average."""
+        if not self.is_main:
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         state = {
             "task": self.task.state_dict(),
@@ -249,20 +281,30 @@ class Trainer:
         """Takes up an interrupted training; None where there is none."""
         if not self.path.exists():
             return None
-        state = torch.load(self.path, map_location=self.accelerator.device, weights_only=True)
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
         self.task.load_state_dict(state["task"])
         self.progress = Progress(**state["progress"])
         if self.progress.stage >= len(self.stages):
-            tqdm.write(
+            self.tell(
                 f"This training is finished. To go on with other data or more time, give the model "
                 f"that it made as --init, and another --out; or delete {self.path}."
             )
         else:
-            tqdm.write(
+            self.tell(
                 f"Resuming at stage {self.progress.stage + 1} of {len(self.stages)} after "
                 f"{self.progress.total_seconds / 60:.1f} minutes ({self.path})."
             )
         return state
+
+    def write(self, model: Any, folder: Path) -> None:
+        """Writes a model that was trained, and how it was."""
+        if self.is_main:
+            model.save_pretrained(folder)  # with a card to be filled in, if there is none
+            self.progress.write(folder)
+
+    def tell(self, text: str) -> None:
+        if self.is_main:
+            tqdm.write(text)
 
     def to_device(self, batch: Any) -> Any:
         return [x.to(self.accelerator.device) if isinstance(x, Tensor) else x for x in batch]
@@ -284,10 +326,11 @@ def write_state(state: dict[str, Any], path: Path) -> None:
         ) from error
 
 
-def progress_bar(name: str) -> tqdm:
+def progress_bar(name: str, is_main: bool) -> tqdm:
     """A bar in percent of a stage's time; none where the output is not a terminal."""
     layout = "{l_bar}{bar}| {postfix}"
-    return tqdm(total=100, unit="%", desc=name, bar_format=layout, disable=None)
+    disable = None if is_main else True
+    return tqdm(total=100, unit="%", desc=name, bar_format=layout, disable=disable)
 
 
 def moving_average(limit: float, average: Tensor, value: Tensor, count: Tensor) -> Tensor:
@@ -304,14 +347,15 @@ def rate(done: float, steps: int, decay: float = 0.4) -> float:
     return min(1.0, (steps + 1) / WARM_UP_STEPS) * min(1.0, max(0.0, 1 - done) / decay)
 
 
-def forever(batches: Iterable[Any]) -> Iterator[Any]:
-    """The batches again and again, except those without a colour photo."""
+def forever(batches: Iterable[Any]) -> Iterator[tuple[Any, int]]:
+    """The batches again and again, each with the number of its pictures in all processes; those in
+    which a process has no colour photo are left out."""
     while True:
         found = False
         for batch in batches:
-            if len(batch[0]):
+            if all(counts := of_all(len(batch[0]))):
                 found = True
-                yield batch
+                yield batch, int(sum(counts))
         if not found:
             raise SystemExit(
                 "None of the photos to train on has colours; give colour photos as --data."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +21,8 @@ from cinn_hub import photos
 from cinn_hub.errors import PhotoError
 
 T = TypeVar("T")
+Draw = int | tuple[int, int]
+"""The number of a photo; or that and a seed, for a random part of it."""
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
@@ -89,11 +91,11 @@ class ColorPhotos(Dataset):
 
     With `classes`, the photo's scores in a classifier come third.
 
-    Each photo, or a random part of it, is squeezed to a square by `cinn_hub.photos`.
+    Each photo is squeezed to a square by `cinn_hub.photos`. With a seed, it is a random crop of at
+    least 65 % of each side, perhaps flipped, and L alone perhaps aged: the same for the same seed.
     Grey, toned and unreadable photos give None; `collate` drops them.
 
     Arguments:
-        augment: random crops of at least 65 % of each side, flips, and L alone aged.
         classes: (photos, classes) of any dtype.
     """
 
@@ -101,23 +103,23 @@ class ColorPhotos(Dataset):
         self,
         sources: Sequence[Source],
         size: int = 256,
-        augment: bool = True,
         classes: Tensor | None = None,
     ) -> None:
         self.sources = list(sources)
         self.classes = classes
         self.size = size
-        self.augment = augment
 
     def __len__(self) -> int:
         return len(self.sources)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, ...] | None:
+    def __getitem__(self, draw: Draw) -> tuple[Tensor, ...] | None:
+        index, seed = draw if isinstance(draw, tuple) else (draw, None)
+        chance = None if seed is None else torch.Generator().manual_seed(seed)
         bgr = self.sources[index].decode()
         if bgr is None:
             return None
-        if self.augment:
-            bgr = random_part(bgr)
+        if chance:
+            bgr = random_part(bgr, chance)
         try:
             photo = photos.read(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
         except PhotoError:  # too small
@@ -125,18 +127,18 @@ class ColorPhotos(Dataset):
         if not photos.is_colored(photo):
             return None
         lightness = photos.squeeze(photo.lightness, self.size)
-        if self.augment:
-            lightness = perhaps_aged(lightness)
+        if chance:
+            lightness = perhaps_aged(lightness, chance)
         ab = photos.squeezed_ab(photo, self.size // 4)
         ab = torch.from_numpy(ab).permute(2, 0, 1).contiguous()
         item = (torch.from_numpy(lightness[None]), ab)
         return item if self.classes is None else (*item, self.classes[index])
 
 
-def random_part(picture: np.ndarray, least: float = 0.65) -> np.ndarray:
-    """A random crop of at least `least` of each side, perhaps mirrored; uses torch's generator."""
+def random_part(picture: np.ndarray, chance: torch.Generator, least: float = 0.65) -> np.ndarray:
+    """A random crop of at least `least` of each side, perhaps mirrored."""
     height, width = picture.shape[:2]
-    share_y, share_x, place_y, place_x, coin = torch.rand(5).tolist()
+    share_y, share_x, place_y, place_x, coin = torch.rand(5, generator=chance).tolist()
     h = max(1, round(height * (least + (1 - least) * share_y)))
     w = max(1, round(width * (least + (1 - least) * share_x)))
     top, left = round((height - h) * place_y), round((width - w) * place_x)
@@ -144,21 +146,20 @@ def random_part(picture: np.ndarray, least: float = 0.65) -> np.ndarray:
     return part[:, ::-1] if coin < 0.5 else part
 
 
-def perhaps_aged(lightness: np.ndarray, share: float = 0.4) -> np.ndarray:
-    """L (h, w) in [0, 100], aged like old prints and scans with probability `share`; uses torch's
-    generator.
+def perhaps_aged(lightness: np.ndarray, chance: torch.Generator, share: float = 0.4) -> np.ndarray:
+    """L (h, w) in [0, 100], aged like old prints and scans with probability `share`.
 
     Development (gamma), fading (blacks rise, whites fall), soft lenses and grain, each of a random
     strength. The colours to be learned stay those of the clean photo.
     """
-    if torch.rand(()) >= share:
+    if torch.rand((), generator=chance) >= share:
         return lightness
-    gamma, black, white, blur, grain, size = torch.rand(6).tolist()
+    gamma, black, white, blur, grain, size = torch.rand(6, generator=chance).tolist()
     aged = (lightness / 100).clip(0, 1) ** 2 ** (1.4 * gamma - 0.7)
     aged = 100 * (0.25 * black + (1 - 0.25 * black - 0.2 * white) * aged)
     if blur > 0.5:
         aged = cv2.GaussianBlur(aged, (0, 0), 0.4 + 2.4 * (blur - 0.5))
-    noise = torch.randn(lightness.shape).numpy()
+    noise = torch.randn(lightness.shape, generator=chance).numpy()
     if size > 0.5:
         noise = cv2.GaussianBlur(noise, (0, 0), 0.8) * 2.8  # back to a deviation of about 1
     return (aged + 5 * grain**2 * noise).clip(0, 100).astype(np.float32)
@@ -176,7 +177,12 @@ def rarity(sources: Sequence[Source]) -> Tensor:
     return torch.tensor([sizes[source.group] ** -0.5 for source in sources])
 
 
-def sampler(weights: Tensor, seed: int) -> WeightedRandomSampler:
-    """Draws photos in proportion to their weights."""
-    generator = torch.Generator().manual_seed(seed)
-    return WeightedRandomSampler(weights, len(weights), replacement=True, generator=generator)
+class Draws(WeightedRandomSampler):
+    """Draws photos in proportion to their weights, each with a seed of its own."""
+
+    def __init__(self, weights: Tensor, seed: int) -> None:
+        super().__init__(weights, len(weights), generator=torch.Generator().manual_seed(seed))
+
+    def __iter__(self) -> Iterator[Draw]:
+        for index in super().__iter__():
+            yield index, int(torch.randint(2**62, (), generator=self.generator))

@@ -127,7 +127,7 @@ def trained(terms: Terms, trunk: Trunk, name: str, seed: int) -> tuple[Rival, Pr
     try:
         trainer.run(batches, looked_at)
     except Diverged as error:  # that is a result, too
-        print(error)
+        trainer.tell(str(error))
         note_divergence(trainer.progress, rival, looked_at)
         trainer.save()
     return rival.eval().requires_grad_(False), trainer.progress

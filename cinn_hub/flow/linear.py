@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from cinn_hub.flow.base import Bijection, LevelCondition, no_log_det, per_channel
@@ -28,7 +29,7 @@ class ActNorm(Bijection):
     @torch.no_grad()
     def initialize(self, x: Tensor) -> None:
         """Sets the parameters so that z has zero mean and unit variance over this batch."""
-        values = x.transpose(0, 1).flatten(1).float()
+        values = of_all_processes(x.transpose(0, 1).flatten(1).float())
         if values.shape[1] < 2 or not values.isfinite().all():  # no spread; a later batch will do
             return
         self.shift.copy_(values.mean(1))
@@ -54,6 +55,15 @@ class ActNorm(Bijection):
     def total_log_scale(self, x: Tensor) -> Tensor:
         """Summed over all values of one sample, (B,)."""
         return (x[0, 0].numel() * self.log_scale.sum()).expand(len(x))
+
+
+def of_all_processes(values: Tensor) -> Tensor:
+    """The values (channels, n) of all processes that train together, (channels, processes * n)."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return values
+    parts = [torch.empty_like(values) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, values.contiguous())
+    return torch.cat(parts, 1)
 
 
 class Standardization(Bijection):

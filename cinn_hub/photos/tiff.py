@@ -45,8 +45,8 @@ class Samples:
                 raise PhotoError(f"{name} has pixels that are not numbers; get the file again.")
             if self.most is None and values.size and np.median(values) > 1:
                 raise PhotoError(
-                    f"{name} has floats above 1 and does not say which is white; scale them to "
-                    "[0, 1]."
+                    f"{name} has floats above 1 and does not say which value is white; scale them "
+                    "to [0, 1]."
                 )
             unit = values / (self.most or 1)
         elif self.kind == SIGNED:

@@ -10,7 +10,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from cinn_hub.colorizing import ColorModel
-from cinn_hub.ui import colorize, digits, explore, hints, models, session, transfer, views
+from cinn_hub.ui import colorize, digits, explore, hints, models, session, transfer
 from cinn_hub.ui.example import finished_example
 from cinn_hub.ui.figures import PAGE
 from cinn_hub.ui.folder import KEPT_SECONDS, app_folder, keep_sweeping, remove_on_sigterm
@@ -25,6 +25,7 @@ from cinn_hub.writing import DigitModel
 
 STYLE = PAGE / "style.css"
 SCRIPT = PAGE / "page.js"
+RELOAD = PAGE / "reload.js"
 
 MOST_SESSIONS = 400  # whose components Gradio remembers: 0.4 MB each
 DEFAULTS = Settings()
@@ -73,8 +74,8 @@ def build(
         with gr.Tab("Models", elem_id="models-tab"):
             models.build(shelf, model_name, settings.loading)
         gr.Markdown(FOOTER, elem_classes="footer")
-        outputs = [table.intake.status, table.kept]
-        demo.load(views.after_reload, table.kept, outputs, queue=False, **PRIVATE)
+        status = table.intake.status
+        demo.load(None, status, status, js=RELOAD.read_text("utf-8"), **PRIVATE)
     demo.queue(api_open=False)
     demo._queue = Lines(demo, settings.waiting)
     return demo

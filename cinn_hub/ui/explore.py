@@ -35,8 +35,8 @@ ABOUT_THE_MAP = (
     "A map of colourings: the most typical answer in the middle, bolder ones towards the corners."
 )
 ABOUT_THE_WAY = (
-    "### From A to another\nKeep one answer as A, then pick another one, of any row of this photo: "
-    "the slider and the film go from A to it."
+    "### From A to another\nKeep one answer as A, then pick another one from any row of this "
+    "photo. The slider and the film go from A to it."
 )
 
 
@@ -59,7 +59,7 @@ class Controls:
         )
         self.again = gr.Button("Another map", elem_id="explore-again", interactive=False)
         with gr.Accordion("Settings", open=False):
-            info = "At the four corners."
+            info = "How bold the four corners of the map are."
             self.temperature = gr.Slider(0, 2, 1.2, step=0.05, label="Boldness", info=info)
             self.seed = gr.Number(0, precision=0, minimum=0, label="Seed")
 
@@ -246,6 +246,6 @@ def ends(box: Lightbox) -> tuple[Sheet, Latent, Latent]:
     """The photo in view, and the latents of A and of the picked answer."""
     row, sheet = box.answers(), box.photo()
     if box.pinned is None or box.pinned[0] not in sheet.rows:
-        raise CinnHubError("There is no A on this photo; pick an answer, and keep it as A.")
+        raise CinnHubError("No answer to this photo is kept as A; pick one, and keep it as A.")
     a, index = box.pinned
     return sheet, a.session.bare_result(index).latent, row.session.bare_result(row.picked).latent

@@ -27,9 +27,9 @@ from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 MOST_COLORS = 6  # to choose from
 
 ABOUT = (
-    "Click a spot on the picture, then choose its colour: first come those that the model believes "
-    "possible there. Drag a hint to move it. The rest of the answer stays about as it is; how far "
-    "it may follow is the hint's reach."
+    "Click a spot on the picture, then choose its colour; first come the colours that the model "
+    "finds possible there. Drag a hint to move it. The rest of the answer stays about the same; "
+    "the hint's reach says how far it may follow."
 )
 
 
@@ -61,7 +61,7 @@ class Controls:
             self.add_text()
 
     def add_text(self) -> None:
-        info = "x y #colour, and a reach of its own if you like; one per line, in pixels."
+        info = "One hint per line: x y #rrggbb, in pixels, and a reach of its own if you like."
         self.text = gr.Textbox("", label="Hints", info=info, lines=3, elem_id="hints-text")
         info = "How much the rest of the photo may change colour (in ab units)."
         self.reach = gr.Slider(
@@ -226,7 +226,7 @@ def asked_place(asked: Any) -> tuple[float, float]:
     try:
         return float(asked["x"]), float(asked["y"])
     except (TypeError, KeyError, ValueError) as error:
-        raise CinnHubError("The page asked for colours of no spot; click a spot.") from error
+        raise CinnHubError("The page did not say which spot to look at; click a spot.") from error
 
 
 def hinting_of(row: Row, sent: Any) -> Hinting:
@@ -265,6 +265,6 @@ def from_text(text: str) -> list[tuple[Any, ...]]:
             hints.append((float(x), float(y), color, *map(float, reach)))
         except ValueError as error:
             raise CinnHubError(
-                f'The line {line!r} is not a hint; expected "x y #rrggbb", as "10 20 #aa3311".'
+                f'The line {line!r} is not a hint; expected "x y #rrggbb", such as "10 20 #aa3311".'
             ) from error
     return hints

@@ -70,7 +70,7 @@ def check_parts(name: str, value: Any) -> None:
     """What holds for values of all components, and for all that lies in them."""
     for count, part in enumerate(parts_of(name, value)):
         if count > MOST_PARTS:
-            raise RequestError(f"{name} has more than {MOST_PARTS} parts; send less.")
+            raise RequestError(f"{name} has more than {MOST_PARTS} parts; send fewer.")
         if isinstance(part, str):
             check_text(name, part)
         elif isinstance(part, int | float) and not (isinstance(part, bool) or is_number(part)):

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-MEGABYTES = 300  # of all visitors together
+MEGABYTES = 200  # of all visitors together
 
 
 class Memory:

@@ -99,7 +99,9 @@ def build(shelf: Shelf, chosen: gr.State, loading: Loading) -> None:
         """Loads a model; the tabs of this visitor use it from now on."""
         name = name.strip()
         if loading == Loading.ANYTHING and is_forwarded(request):
-            raise CinnHubError("This app loads models for users of its own machine alone.")
+            raise CinnHubError(
+                "Only people at the machine of this app may load models; ask its operator."
+            )
         progress(0.2, desc="Loading the model")
         model = shelf.load(name)
         return model.name, in_use(model), card_of(model)

@@ -145,8 +145,8 @@ class Session:
         """Refuses to go on where the upload has been deleted."""
         if not Path(self.path).exists():
             raise PhotoError(
-                "Uploads are deleted after an hour, and earlier where many come; upload the photo "
-                "again."
+                "This photo has been deleted, as all uploads are after an hour, or earlier if many "
+                "people use the app; upload it again."
             )
 
 

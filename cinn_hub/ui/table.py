@@ -36,7 +36,6 @@ class Table:
         self.need_photo: list[gr.Button] = []  # tools add theirs
         self.followed: list[Dependency] = []
         self.need_a: list[gr.Button | gr.Slider] = []
-        self.kept = gr.BrowserState(0, storage_key="cinn-hub-photos")  # how many there were
         self.box = gr.State(Lightbox(), time_to_live=KEPT_SECONDS)
         with gr.Row(elem_id="table"):
             with gr.Column(scale=4, min_width=320, elem_id="answers-side"):
@@ -100,7 +99,7 @@ class Table:
 
     @property
     def rest(self) -> list[Any]:
-        texts = [self.intake.status, self.details, self.why, self.kept]
+        texts = [self.intake.status, self.details, self.why]
         buttons = [self.near, self.pin, self.as_mood, self.intensity, *self.files.buttons]
         pictures = [self.intake.photos, self.earlier]
         return [*pictures, self.which, self.sort, *texts, *buttons, *self.need_photo, *self.need_a]
@@ -118,7 +117,6 @@ class Table:
             views.status(box),
             views.details(box),
             views.why(box),
-            len(box.sheets),
             gr.Button(interactive=there),
             gr.Button("Let go of A" if pinned else "Keep as A", interactive=there),
             gr.Button(interactive=views.has_colours(box)),

@@ -25,11 +25,11 @@ from cinn_hub.ui.waiting import LOOKS
 from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
 ABOUT = (
-    "The colours of one photo on another: what makes them special, beyond what the photo shows, is "
-    "its latent, and that is carried over."
+    "Puts the colours of another photo on yours. What is carried over is what makes those colours "
+    "special, for what that photo shows: its *latent*."
 )
 MOST_MOODS = 12
-NONE_YET = "No colour photo yet. Add one, pick an example, or use a photo of yours as mood."
+NONE_YET = "No colour photo yet. Add one, pick an example, or use a colour photo of yours as mood."
 
 
 def build(shelf: Shelf, model_name: gr.State, examples: Path | None, table: Table) -> None:
@@ -151,7 +151,9 @@ class Carrier:
         """The colours of some photos on another photo: previews, one for each of them."""
         paths = [Path(path) for path in references or [mood.path for mood in moods]]
         if not paths:
-            raise PhotoError("There is no photo whose colours to take; add one, or pick one.")
+            raise PhotoError(
+                "There is no colour photo to take colours from; add one, or pick an example."
+            )
         model, seed = self.shelf.get(name), int(seed or 0)
         progress(0.1, desc="Looking at the photo")
         sheet = added(box, photo)

@@ -17,7 +17,7 @@ NO_PHOTO = (
     "No photo yet: drop some above (several, a folder or a ZIP are fine), or click an example. "
     "Then they can be coloured."
 )
-NO_ANSWER = "These need an answer: add a photo first."
+NO_ANSWER = "These buttons need an answer: add a photo first."
 EMPTY = "The answers appear here. Add a photo, or click an example."
 
 
@@ -129,8 +129,10 @@ def status(box: Lightbox) -> str:
     if not box.sheets:
         return NO_PHOTO
     failed = sum(bool(sheet.problem) for sheet in box.sheets)
-    count = "1 photo" if len(box.sheets) == 1 else f"{len(box.sheets)} photos"
-    return f"{count}, {failed} of which cannot be used." if failed else f"{count}."
+    count, which = f"{len(box.sheets)} photos", failed
+    if len(box.sheets) == 1:
+        count, which = "1 photo", "it"
+    return f"{count}, but {which} cannot be used." if failed else f"{count}."
 
 
 def why(box: Lightbox) -> str:
@@ -140,14 +142,6 @@ def why(box: Lightbox) -> str:
     if not has_colours(box):
         return "“Use as mood” needs a photo that has colours of its own."
     return ""
-
-
-def after_reload(photos: int) -> tuple[str, int]:
-    """The status of a page that begins anew, and how many photos it holds."""
-    if not photos:
-        return NO_PHOTO, 0
-    count = "The photo" if photos == 1 else f"The {photos} photos"
-    return f"{count} from before the reload went with it; add them again.", 0
 
 
 def progress(sheets: Sequence[Sheet], done: int) -> str:
@@ -180,10 +174,10 @@ def details(box: Lightbox) -> str:
         return str(error)
     settings = "\n".join(f"- {name}: {value}" for name, value in result.settings.items())
     return (
-        f"Plausibility: {result.plausibility:.3f} nats a place (higher is more believable); by it "
-        f"*very likely* to *daring* compare the answers of one row. Density: "
-        f"{result.bits_per_dim:.3f} bits per ab value, {result.log_prob:,.0f} nats in all; it is "
-        f"highest for pale colours.\n\n{settings}"
+        f"Plausibility: {result.plausibility:.3f} nats a place; higher is more believable. The "
+        "words from *very likely* to *daring* compare the answers of one row by it. Density: "
+        f"{result.bits_per_dim:.3f} bits per ab value (fewer are likelier), {result.log_prob:,.0f} "
+        f"nats in all; pale colours have the highest.\n\n{settings}"
     )
 
 

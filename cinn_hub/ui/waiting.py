@@ -34,7 +34,7 @@ COLORS = Kind("colors", slots=2, most_waiting=32, wanted="colours")
 DIGITS = Kind("digits", slots=1, most_waiting=64, wanted="digits")
 SAVES = Kind("saves", slots=2, most_waiting=64, wanted="a file")
 ARCHIVES = Kind("archives", slots=1, most_waiting=8, wanted="a film or an archive")
-LOOKS = Kind("looks", slots=2, most_waiting=64, wanted="another look")
+LOOKS = Kind("looks", slots=2, most_waiting=64, wanted="a preview")
 LOADING = Kind("loading", slots=1, most_waiting=4, wanted="a model")
 KINDS = {kind.name: kind for kind in (COLORS, DIGITS, SAVES, ARCHIVES, LOOKS, LOADING)}
 

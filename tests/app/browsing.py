@@ -1,10 +1,8 @@
 """What people do on the page, for the tests in a browser."""
 
+import contextlib
 import io
-import os
 import re
-import subprocess
-import sys
 import urllib.request
 
 import numpy as np
@@ -100,10 +98,11 @@ def code_on(page, wanted="results", key="", has_not=None):
 
 
 def run_code(code, photo):
-    """Runs it where the photo is."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-c", code]
-    subprocess.run(command, cwd=photo.parent, env=environment, check=True, timeout=300)
+    """Runs it where the photo is, with no names but its own; gives these."""
+    names = {}
+    with contextlib.chdir(photo.parent):
+        exec(code, names)
+    return names
 
 
 def picture_at(locator):

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
-from helpers import ROOT, color_picture, same
+from helpers import ROOT, api_client, color_picture, same
 from PIL import Image
 
 import cinn_hub
@@ -22,7 +22,7 @@ CAT = handle_file(str(EXAMPLES / "cat.jpg"))
 
 @pytest.fixture
 def client(address):
-    return Client(address, verbose=False)
+    return api_client(address)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_explore_and_interpolate(client, model):
     results = model.explore(EXAMPLES / "cat.jpg", 5, model.temperature(), seed=2)
     assert len(items) == 25 and like(items[3]["image"], results[3].preview(280))
     assert items[12]["picked"]
-    fresh = Client(client.src, verbose=False)  # has drawn no map
+    fresh = api_client(client.src)  # has drawn no map
     film = fresh.predict(
         CAT, temperature=1, seed=2, a=1, b=4, frames=5, kind="GIF", api_name="/interpolate"
     )
@@ -115,7 +115,7 @@ def test_transfer(client, model):
     keep = model.default_keep() | {"things": 0}
     expected = model.transfer(reference, onto=EXAMPLES / "cat.jpg", keep=keep, seed=0)
     assert like(answers_of(value)[0]["image"], expected.preview(480))
-    with pytest.raises(AppError, match="There is no photo whose colours to take"):
+    with pytest.raises(AppError, match="There is no colour photo to take colours from"):
         client.predict(CAT, [], api_name="/transfer")
 
 
@@ -213,7 +213,7 @@ def test_ten_people_at_once_are_queued_and_each_gets_their_own_photo(address, tm
     def visit(i):
         path = tmp_path / f"visitor{i}.png"
         color_picture(90 + i, 60, seed=i).convert("L").save(path)
-        client = Client(address, verbose=False)
+        client = api_client(address)
         client.predict(handle_file(str(path)), n=1, seed=i, api_name="/colorize")
         result = Image.open(client.predict(index=0, api_name="/save"))
         lightness = to_lab(np.asarray(result))[..., 0]

@@ -13,7 +13,7 @@ import venv
 from contextlib import contextmanager
 
 import pytest
-from helpers import ROOT, color_picture
+from helpers import ROOT, api_client, color_picture
 
 FILE = ROOT / "Containerfile"
 START_SECONDS = 180
@@ -77,7 +77,7 @@ def is_healthy(port, python):
 
 def check(place, python):
     """It becomes healthy, answers, and ends in time without leaving a photo."""
-    from gradio_client import Client, handle_file
+    from gradio_client import handle_file
 
     photo = place.parent / "grandma.png"
     color_picture(96, 64).convert("L").save(photo)
@@ -87,7 +87,9 @@ def check(place, python):
         while not is_healthy(port, python):
             assert process.poll() is None and time.monotonic() < end
             time.sleep(1)
-        client = Client(f"http://127.0.0.1:{port}", verbose=False)
+        client = api_client(f"http://127.0.0.1:{port}")
+        names = client.view_api(return_format="dict")["named_endpoints"]
+        assert "/load_model" not in names  # strangers reach it
         client.predict(handle_file(str(photo)), n=2, api_name="/colorize")
         assert list(place.parent.glob("cinn-hub-app-*"))
         process.send_signal(signal.SIGTERM)

@@ -5,32 +5,30 @@ docs/operations.md promises what is tested here.
 
 import http.server
 import os
-import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
-from helpers import ROOT, color_picture, running_app
+from helpers import ROOT, WAIT, api_client, color_picture, running_app
 
 from cinn_hub.ui.folder import LOCK, PREFIX
 
 HEALTH = "/gradio_api/queue/status"
 
 
-@contextmanager
-def app(folder, **environment):
-    """The app with temporary files in this folder: its address."""
+def running(folder, **environment):
+    """The app with temporary files in this folder."""
     folder.mkdir(exist_ok=True)
-    with running_app(
-        sys.executable, ROOT, HF_HUB_OFFLINE="1", TMPDIR=str(folder), **environment
-    ) as address:
-        yield address
+    place = {"HF_HUB_OFFLINE": "1", "TMPDIR": str(folder)}
+    return running_app(sys.executable, ROOT, **place, **environment)
+
+
+def get(url):
+    return httpx.get(url, trust_env=False, timeout=WAIT / 1000)
 
 
 def files_in(folder):
@@ -38,7 +36,7 @@ def files_in(folder):
 
 
 def colored(address, photo):
-    client = Client(address, verbose=False)
+    client = api_client(address)
     client.predict(handle_file(str(photo)), n=1, api_name="/colorize")
     client.predict(index=0, api_name="/save")
     return client
@@ -51,65 +49,29 @@ def photo(tmp_path):
     return path
 
 
-def test_sigterm_leaves_no_photo(tmp_path, photo):
-    with app(tmp_path / "files") as address:
-        colored(address, photo)
-        assert any("grandma-secret" in path.name for path in files_in(tmp_path / "files"))
-    assert files_in(tmp_path / "files") == []  # `running_app` has sent SIGTERM
-
-
-def test_what_a_killed_app_left_is_deleted_by_the_next_one(tmp_path, photo):
-    place = tmp_path / "files"
-    with app(place) as address:
-        colored(address, photo)
-        killed = {path for path in place.glob(f"{PREFIX}*")}
-        end_all(place, signal.SIGKILL)
-        assert any("grandma-secret" in path.name for path in files_in(place))
-        for folder in killed:
-            os.utime(folder / LOCK, (time.time() - 60,) * 2)
-        with app(place):
-            assert not any(folder.exists() for folder in killed)
-            assert not any("grandma-secret" in path.name for path in files_in(place))
-
-
-def end_all(place, number):
-    """Sends a signal to the app whose temporary files are there."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (process / "environ").read_bytes().split(b"\0")
-            is_app = b"app.py" in (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if is_app and f"TMPDIR={place}".encode() in environment:
-            os.kill(int(process.name), number)
-    time.sleep(1)
-
-
-def test_the_log_has_no_names_of_photos(tmp_path, photo, capfd):
-    broken = tmp_path / "grandpa-secret.jpg"
+def test_a_killed_app_leaves_photos_until_the_next_one_which_leaves_none(tmp_path, photo, capfd):
+    place, broken = tmp_path / "files", tmp_path / "grandpa-secret.jpg"
     broken.write_bytes(b"\xff\xd8\xff" + bytes(100))
-    with app(tmp_path / "files") as address:
-        client = colored(address, photo)
+    with running(place) as app:
+        colored(app.address, photo)
+        killed = list(place.glob(f"{PREFIX}*"))
+        app.process.kill()
+        app.process.wait()
+    assert any("grandma-secret" in path.name for path in files_in(place))
+    for folder in killed:
+        os.utime(folder / LOCK, (time.time() - 60,) * 2)
+    with running(place) as app:
+        assert not any(folder.exists() for folder in killed)
+        assert not any("grandma-secret" in path.name for path in files_in(place))
+        client = colored(app.address, photo)
         for bad, values in ((broken, {}), (photo, {"n": 99}), (photo, {"seed": "secret"})):
             with pytest.raises(AppError):
                 client.predict(handle_file(str(bad)), **values, api_name="/colorize")
-    said = "".join(capfd.readouterr())
-    assert "Running on" in said
-    assert "secret" not in said and "grandma" not in said and "Traceback" not in said
-
-
-def test_strangers_load_no_model_unless_it_is_published(tmp_path, small_model):
-    with app(tmp_path / "files", GRADIO_SERVER_NAME="0.0.0.0") as address:
-        endpoints = Client(address, verbose=False).view_api(return_format="dict")
-        assert "/load_model" not in endpoints["named_endpoints"]
-    small_model.save(tmp_path / "tiny")
-    options = {"GRADIO_SERVER_NAME": "0.0.0.0", "CINN_HUB_LOADING": "published"}
-    with app(tmp_path / "files", **options) as address:
-        client = Client(address, verbose=False)
-        assert "**imagenet**" in client.predict("imagenet", api_name="/load_model")[0]
-        for name in (str(tmp_path / "tiny"), "/etc", "weights/imagenet"):
-            with pytest.raises(AppError, match="No published model is called|Hub"):
-                client.predict(name, api_name="/load_model")
+        assert any("grandma-secret" in path.name for path in files_in(place))
+    assert files_in(place) == []  # `running_app` has sent SIGTERM
+    log = "".join(capfd.readouterr())
+    assert log.count("Running on") == 2
+    assert "secret" not in log and "grandma" not in log and "Traceback" not in log
 
 
 class Proxy(http.server.BaseHTTPRequestHandler):
@@ -146,30 +108,45 @@ class Proxy(http.server.BaseHTTPRequestHandler):
 
 
 def test_behind_a_reverse_proxy_under_a_path(tmp_path, photo):
-    with app(tmp_path / "files", GRADIO_ROOT_PATH="/colours") as address:
-        Proxy.target = address
+    with running(tmp_path / "files", GRADIO_ROOT_PATH="/colours") as app:
+        Proxy.target = app.address
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             outside = f"http://127.0.0.1:{server.server_port}/colours"
-            config = httpx.get(f"{outside}/config", trust_env=False).json()
+            config = get(f"{outside}/config").json()
             assert config["root"].endswith("/colours")
             client = colored(outside + "/", photo)
             assert "/load_model" not in client.view_api(return_format="dict")["named_endpoints"]
-            assert httpx.get(outside + HEALTH, trust_env=False).status_code == 200
+            assert get(outside + HEALTH).status_code == 200
         finally:
             server.shutdown()
 
 
-def test_memory_and_lines_are_as_set(tmp_path, photo):
-    with app(tmp_path / "files", CINN_HUB_MEMORY="16", CINN_HUB_WAITING="1") as address:
-        answer = httpx.get(address + HEALTH, trust_env=False)
-        assert answer.status_code == 200 and answer.json()["queue_size"] == 0
-        clients = [Client(address, verbose=False) for _ in range(8)]
-        jobs = [
-            c.submit(handle_file(str(ROOT / "examples" / "cat.jpg")), n=4, api_name="/colorize")
-            for c in clients
-        ]
-        refused = [str(job.exception(120)) for job in jobs if job.exception(120)]
-        assert 0 < len(refused) < 8
-        assert all("people already wait for colours; please come back in" in r for r in refused)
+@pytest.fixture
+def shared_app(tmp_path):
+    """Open to strangers, who may load published models; one of them may wait."""
+    options = {"GRADIO_SERVER_NAME": "0.0.0.0", "CINN_HUB_LOADING": "published"}
+    options |= {"CINN_HUB_MEMORY": "16", "CINN_HUB_WAITING": "1"}
+    with running(tmp_path / "files", **options) as app:
+        yield app.address
+
+
+def test_strangers_load_published_models_alone_and_lines_are_as_set(
+    shared_app, tmp_path, small_model
+):
+    answer = get(shared_app + HEALTH)
+    assert answer.status_code == 200 and answer.json()["queue_size"] == 0
+    clients = [api_client(shared_app) for _ in range(8)]
+    jobs = [
+        c.submit(handle_file(str(ROOT / "examples" / "cat.jpg")), n=4, api_name="/colorize")
+        for c in clients
+    ]
+    refused = [str(job.exception(120)) for job in jobs if job.exception(120)]
+    assert 0 < len(refused) < 8
+    assert all("people already wait for colours; please come back in" in r for r in refused)
+    small_model.save(tmp_path / "tiny")
+    assert "**imagenet**" in clients[0].predict("imagenet", api_name="/load_model")[0]
+    for name in (str(tmp_path / "tiny"), "/etc", "weights/imagenet"):
+        with pytest.raises(AppError, match="No published model is called|Hub"):
+            clients[0].predict(name, api_name="/load_model")

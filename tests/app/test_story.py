@@ -73,7 +73,7 @@ def check_favourites(path, photos, folder):
 
 def test_a_box_of_photos_goes_in_and_favourites_come_out(page, old_photos, tmp_path):
     add(page, *old_photos)
-    expect(page.locator("#status")).to_contain_text("12 photos, 1 of which cannot be used")
+    expect(page.locator("#status")).to_contain_text("12 photos, but 1 cannot be used")
     expect(page.locator("#photos .pick img")).to_have_count(11)  # TIFF and HEIC among them
     readable = [i for i, photo in enumerate(old_photos) if photo.name != "broken.jpg"]
     for i in readable:
@@ -173,22 +173,22 @@ def serious(page):
     ]
 
 
-@pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_all_tabs_can_be_read_and_used_by_all(page, width, theme):
+def test_all_tabs_can_be_read_and_used_by_all(page, theme):
     page.goto(f"{page.url.split('?')[0]}?__theme={theme}")
-    page.set_viewport_size({"width": width, "height": 844})
     page.wait_for_selector("#go")
     page.locator("#examples .pick").first.click()
     expect_answers(page, 8)
     wait_until_done(page)
-    problems = {}
-    for name in (*TOOLS, *TABS):
-        open_tab(page, name)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        expect(page.locator("img:visible:not([alt]), img:visible[alt='']")).to_have_count(0)
-        problems |= {f"{name} {line}": 1 for line in serious(page)}
-    assert list(problems) == []
+    problems = []
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 844})
+        for name in (*TOOLS, *TABS):
+            open_tab(page, name)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            expect(page.locator("img:visible:not([alt]), img:visible[alt='']")).to_have_count(0)
+            problems += [f"{name} at {width} pixels: {line}" for line in serious(page)]
+    assert problems == []
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])

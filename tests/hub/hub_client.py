@@ -38,7 +38,7 @@ class Client:
 
     def close(self) -> None:
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 def environment_of(endpoint: str, home: Path, **more: str) -> dict[str, str]:
@@ -48,7 +48,7 @@ def environment_of(endpoint: str, home: Path, **more: str) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "HF_ENDPOINT": endpoint,
         "HF_HOME": str(home),
-        "HF_HUB_DOWNLOAD_TIMEOUT": "3",
+        "HF_HUB_DOWNLOAD_TIMEOUT": "60",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_HUB_DISABLE_XET": "1",  # plain HTTP, as every Hub has it
         **more,

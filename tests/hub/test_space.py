@@ -9,8 +9,8 @@ import sys
 import venv
 
 import pytest
-from gradio_client import Client, handle_file
-from helpers import ROOT, running_app
+from gradio_client import handle_file
+from helpers import ROOT, api_client, running_app
 from PIL import Image
 
 pytestmark = pytest.mark.space
@@ -33,8 +33,8 @@ def test_the_bundle_starts_and_colours(bundle):
     python = bundle / ".venv" / "bin" / "python"
     install = [python, "-m", "pip", "install", "-q", "-r", "requirements.txt"]
     subprocess.run(install, cwd=bundle, check=True, timeout=1500)
-    with running_app(python, bundle, PYTHONPATH="", SPACE_ID="user/demo") as address:
-        client = Client(address, verbose=False)
+    with running_app(python, bundle, PYTHONPATH="", SPACE_ID="user/demo") as app:
+        client = api_client(app.address)
         photo = handle_file(str(bundle / "examples" / "cat.jpg"))
         answers = client.predict(photo, n=2, api_name="/colorize")[0]
         assert len(answers["rows"][0]["items"]) == 2

@@ -1,0 +1,134 @@
+"""Several machines by Ray, which places the work, and does it again where a machine dies."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from cinn_hub.errors import CinnHubError
+from cinn_hub.processes import AHEAD, BYTES_PER_PROCESS, use_one_core
+
+SECONDS = 10  # that the head of a cluster has to answer
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray cluster. Each item is a task for one core, which Ray does again, up to three times, if
+    its process or its machine dies.
+
+    Attributes:
+        address: of the head, such as "10.0.0.1:6379"; "auto" on a machine of the cluster.
+        shared: files that all machines must see.
+        gpu: whether each task needs a GPU.
+    """
+
+    address: str
+    shared: Sequence[Path] = ()
+    gpu: bool = False
+
+    def do(
+        self, items: Iterable[T], start: Callable[[], Callable[[T], R]]
+    ) -> Iterator[tuple[T, R | None]]:
+        """Does the work on each item in the cluster, in any order; see `in_processes`.
+
+        Raises:
+            CinnHubError: Ray is not installed, the cluster cannot be reached, or its machines do
+                not see the files.
+        """
+        ray = connected(self.address)
+        shared = [Path(os.path.abspath(path)) for path in self.shared]
+        begin = partial(begin_there, start, os.getcwd(), shared)
+        needs = {"num_cpus": 1, "num_gpus": int(self.gpu), "memory": BYTES_PER_PROCESS}
+
+        @ray.remote(**needs)
+        def color(item: T) -> R:
+            return work_of(begin)(item)
+
+        left, running = iter(items), {}
+        try:
+            while True:
+                cores = ray.cluster_resources().get("CPU", 1)  # machines may come and go
+                for item in islice(left, max(0, AHEAD * int(cores) - len(running))):
+                    running[color.remote(item)] = item
+                if not running:
+                    return
+                [done], _ = ray.wait(list(running))
+                yield running.pop(done), result_of(done)
+        finally:
+            ray.shutdown()
+
+
+def connected(address: str):  # noqa: ANN201 - the module ray
+    """Ray, as a part of the cluster."""
+    try:
+        import ray
+    except ImportError as error:
+        raise CinnHubError('--ray needs Ray: pip install "cinn-hub[ray]".') from error
+    host, _, port = address.rpartition(":")
+    try:
+        if host and port.isdigit():  # Ray itself would try for minutes
+            socket.create_connection((host.removeprefix("ray://"), int(port)), SECONDS).close()
+        ray.init(address, log_to_driver=False, logging_level="error")
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise CinnHubError(f"The Ray cluster {address} cannot be reached: {reason}.") from error
+    return ray
+
+
+def result_of(task):
+    """What a task gave; None if its processes died.
+
+    Raises:
+        Exception: what the task raised.
+    """
+    import ray
+    from ray import exceptions
+
+    try:
+        return ray.get(task)
+    except exceptions.RayTaskError as error:
+        raise error.cause from None
+    except (
+        exceptions.WorkerCrashedError,
+        exceptions.NodeDiedError,
+        exceptions.OutOfMemoryError,
+        exceptions.LocalRayletDiedError,
+    ):
+        return None
+
+
+@cache
+def work_of(begin: Callable[[], Callable[[T], R]]) -> Callable[[T], R]:
+    """In a process of the cluster, which keeps it from task to task."""
+    return begin()
+
+
+def begin_there(
+    start: Callable[[], Callable[[T], R]], folder: str, shared: Sequence[Path]
+) -> Callable[[T], R]:
+    """Begins the work in a process of the cluster.
+
+    folder: that relative paths begin at; all that is named by one must be seen there.
+    """
+    if missing := [path for path in shared if not path.exists()]:
+        raise CinnHubError(
+            f"The machine {socket.gethostname()} does not see {missing[0]}; all machines of the "
+            "cluster must see photos and results at the same paths."
+        )
+    import cv2
+
+    with suppress(OSError):
+        os.chdir(folder)
+    use_one_core()
+    cv2.setNumThreads(1)
+    return start()
