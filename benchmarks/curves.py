@@ -18,7 +18,7 @@ from matplotlib import pyplot  # noqa: E402  after the backend is chosen
 
 FIGURES = {
     "error / constant": "error of the expected colour / one colour",
-    "bits per dim": "bits per dimension",
+    "bits per pixel": "bits per pixel",
 }
 
 
@@ -42,7 +42,7 @@ def draw(parts: dict[str, list[dict[str, float | str]]], target: Path) -> None:
             before += history[-1]["pictures"]
         panel.set(xlabel="thousands of pictures seen", ylabel=label)
         low, high = panel.get_ylim()
-        panel.set_ylim(low, min(high, low + 0.35 if key == "bits per dim" else 1.0))
+        panel.set_ylim(low, min(high, low + 0.35 if key == "bits per pixel" else 1.0))
         panel.grid(alpha=0.3)
     panels[0].legend()
     figure.savefig(target, dpi=120)

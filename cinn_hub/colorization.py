@@ -69,8 +69,9 @@ class Colorization:
         log_prob: log p(ab | L) in nats, an exact density of ab with the model's noise, in ab units;
             bits_per_dim: the same per ab value; lower is likelier. Pale colourings are likelier
             than real ones, so sort by plausibility.
-        plausibility: how believable the colours are, in nats a place; higher is better. See
-            `ColorModel.plausibility`.
+        plausibility: how believable the colours are beside others of the photo, in nats a place;
+            higher is better. See `ColorBins.plausibility`; of a model without classes of colour it
+            is log_prob per ab value.
         settings: what is needed to make it again, as text: model and weights, seed, temperature,
             number of the sample.
     """

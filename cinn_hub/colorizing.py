@@ -322,7 +322,10 @@ class ColorModel(SeeingModel):
         """
         ab, log_prob = self.decode_with_log_prob(latent, prepared.condition)
         bits = self.bits_per_dim(log_prob).tolist()
-        plausible = self.plausibility(ab, log_prob, prepared.condition).tolist()
+        if self.has_classes:
+            plausible = self.plausibility(ab, prepared.condition).tolist()
+        else:
+            plausible = (log_prob / self.dimensions).tolist()
         pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
         colorizations = []
         for i, (row, picture) in enumerate(zip(latent, pictures, strict=True)):

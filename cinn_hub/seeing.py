@@ -28,7 +28,8 @@ class SeeingModel(ConditionalINN):
     the networks see), and says how L becomes a condition. `ColorModel` makes colourings of it.
 
     Attributes:
-        has_classes: whether there is `color_classes`, which pools and `colors_at` need.
+        has_classes: whether there are `color_classes` and `plausibility`, which pools and
+            `colors_at` need.
     """
 
     has_classes = False
@@ -46,18 +47,23 @@ class SeeingModel(ConditionalINN):
         Raises:
             CinnHubError: the model has no classes of colour.
         """
-        raise CinnHubError(
+        raise self.without_classes()
+
+    def plausibility(self, ab: Tensor, condition: Condition) -> Tensor:
+        """How believable each colouring ab (n, 2, h, w) of one photo is, (n,); higher is better.
+
+        See `ColorBins.plausibility`.
+
+        Raises:
+            CinnHubError: the model has no classes of colour.
+        """
+        raise self.without_classes()
+
+    def without_classes(self) -> CinnHubError:
+        return CinnHubError(
             f"The model {self.name} does not say which colours are possible; use one that does, "
             "such as imagenet."
         )
-
-    def plausibility(self, ab: Tensor, log_prob: Tensor, condition: Condition) -> Tensor:
-        """How believable each colouring ab (n, 2, h, w) of one photo is, (n,); higher is better.
-
-        A model that knows classes of colour says more: `color_classes.plausibility`. Without them
-        it is the mean log-density of the values.
-        """
-        return log_prob / self.dimensions
 
     def coarse_ab(self, z: Latent, condition: Condition) -> Tensor:
         """ab of these latents in about 8x8 cells, (N, 2, h, w); `reach` is measured in it."""

@@ -17,6 +17,9 @@ LEAST_SPREAD = 3.0  # ab units; no place is more certain than that
 def surprise(ab: Tensor, expected: Tensor, spread: Tensor) -> Tensor:
     """How far colours lie from what is expected, in squared standard deviations, (N,).
 
+    It says how safe an answer is, and pale ones are safe. `ColorBins.plausibility` says how
+    believable one is; a pool chosen by that lies a little further from real photos.
+
     ab (N, 2, h, w); expected, spread (2, h, w), all in ab units.
     """
     deviation = (ab - expected) / (spread + LEAST_SPREAD)

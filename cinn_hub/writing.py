@@ -50,14 +50,6 @@ class DigitModel(ConditionalINN):
         """
         raise NotImplementedError
 
-    def bits_per_pixel(self, log_prob: Tensor) -> Tensor:
-        """Nats of a whole picture -> bits per pixel of 8 bits.
-
-        The mean over uniformly dequantised pictures bounds from above what a lossless code by this
-        model needs; the figure that the field compares (Theis et al. 2016).
-        """
-        return bits_per_pixel(log_prob)
-
     @torch.inference_mode()
     def sample(
         self,
@@ -156,7 +148,11 @@ class DigitModel(ConditionalINN):
 
 
 def bits_per_pixel(log_prob: Tensor) -> Tensor:
-    """See `DigitModel.bits_per_pixel`."""
+    """Nats of whole pictures -> bits per pixel of 8 bits.
+
+    The mean over uniformly dequantised pictures bounds from above what a lossless code by this
+    model needs; the figure that the field compares (Theis et al. 2016).
+    """
     return math.log2(STEPS) - log_prob / (SIDE**2 * math.log(2))
 
 

@@ -47,7 +47,7 @@ MUTATIONS = [
         GOLDEN,
     ),
     Mutation(
-        "spread of the expected colours zeroed", "cinn_hub/networks.py",
+        "spread of the expected colours zeroed", "cinn_hub/color_classes.py",
         "clamp_min(0).sqrt()", "clamp_min(0).sqrt() * 0",
         ("tests/test_golden.py", "tests/test_training.py::test_bins_give_back_the_color"),
     ),

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import cinn_hub
-from cinn_hub.color_classes import log_prob
+from cinn_hub.color_classes import ColorBins
 from cinn_hub.config import read_json
 from cinn_hub.models.colorization_cinn import ColorizationCINN, ColorizationConfig
-from cinn_hub.networks import ColorBins, EfficientNetLite
+from cinn_hub.networks import EfficientNetLite
 from training import classes
 from training.backbone import ClassHead, load_pretrained, with_quick_gradients
 from training.loop import Stage, Trainer
@@ -31,7 +31,7 @@ CLASS_WEIGHT = 0.5
 
 def cross_entropy(log_p: Tensor, ab: Tensor, bins: ColorBins) -> Tensor:
     """Mean nats a position; log_p (B, bins, h, w), ab (B, 2, h, w)."""
-    return -log_prob(log_p, ab, bins.spacing).mean()
+    return -bins.log_prob(log_p, ab).mean()
 
 
 class ColorizationTask(nn.Module):

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 import torch.nn.functional as F
 from torch import Tensor
 
-from cinn_hub.color_classes import plausibility
+from cinn_hub.color_classes import ColorBins
 from cinn_hub.colorizing import ColorModel
 from cinn_hub.config import Config, bounded
 from cinn_hub.errors import quoted
 from cinn_hub.flow import Condition
 from cinn_hub.latent import Latent
 from cinn_hub.models.color_flow import CELLS, DETAILS, GRAIN, MOOD, THINGS, ColorFlow
-from cinn_hub.networks import ColorBins, ConditionNetwork
+from cinn_hub.networks import ConditionNetwork
 
 LEVELS = (MOOD, THINGS, DETAILS, GRAIN)
-CLASSES = "classes"  # in a condition: the features of the classes of colour
+CLASSES = "classes"  # in a condition: the log-probabilities of the classes of colour
 MOST_COUPLINGS = 256  # in a whole model; each takes milliseconds to build
 
 
@@ -129,27 +129,26 @@ class ColorizationCINN(ColorModel):
         with self.arithmetic():
             lightness = lightness.to(self.dtype)
             maps = self.condition_network(lightness)
-            levels = self.flow.condition(self.parts_of(maps, lightness))
-            return Condition({**levels, CLASSES: maps[0]})
+            log_p = self.bins(maps[0])
+            levels = self.flow.condition(self.parts_of(maps, log_p, lightness))
+            return Condition({**levels, CLASSES: log_p})
 
     def color_classes(self, condition: Condition) -> tuple[Tensor, Tensor]:
-        with self.arithmetic():
-            return self.bins(condition[CLASSES]).exp(), self.bins.colors
+        return condition[CLASSES].exp(), self.bins.colors
 
-    def plausibility(self, ab: Tensor, log_prob: Tensor, condition: Condition) -> Tensor:
-        with self.arithmetic():
-            log_p = self.bins(condition[CLASSES])
-        return plausibility(log_p, ab, self.bins.spacing)
+    def plausibility(self, ab: Tensor, condition: Condition) -> Tensor:
+        return self.bins.plausibility(condition[CLASSES], ab)
 
     def parts(self, lightness: Tensor) -> dict[str, Tensor]:
         """The outputs of the condition network for L (B, 1, image_size, image_size), as
         `ColorFlow.condition` takes them."""
-        return self.parts_of(self.condition_network(lightness), lightness)
+        maps = self.condition_network(lightness)
+        return self.parts_of(maps, self.bins(maps[0]), lightness)
 
-    def parts_of(self, maps: list[Tensor], lightness: Tensor) -> dict[str, Tensor]:
-        """The same of the network's maps, from fine to coarse."""
-        fine, middle, coarse = maps
-        expected, spread = self.bins.mean_and_spread(self.bins(fine))
+    def parts_of(self, maps: list[Tensor], log_p: Tensor, lightness: Tensor) -> dict[str, Tensor]:
+        """The same of the network's maps, from fine to coarse, and the classes of colour."""
+        _, middle, coarse = maps
+        expected, spread = self.bins.mean_and_spread(log_p)
         return {
             "middle": middle,
             "coarse": coarse,
