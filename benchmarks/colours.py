@@ -98,6 +98,7 @@ class Figures:
         values = {
             "of 8": 100 * np.sqrt(np.square(error).min(0).mean()),
             "of 1": 100 * np.sqrt(np.square(error[0]).mean()),
+            "nearest": 100 * np.sqrt(np.square(error).mean((1, 2, 3)).min()),
             "mean 8": 100 * np.sqrt(of_mean),
             "error": 100 * np.sqrt(max(unbiased, 0.0)),
             "squared error": 1e4 * unbiased,

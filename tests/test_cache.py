@@ -5,8 +5,8 @@ import pytest
 import torch
 from helpers import color_picture
 
-from training.cache import Cache, View, fill, fingerprint, make_cache
-from training.color_flow import CachedBatches, with_few_faces
+from training.cache import Cache, CachedBatches, View, fill, fingerprint, make_cache
+from training.color_flow import PARTS, with_few_faces
 from training.photos import ColorPhotos, find_photos
 
 
@@ -109,8 +109,10 @@ def test_batches_are_of_all_caches(tmp_path, sources):
         }
 
     caches = [make(tmp_path / "caches", some, compute) for some in (sources[:20], sources[20:])]
-    batches = iter(CachedBatches(caches, [0.75, 0.25], 16, seed=1))
+    names = ("ab", *PARTS)
+    batches = iter(CachedBatches(caches, [0.75, 0.25], 16, names, seed=1))
     ab, *parts = next(batches)
     assert ab.shape == (16, 2, 8, 8) and [x.shape for x in parts] == [(16, 1)] * 5
     assert not torch.equal(next(batches)[0], ab)
-    assert torch.equal(next(iter(CachedBatches(caches, [0.75, 0.25], 16, seed=1)))[0], ab)
+    again = iter(CachedBatches(caches, [0.75, 0.25], 16, names, seed=1))
+    assert torch.equal(next(again)[0], ab)

@@ -15,7 +15,8 @@ from cinn_hub.models.color_flow import DETAILS
 from cinn_hub.models.colorization_cinn import ColorizationCINN
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
 from training import loop
-from training.color_flow import CachedBatches, FlowTask
+from training.cache import CachedBatches
+from training.color_flow import FlowTask
 from training.digits import DigitTask, loader
 from training.loop import Stage, Trainer
 
@@ -158,7 +159,9 @@ def test_cached_photos_are_chosen_by_the_seed():
         def read(self, rows, names):
             return {name: torch.from_numpy(rows) for name in names}
 
-    first, again, other = (next(iter(CachedBatches([Rows()], [1], 8, s)))[0] for s in (1, 1, 2))
+    first, again, other = (
+        next(iter(CachedBatches([Rows()], [1], 8, ["ab"], s)))[0] for s in (1, 1, 2)
+    )
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 

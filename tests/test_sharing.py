@@ -17,7 +17,7 @@ from helpers import ROOT, SMALL, color_picture
 import cinn_hub
 from cinn_hub.models.colorization_cinn import ColorizationCINN
 from training import sharing
-from training.color_flow import CachedBatches
+from training.cache import CachedBatches
 from training.colorization import ColorizationTask, loader
 from training.loop import Stage, Trainer
 from training.photos import find_photos
@@ -155,7 +155,7 @@ def test_cached_photos_are_read_by_one_process_each(process):
     caches, found = [Rows(0), Rows(100)], []
     for index, number in ((0, 1), (0, 2), (1, 2)):
         process(index, number)
-        found.append(next(iter(CachedBatches(caches, [1, 2], 8, seed=0)))[0])
+        found.append(next(iter(CachedBatches(caches, [1, 2], 8, ["ab"], seed=0)))[0])
     assert torch.equal(torch.cat(found[1:]), found[0]) and len(found[1]) == 4
 
 

@@ -26,6 +26,7 @@ from cinn_hub.publishing import model_bundle
 from training import average, classes, color_flow, colorization, loop
 from training.average import mean
 from training.backbone import BATCH_NORM_TENSORS, fold
+from training.cache import in_order
 from training.colorization import ColorizationTask, class_loss, cross_entropy, parse_shares, stages
 from training.loop import Trainer
 from training.photos import ColorPhotos, collate, find_photos, perhaps_aged
@@ -128,7 +129,7 @@ def test_a_flow_is_trained_on_cached_conditions(tmp_path, photos):
     held = color_flow.caches_of(model, [str(photos)], tmp_path / "caches", [0])[0]
     task = color_flow.FlowTask(cinn_hub.load(tmp_path / "model", device="cpu"))
     with torch.no_grad():
-        before = task.held_out("details", color_flow.in_order(held))
+        before = task.held_out("details", in_order(held, ("ab", *color_flow.PARTS)))
     assert log["history"][-1]["grain"] < before["grain"]
     card = tmp_path / "more" / "README.md"
     card.write_text(card.read_text().replace(DRAFT, "My own photos; yours to use."))

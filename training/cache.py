@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from tqdm import tqdm
 
 from cinn_hub.files import whole_file, write_whole
 from training.photos import ColorPhotos, Draw, Source, collate
+from training.sharing import own_part
 
 Compute = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
 """(L (B, 1, size, size), ab (B, 2, size/4, size/4)) -> named arrays with B rows each."""
@@ -156,3 +159,54 @@ def opened(path: Path, rows: int, shape: Sequence[int], done: int) -> np.memmap:
         with path.open("rb+") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array
+
+
+class CachedBatches:
+    """Endless batches, or this process's part of them; each photo comes from a cache chosen by its
+    share.
+
+    Arguments:
+        shares: of the photos of a batch that come from each cache.
+        names: of the arrays in a batch, in their order.
+        device: where the batches are wanted.
+    """
+
+    def __init__(
+        self,
+        caches: Sequence[Cache],
+        shares: Sequence[float],
+        batch: int,
+        names: Sequence[str],
+        seed: int,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.caches = list(caches)
+        self.shares = np.array(shares) / np.sum(shares)
+        self.batch, self.part = batch, own_part(batch)
+        self.names = tuple(names)
+        self.rng = np.random.default_rng(seed)
+        self.device = device
+
+    def __iter__(self) -> Iterator[list[Tensor]]:
+        while True:
+            counts = self.rng.multinomial(self.batch, self.shares)
+            chosen = [
+                (cache, row)
+                for cache, count in zip(self.caches, counts, strict=True)
+                for row in np.sort(self.rng.choice(cache.rows, count))
+            ]
+            own = groupby(chosen[self.part], key=itemgetter(0))
+            parts = [read(cache, np.array([r for _, r in rows]), self.names) for cache, rows in own]
+            yield [torch.cat(x).to(self.device) for x in zip(*parts, strict=True)]
+
+
+def read(cache: Cache, rows: np.ndarray, names: Sequence[str]) -> list[Tensor]:
+    """The named arrays of these photos, in this order."""
+    found = cache.read(rows, names)
+    return [found[name] for name in names]
+
+
+def in_order(cache: Cache, names: Sequence[str], batch: int = 50) -> list[list[Tensor]]:
+    """All photos of a cache, once."""
+    starts = range(0, len(cache), batch)
+    return [read(cache, cache.rows[i : i + batch], names) for i in starts]

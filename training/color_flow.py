@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +23,11 @@ from cinn_hub.config import read_json
 from cinn_hub.flow import Flow, LevelCondition
 from cinn_hub.models.color_flow import CELLS, DETAILS, GRAIN
 from cinn_hub.models.colorization_cinn import ColorizationCINN, ColorizationConfig
-from training.cache import Cache, View, fingerprint, make_cache
+from training.cache import Cache, CachedBatches, View, fingerprint, in_order, make_cache
 from training.colorization import parse_shares
 from training.loop import Stage, Trainer, mixed_precision
 from training.photos import find_photos
-from training.sharing import noise_like, own_part, processes
+from training.sharing import noise_like, processes
 
 SHRUNK = {CELLS: 4, DETAILS: 2, GRAIN: 1}  # how many times, the ab that a level is about
 LEVELS = {CELLS: (CELLS,), DETAILS: (DETAILS, GRAIN)}  # of each stage
@@ -81,53 +79,6 @@ class FlowTask(nn.Module):
             for name, nats in found.items():
                 nats.append(self.nats(name, noisy, parts))
         return {name: torch.cat(nats).mean().item() for name, nats in found.items()}
-
-
-class CachedBatches:
-    """Endless batches, or this process's part of them; each photo comes from a cache chosen by its
-    share.
-
-    Arguments:
-        shares: of the photos of a batch that come from each cache.
-        device: where the batches are wanted.
-    """
-
-    def __init__(
-        self,
-        caches: Sequence[Cache],
-        shares: Sequence[float],
-        batch: int,
-        seed: int,
-        device: str | torch.device = "cpu",
-    ) -> None:
-        self.caches = list(caches)
-        self.shares = np.array(shares) / np.sum(shares)
-        self.batch, self.part = batch, own_part(batch)
-        self.rng = np.random.default_rng(seed)
-        self.device = device
-
-    def __iter__(self) -> Iterator[list[Tensor]]:
-        while True:
-            counts = self.rng.multinomial(self.batch, self.shares)
-            chosen = [
-                (cache, row)
-                for cache, count in zip(self.caches, counts, strict=True)
-                for row in np.sort(self.rng.choice(cache.rows, count))
-            ]
-            own = groupby(chosen[self.part], key=itemgetter(0))
-            parts = [read(cache, np.array([row for _, row in rows])) for cache, rows in own]
-            yield [torch.cat(x).to(self.device) for x in zip(*parts, strict=True)]
-
-
-def read(cache: Cache, rows: np.ndarray) -> list[Tensor]:
-    """ab and the parts of these photos' conditions."""
-    found = cache.read(rows, ("ab", *PARTS))
-    return [found[name] for name in ("ab", *PARTS)]
-
-
-def in_order(cache: Cache, batch: int = 50) -> list[list[Tensor]]:
-    """All photos of a cache, once."""
-    return [read(cache, cache.rows[i : i + batch]) for i in range(0, len(cache), batch)]
 
 
 def caches_of(
@@ -243,7 +194,8 @@ def main(options: argparse.Namespace) -> None:
     if options.only_caches:
         return
     shares = with_few_faces(caches)
-    batches = partial(CachedBatches, caches, shares, options.batch, device=device)
+    names = ("ab", *PARTS)
+    batches = partial(CachedBatches, caches, shares, options.batch, names, device=device)
     trainer = Trainer(
         FlowTask(model),
         stages(options.stages, options.lr),
@@ -254,5 +206,5 @@ def main(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     trainer.tell(f"{sum(map(len, caches))} photos to train on, {sum(map(len, held))} held out.")
-    trainer.run(batches, [batch for cache in held for batch in in_order(cache)])
+    trainer.run(batches, [batch for cache in held for batch in in_order(cache, names)])
     trainer.write(model, options.out)

@@ -30,17 +30,23 @@ Batches = Callable[[int], Iterable[Any]]
 """Given a seed, the batches in the order and with the noise of that seed."""
 
 
+class Diverged(SystemExit):
+    """Too many gradients were not finite."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """One part of a training.
 
     share: of the whole budget in minutes.
     parameters: picks what is trained, as optimiser groups: [{"params": [...], "lr": ...}].
+    clip: the largest norm of the gradient; longer ones are shortened to it.
     """
 
     name: str
     share: float
     parameters: Callable[[nn.Module], list[dict[str, Any]]]
+    clip: float = 1.0
 
 
 @dataclass
@@ -74,6 +80,8 @@ class Trainer:
         minutes: the budget of all stages together, time before a resume counted in.
         folder: where `checkpoint.pt` lies.
         seed: of batches and of all that is random in training.
+        clock: gives the seconds that the budget is counted in; by default those of the wall's.
+        looks: how often the held-out figures are taken in each stage, at most.
     """
 
     def __init__(
@@ -85,6 +93,8 @@ class Trainer:
         average: float = 0.998,
         checkpoint_minutes: float = 3.0,
         seed: int = 0,
+        clock: Callable[[], float] | None = None,
+        looks: int = 12,
     ) -> None:
         self.is_main = processes().is_main_process
         self.accelerator = Accelerator(
@@ -99,6 +109,8 @@ class Trainer:
         self.average = average
         self.checkpoint_seconds = 60 * checkpoint_minutes
         self.seed = seed
+        self.clock = clock or time.monotonic
+        self.looks = looks
         self.progress = Progress()
         self.failed_in_a_row = 0
 
@@ -139,7 +151,7 @@ class Trainer:
         optimizer, averaged, peaks = self.start(stage, saved)
         budget = stage.share * self.seconds
         last_save = last_look = self.progress.total_seconds
-        mark = time.monotonic()
+        mark = self.clock()
         with progress_bar(stage.name, self.is_main) as bar:
             while self.progress.seconds < budget or self.progress.steps == 0:
                 done = self.progress.seconds / max(budget, 1e-9)
@@ -148,14 +160,14 @@ class Trainer:
                 batch, pictures = next(batches)
                 share = len(batch[0]) / pictures * self.accelerator.num_processes
                 loss = self.step(stage, batch, share, optimizer, averaged)
-                now = time.monotonic()
+                now = self.clock()
                 self.count(pictures, of_all(now - mark)[0])
                 mark, total = now, self.progress.total_seconds
                 bar.n = round(min(100.0, 100 * self.progress.seconds / max(budget, 1e-9)), 1)
                 bar.set_postfix_str(f"loss {loss:.4f}, {self.progress.pictures} pictures")
-                if total - last_look > max(self.checkpoint_seconds, budget / 12):
+                if total - last_look > max(self.checkpoint_seconds, budget / self.looks):
                     self.look(stage, averaged, held_out)
-                    last_look, mark = total, time.monotonic()  # looking is not training
+                    last_look, mark = total, self.clock()  # looking is not training
                 if total - last_save > self.checkpoint_seconds:
                     self.save(optimizer, averaged)
                     last_save = total
@@ -198,13 +210,13 @@ class Trainer:
         share: of this process in the gradients, 1 if all have the same number of pictures.
 
         Raises:
-            SystemExit: they were not finite many times in a row.
+            Diverged: they were not finite many times in a row.
         """
         loss = self.model(stage.name, *batch)
         optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(share * loss)
         trained = [p for group in optimizer.param_groups for p in group["params"]]
-        if torch.isfinite(self.accelerator.clip_grad_norm_(trained, 1.0)):
+        if torch.isfinite(self.accelerator.clip_grad_norm_(trained, stage.clip)):
             optimizer.step()
             averaged.update_parameters(self.task)
             self.failed_in_a_row = 0
@@ -212,7 +224,7 @@ class Trainer:
             self.progress.failed_steps += 1
             self.failed_in_a_row += 1
         if self.failed_in_a_row == MOST_FAILED_STEPS:
-            raise SystemExit(
+            raise Diverged(
                 f"The gradients of {MOST_FAILED_STEPS} steps in a row were not finite in the stage "
                 f"{stage.name}; choose a lower learning rate, or check the data."
             )
@@ -222,14 +234,14 @@ class Trainer:
         """Prints how many steps of a stage failed.
 
         Raises:
-            SystemExit: most of them did, so that too little was learned.
+            Diverged: most of them did, so that too little was learned.
         """
         failed, steps = self.progress.failed_steps, self.progress.steps
         text = (
             f"In the stage {stage.name} the gradients of {failed} of {steps} steps were not finite"
         )
         if 2 * failed >= steps:
-            raise SystemExit(f"{text}, so too little was learned; choose a lower learning rate.")
+            raise Diverged(f"{text}, so too little was learned; choose a lower learning rate.")
         if failed:
             self.tell(f"{text}; these steps were skipped.")
 

@@ -1,6 +1,6 @@
 """Compares with a public colouriser, on photos whose colours are known.
 
-    python -m benchmarks.peers --real FOLDER --peer FOLDER [--model imagenet]
+    python -m benchmarks.public_colouriser --real FOLDER --peer FOLDER [--model imagenet]
 
 The folders hold colour photos and, by the same names, the peer's colourings of their grey versions.
 The figures on the card are of evargashe/Colorizacion-de-Imagenes: `example/` and `results/`, 101

@@ -1,0 +1,135 @@
+"""The report of a comparison: its table, its curves, and contact sheets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from benchmarks.colours import with_ab
+from benchmarks.held_out import Held
+from benchmarks.rivals import measuring
+from benchmarks.rivals.conditions import Trunk
+from benchmarks.rivals.rows import ROWS
+from benchmarks.rivals.table import paper_table, table
+from benchmarks.rivals.training import Terms, stored
+from benchmarks.rivals.verdicts import Result
+from benchmarks.sheets import write_sheet
+from cinn_hub.files import write_whole
+from cinn_hub.photos import paint
+from training.photos import evenly
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402  after the backend is chosen
+
+MOST_SEEDS = 10
+SHEETS = 6  # photos
+FIGURES = {
+    "of 8": "of 8 (ab at 32x32)",
+    "variance": "variance of answers (ab)",
+    "bits": "bits per dimension",
+}
+TABLE, END = "<!-- table -->", "<!-- end of table -->"
+
+
+def results_of(terms: Terms) -> dict[str, list[Result]]:
+    """All finished trainings of each row."""
+    found = {name: [terms.finished(name, seed) for seed in range(MOST_SEEDS)] for name in ROWS}
+    return {name: list(filter(None, results)) for name, results in found.items() if any(results)}
+
+
+def write(terms: Terms, page: Path | None = None) -> None:
+    """Into OUT/report; and the table into the page, between its two marks."""
+    results = results_of(terms)
+    if not results:
+        raise SystemExit(f"There is no finished training in {terms.out}; run `train` or `all`.")
+    folder = terms.out / "report"
+    folder.mkdir(exist_ok=True)
+    bounds = json.loads((terms.out / "bounds.json").read_text("utf-8"))
+    text = table(results, bounds)
+    write_whole(folder / "table.md", f"{text}\n\nThe paper, other photos:\n\n{paper_table()}\n")
+    if page:
+        write_whole(page, with_table(page.read_text("utf-8"), text))
+    draw_curves(results, folder / "curves.png")
+    draw_losses(results, folder / "losses.png")
+    write_sheets(terms, list(results), folder)
+
+
+def with_table(text: str, new: str) -> str:
+    before, _, rest = text.partition(TABLE)
+    _, _, after = rest.partition(END)
+    return f"{before}{TABLE}\n{new}\n{END}{after}"
+
+
+def draw_curves(results: Mapping[str, Sequence[Result]], target: Path) -> None:
+    """One panel per figure, one colour per row, one line per seed."""
+    figure, panels = pyplot.subplots(1, len(FIGURES), figsize=(15, 5), layout="constrained")
+    colors = pyplot.get_cmap("tab10")
+    for panel, (key, label) in zip(panels, FIGURES.items(), strict=True):
+        for i, (name, seeds) in enumerate(results.items()):
+            for seed in seeds:
+                known = [entry for entry in seed["history"] if key in entry]
+                if known:
+                    x, y = zip(*((e["minutes"], e[key]) for e in known), strict=True)
+                    panel.plot(x, y, color=colors(i), label=name if seed is seeds[0] else None)
+        panel.set(xlabel="minutes of one core", ylabel=label)
+        panel.grid(alpha=0.3)
+    panels[0].legend()
+    figure.savefig(target, dpi=110)
+    pyplot.close(figure)
+
+
+def draw_losses(results: Mapping[str, Sequence[Result]], target: Path) -> None:
+    """The running means of a GAN's losses, one panel per row, one line style per seed."""
+    known = {"stage", "minutes", "pictures", "of 1", "diverged", *FIGURES}
+    names = {
+        name: sorted(seeds[0]["history"][0].keys() - known)
+        for name, seeds in results.items()
+        if seeds[0]["history"][0].keys() - known
+    }
+    if not names:
+        return
+    size = (4.5 * len(names), 4)
+    figure, panels = pyplot.subplots(1, len(names), figsize=size, squeeze=False)
+    for panel, (name, losses) in zip(panels[0], names.items(), strict=True):
+        for k, seed in enumerate(results[name]):
+            for i, loss in enumerate(losses):
+                x, y = zip(*((e["minutes"], e[loss]) for e in seed["history"]), strict=True)
+                label = loss if k == 0 else None
+                panel.plot(x, y, color=f"C{i}", linestyle=("-", "--", ":")[k % 3], label=label)
+        panel.set(title=name, xlabel="minutes of one core")
+        panel.grid(alpha=0.3)
+        panel.legend()
+    figure.tight_layout()
+    figure.savefig(target, dpi=110)
+    pyplot.close(figure)
+
+
+@torch.inference_mode()
+def write_sheets(terms: Terms, names: Sequence[str], folder: Path) -> None:
+    """For each of a few held-out photos a sheet: the photo's grey and real version, and eight
+    answers of each row with seed 0."""
+    held = Held.read(list(terms.held_out), terms.photos)
+    chosen = evenly(range(len(held.rgb)), SHEETS)
+    trunk = Trunk()
+    light, rgb = held.lightness[chosen], held.rgb[chosen]
+    photos = measuring.conditions(trunk, Held(rgb, light, held.ab[chosen]))
+    of_photos = [[[with_ab(light[k], (0, 0)), rgb[k]]] for k in range(len(chosen))]
+    for name in names:
+        answers = measuring.sampled(stored(terms, name, 0), photos, [])
+        for k, ab in enumerate(answers):
+            of_photos[k].append([label(name), *(paint(light[k], one) for one in ab)])
+    for k, rows in zip(chosen, of_photos, strict=True):
+        write_sheet(rows, folder / f"photo-{k:03}.jpg")
+
+
+def label(text: str, side: int = 256) -> np.ndarray:
+    paper = Image.new("RGB", (side, side), "white")
+    words = text.replace("-", "\n")
+    ImageDraw.Draw(paper).multiline_text((10, side // 3), words, "black", font_size=36)
+    return np.asarray(paper)
