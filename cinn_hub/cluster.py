@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from types import ModuleType
+from typing import Any, TypeVar
 
 from cinn_hub.errors import CinnHubError
 from cinn_hub.processes import AHEAD, BYTES_PER_PROCESS, use_one_core
@@ -68,7 +69,7 @@ class Cluster:
             ray.shutdown()
 
 
-def connected(address: str):  # noqa: ANN201 - the module ray
+def connected(address: str) -> ModuleType:
     """Ray, as a part of the cluster."""
     try:
         import ray
@@ -85,7 +86,7 @@ def connected(address: str):  # noqa: ANN201 - the module ray
     return ray
 
 
-def result_of(task):
+def result_of(task: Any) -> Any:
     """What a task gave; None if its processes died.
 
     Raises:
