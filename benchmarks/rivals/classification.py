@@ -15,8 +15,7 @@ from torch import Tensor
 from benchmarks.rivals.conditions import Parts
 from benchmarks.rivals.networks import FINE, Eye, Residual
 from benchmarks.rivals.rival import Rival
-from cinn_hub.color_classes import log_prob
-from cinn_hub.networks import ColorBins
+from cinn_hub.color_classes import ColorBins
 from training.cache import Cache
 
 TEMPERATURE = 0.38  # of the annealed mean, eq. 5
@@ -61,7 +60,7 @@ class Classification(Rival):
     def loss(self, ab: Tensor, parts: Parts) -> Tensor:
         i, j = (slice(int(k), None, 2) for k in torch.randint(2, (2,)))  # a quarter of the places
         ab = ab[..., i, j]
-        nats = -log_prob(self.log_p(parts, (i, j)), ab, self.bins.spacing)
+        nats = -self.bins.log_prob(self.log_p(parts, (i, j)), ab)
         return (self.weights[self.nearest(ab)] * nats).mean()
 
     def answers(self, parts: Parts, n: int) -> Tensor:
