@@ -106,3 +106,8 @@ def test_texts_tables_code_and_links_stay():
     assert "license" not in html and "<h1>A model</h1>" in html and "<strong>Bold</strong>" in html
     assert '<a href="https://example.org">a page</a>' in html
     assert "<td>1</td>" in html and "print('&lt;b&gt;')" in html
+
+
+def test_a_picture_is_named():
+    html = safe_html(f"![A <b>cat</b>]({HERE})")
+    assert html == "<p><em>Picture: A &lt;b&gt;cat&lt;/b&gt;</em></p>\n"

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from markdown_it import MarkdownIt
+from collections.abc import Sequence
+from typing import Any
 
-# Of HTML in a card, only the text is shown; of Markdown, all but pictures. So the result consists
-# of tags that markdown-it writes, and no address is in it but those of links to click on.
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
+from markdown_it.token import Token
+
+# Of HTML in a card, only the text is shown; of Markdown, pictures by their texts alone. So the
+# result consists of tags that markdown-it writes, and no address is in it but those of links to
+# click on.
 RENDERER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-RENDERER.disable("image")
+
+
+def text_of_picture(renderer: Any, tokens: Sequence[Token], index: int, *_: Any) -> str:
+    """What is shown in place of a picture."""
+    return f"<em>Picture: {escapeHtml(tokens[index].content)}</em>"
+
+
+RENDERER.add_render_rule("image", text_of_picture)
 
 
 def safe_html(markdown: str) -> str:
