@@ -45,7 +45,7 @@ REGISTRY = (
         license="research and your own pictures",
         repo="cinn-hub/imagenet",
         revision="v0.1.0",
-        sha256="6511b86fa4ff605043f10d5eb600816dab5fc0c320a8db1ac14deb6774af0a85",
+        sha256="416f00c03e5b757cdcc2175a514d8aaf09f30d2c887c9b1a8b472bc1a8fd6694",
         size=19_694_757,
     ),
     RegistryEntry(
