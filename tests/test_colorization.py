@@ -155,4 +155,4 @@ def test_colors_do_not_depend_on_the_size_of_the_photo(model, example, side):
     size = (round(side * width / max(width, height)), round(side * height / max(width, height)))
     resized = model.colorize(example.resize(size, Image.Resampling.LANCZOS), 1, 0.7, 3)[0].ab
     # an upload of 128 pixels lacks the details that the network sees at 256
-    assert np.abs(resized - reference).mean() < (0.3 if side < 256 else 0.05) * apart
+    assert np.abs(resized - reference).mean() < (0.4 if side < 256 else 0.05) * apart
