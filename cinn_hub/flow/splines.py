@@ -41,10 +41,10 @@ def spline(x: Tensor, parameters: Tensor, inverse: bool = False) -> tuple[Tensor
     slope0, slope1 = slopes.gather(1, index), slopes.gather(1, index + 1)
     mean = height / width
     bend = slope0 + slope1 - 2 * mean
+    begin, size = (bottom, height) if inverse else (left, width)
+    place = (x - begin) / size
     if inverse:
-        place = place_of((x - bottom) / height, mean, slope0, bend)
-    else:
-        place = (x - left) / width
+        place = place_of(place, mean, slope0, bend)
     both = place * (1 - place)
     low = mean + bend * both
     rise = slope1 * place.square() + 2 * mean * both + slope0 * (1 - place).square()
@@ -73,8 +73,8 @@ class AutoregressiveSplines(Bijection):
     """Each value of x (B, D) in (0, 1) goes through a spline that the values before it choose.
 
     z_i = spline(x_i; network(x_1 ... x_{i-1}, condition)), so the log-determinant is the sum of
-    the splines' own. Forward is one step for all values, the inverse one step for each. Papamakarios
-    et al. 2017 with splines for affine maps.
+    the splines' own. Forward is one step for all values, the inverse one step for each.
+    Papamakarios et al. 2017, with splines in place of affine maps.
 
     Arguments:
         network: `network(x, condition)` gives the parameters of all splines, (B, 3 bins + 1, D);
@@ -104,11 +104,12 @@ class DetailSplines(Bijection):
 
     x (B, 3, H, W) in (0, 1) are the shares of `BoundedHaar`; the means of the blocks are the
     condition's coarser values. In each step a network sees the picture as far as it is known, with
-    blocks and rows that are not divided yet in one grey, and chooses the splines of the next shares.
+    blocks and rows that are not divided yet in one grey, and chooses the splines of the next
+    shares.
 
     Arguments:
-        networks: one for each of the 3 * phases steps, called with the corners (B, 4, H, W) of the blocks and the
-            condition; it gives (B, 3 bins + 1, H, W).
+        networks: one for each of the 3 * phases steps, called with the corners (B, 4, H, W) of the
+            blocks and the condition; it gives (B, 3 bins + 1, H, W).
         phases: 2 for two steps to each share, first in every other block; or 1.
     """
 
