@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import cinn_hub
 from cinn_hub.config import read_json
 from cinn_hub.latent import Latent
-from cinn_hub.model import standard_normal_log_prob
+from cinn_hub.model import ConditionalINN, standard_normal_log_prob
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
 from cinn_hub.writing import LABELS, SIDE, STEPS, dequantized
 from training.digit_reader import reader_of
@@ -31,73 +31,84 @@ HELD_OUT = 5000  # the last of the 60,000; the test images are for benchmarks al
 
 
 class DigitTask(nn.Module):
-    """A model of digits, its likelihood as a loss and, later, whether a classifier can read what it
-    writes; images are uint8 (B, 1, 28, 28).
+    """A model of digits, and its likelihood as a loss; images are uint8 (B, 1, 28, 28)."""
+
+    def __init__(self, model: ConditionalINN) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, stage: str, images: Tensor, labels: Tensor) -> Tensor:
+        return self.loss_and_latents(images, labels)[0]
+
+    def loss_and_latents(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Latent]:
+        """Nats per dimension, and the latents, with noise that is new each time."""
+        x = (images + noise_like(images, torch.rand)) / STEPS
+        z, log_det = self.model.encode(x, self.model.condition(labels))
+        nats = standard_normal_log_prob(z) + log_det
+        return -nats.mean() / self.model.dimensions, z
+
+    def held_out(self, stage: str, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
+        """Bits per pixel, and what each level adds to them; fewer than 0 where values are close to
+        each other."""
+        nats, count = dict.fromkeys(self.model.latent_shapes, 0.0), 0
+        for images, labels in batches:
+            generator = torch.Generator(images.device).manual_seed(0)
+            x = dequantized(images / 255, generator)
+            latents, log_dets = self.model.flow.forward_by_level(x, self.model.condition(labels))
+            count += len(images)
+            for name, z in latents.items():
+                found = standard_normal_log_prob(Latent({name: z})) + log_dets[name]
+                nats[name] += found.double().sum().item()
+        scale = -1 / (count * math.log(2) * self.model.dimensions)
+        by_level = {f"bits of {name}": scale * total for name, total in nats.items()}
+        return {"bits per pixel": math.log2(STEPS) + sum(by_level.values()), **by_level}
+
+
+class ReadableDigitTask(DigitTask):
+    """A model of digits that, in its second stage, also learns to be read by a classifier.
 
     Arguments:
         reader: pictures (B, 1, 28, 28) in [0, 1] -> scores (B, 10).
     """
 
-    def __init__(self, model: DigitCINN, reader: nn.Module) -> None:
-        super().__init__()
-        self.model = model
+    def __init__(self, model: ConditionalINN, reader: nn.Module) -> None:
+        super().__init__(model)
         self.reader = reader
 
     def forward(self, stage: str, images: Tensor, labels: Tensor) -> Tensor:
-        x = (images + noise_like(images, torch.rand)) / STEPS
-        z, log_det = self.model.encode(x, self.model.condition(labels))
-        nats = standard_normal_log_prob(z) + log_det
-        loss = -nats.mean() / self.model.dimensions
+        loss, z = self.loss_and_latents(images, labels)
         return loss if stage == "flow" else loss + READING * self.misreading(z)
 
     def misreading(self, z: Latent) -> Tensor:
         """The classifier's cross-entropy of digits of random labels: half of them written in the
         hands of these latents, half in hands that the model draws."""
-        half = len(z) // 2
-        low, high = TEMPERATURES
+        half, (low, high) = len(z) // 2, HEAT
+        heat = low + (high - low) * torch.rand(len(z) - half, device=self.model.device)
         levels = {}
         for name, values in z.levels.items():
             noise = torch.randn_like(values[half:])
-            heat = low + (high - low) * torch.rand(len(noise), device=noise.device)
-            heat = heat.view(-1, *[1] * (noise.dim() - 1))
-            levels[name] = torch.cat([values[:half].detach(), heat * noise])
-        labels = torch.randint(LABELS, (len(z),), device=values.device)
+            noise = noise * heat.view(-1, *[1] * (noise.dim() - 1))
+            levels[name] = torch.cat([values[:half].detach(), noise])
+        labels = torch.randint(LABELS, (len(z),), device=self.model.device)
         written, _ = self.model.flow.inverse(levels, self.model.condition(labels))
         return F.cross_entropy(self.reader(written), labels)
 
     def held_out(self, stage: str, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
-        """Bits per pixel, and what each level has of them; how many digits are read as meant."""
-        batches = list(batches)
-        nats = {name: 0.0 for name in self.model.latent_shapes}
-        for images, labels in batches:
-            generator = torch.Generator(images.device).manual_seed(0)
-            x = dequantized(images / 255, generator)
-            latents, log_dets = self.model.flow.forward_by_level(x, self.model.condition(labels))
-            for name, z in latents.items():
-                found = standard_normal_log_prob(Latent({name: z})) + log_dets[name]
-                nats[name] += found.sum().item()
-        count = sum(len(images) for images, _ in batches)
-        by_level = {
-            f"bits of {name}": -total / count / math.log(2) / self.model.dimensions
-            for name, total in nats.items()
-        }
-        bits = math.log2(STEPS) + sum(by_level.values())
-        return {"bits per pixel": bits, **by_level, "percent read": self.percent_read()}
-
-    def percent_read(self) -> float:
-        """Of digits at temperature 0.8: how many the classifier reads as what they were to be."""
-        written = self.model.sample(range(LABELS), READ // LABELS, 0.8, seed=0).flatten(0, 1)
-        labels = torch.arange(LABELS, device=written.device).repeat_interleave(READ // LABELS)
-        return 100 * (self.reader(written).argmax(1) == labels).float().mean().item()
+        """Also how many of the model's own digits are read as what they were meant to be."""
+        each = READ // LABELS
+        written = self.model.sample(range(LABELS), each, 0.8, seed=0).flatten(0, 1)
+        labels = torch.arange(LABELS, device=written.device).repeat_interleave(each)
+        read = (self.reader(written).argmax(1) == labels).float().mean().item()
+        return {**super().held_out(stage, batches), "percent read": 100 * read}
 
 
-def flow_of(task: DigitTask, rate: float) -> list[dict]:
+def flow_of(task: ReadableDigitTask, rate: float) -> list[dict]:
     return [{"params": list(task.model.parameters()), "lr": rate}]
 
 
 READ = 500  # digits that the classifier reads at each look
 READING = 0.03  # weight of the classifier's cross-entropy beside nats per dimension
-TEMPERATURES = (0.7, 1.0)  # of the hands that are drawn for it
+HEAT = (0.7, 1.0)  # the temperatures of the hands that are drawn for it
 STAGES = [
     Stage("flow", 0.75, partial(flow_of, rate=1e-3)),
     Stage("readability", 0.25, partial(flow_of, rate=3e-4)),
@@ -176,7 +187,7 @@ def main(options: argparse.Namespace) -> None:
     seen, held = slice(None, -HELD_OUT), slice(-HELD_OUT, None)
     reader = reader_of(images[seen], labels[seen], work)
     trainer = Trainer(
-        DigitTask(model, reader),
+        ReadableDigitTask(model, reader),
         STAGES,
         options.minutes,
         work,
