@@ -110,8 +110,8 @@ READ = 500  # digits that the classifier reads at each look
 READING = 0.03  # weight of the classifier's cross-entropy beside nats per dimension
 HEAT = (0.7, 1.0)  # the temperatures of the hands that are drawn for it
 STAGES = [
-    Stage("flow", 0.75, partial(flow_of, rate=1e-3)),
-    Stage("readability", 0.25, partial(flow_of, rate=3e-4)),
+    Stage("flow", 0.74, partial(flow_of, rate=1.5e-3)),
+    Stage("readability", 0.26, partial(flow_of, rate=3e-4)),
 ]
 
 
@@ -159,7 +159,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of MNIST's IDX files")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--work", type=Path, help="folder of checkpoints (default OUT.training)")
-    parser.add_argument("--minutes", type=float, default=80)
+    parser.add_argument("--minutes", type=float, default=84)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--directions", type=int, default=4, help="how many to keep")
