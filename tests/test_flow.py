@@ -257,6 +257,14 @@ def test_1x1_starts_as_a_repeatable_rotation():
     assert torch.equal(weight, InvertibleConv1x1(6, seed=5).weight)
 
 
+@pytest.mark.parametrize("weight", [torch.zeros(C, C), torch.ones(C, C), torch.eye(C)])
+def test_1x1_knows_that_it_is_singular(weight):
+    layer = InvertibleConv1x1(C, seed=5)
+    assert layer.fault() is None
+    layer.weight[0], layer.weight[1:] = 1e-6 * weight[0], weight[1:]
+    assert "singular or nearly so" in layer.fault()
+
+
 def test_1x1_counts_a_rounded_rotation_exactly(x, condition):
     layer = InvertibleConv1x1(C, seed=5).half().double()
     z, log_det = layer(x, condition)
