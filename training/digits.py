@@ -17,11 +17,13 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import cinn_hub
 from cinn_hub.config import read_json
+from cinn_hub.flow import LevelCondition
 from cinn_hub.latent import Latent
 from cinn_hub.model import ConditionalINN, standard_normal_log_prob
-from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
+from cinn_hub.models.digit_cinn import COARSE, DigitCINN, DigitConfig
 from cinn_hub.writing import LABELS, SIDE, STEPS, dequantized
 from training.digit_reader import reader_of
+from training.hands import Hands
 from training.loop import Stage, Trainer
 from training.mnist import read_mnist
 from training.sharing import noise_like
@@ -65,23 +67,33 @@ class DigitTask(nn.Module):
 
 
 class ReadableDigitTask(DigitTask):
-    """A model of digits that, in its second stage, also learns to be read by a classifier.
+    """A model of digits that, in its second stage, also learns to be read, and to keep a hand.
 
     Arguments:
         reader: pictures (B, 1, 28, 28) in [0, 1] -> scores (B, 10).
+        hands: what is to stay the same in all digits.
     """
 
-    def __init__(self, model: ConditionalINN, reader: nn.Module) -> None:
+    def __init__(self, model: DigitCINN, reader: nn.Module, hands: Hands) -> None:
         super().__init__(model)
         self.reader = reader
+        self.hands = hands
 
     def forward(self, stage: str, images: Tensor, labels: Tensor) -> Tensor:
         loss, z = self.loss_and_latents(images, labels)
-        return loss if stage == "flow" else loss + READING * self.misreading(z)
+        if stage == "flow":
+            return loss
+        hands = self.hands((images + 0.5) / STEPS, labels)
+        written, wanted = self.written(z)
+        misread = F.cross_entropy(self.reader(written), wanted)
+        half = len(z) // 2
+        changed = F.smooth_l1_loss(self.hands(written[:half], wanted[:half]), hands[:half])
+        unread = F.mse_loss(self.hands.readout(self.turned(z, labels)), hands)
+        return loss + READING * misread + HAND * (changed + unread)
 
-    def misreading(self, z: Latent) -> Tensor:
-        """The classifier's cross-entropy of digits of random labels: half of them written in the
-        hands of these latents, half in hands that the model draws."""
+    def written(self, z: Latent) -> tuple[Tensor, Tensor]:
+        """Digits of random labels, and these: half of them in the hands of these latents, half in
+        hands that the model draws."""
         half, (low, high) = len(z) // 2, HEAT
         heat = low + (high - low) * torch.rand(len(z) - half, device=self.model.device)
         levels = {}
@@ -90,29 +102,51 @@ class ReadableDigitTask(DigitTask):
             noise = noise * heat.view(-1, *[1] * (noise.dim() - 1))
             levels[name] = torch.cat([values[:half].detach(), noise])
         labels = torch.randint(LABELS, (len(z),), device=self.model.device)
-        written, _ = self.model.flow.inverse(levels, self.model.condition(labels))
-        return F.cross_entropy(self.reader(written), labels)
+        return self.model.flow.inverse(levels, self.model.condition(labels))[0], labels
+
+    def turned(self, z: Latent, labels: Tensor) -> Tensor:
+        """The coarsest latents, for the rotations alone to learn from."""
+        rotation, condition = (
+            self.model.rotation,
+            LevelCondition(self.model.condition(labels)[COARSE]),
+        )
+        before, _ = rotation.inverse(z.levels[COARSE], condition)
+        return rotation(before.detach(), condition)[0]
 
     def held_out(self, stage: str, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
-        """Also how many of the model's own digits are read as what they were meant to be."""
+        """Also how many of the model's own digits are read as what they were meant to be, and how
+        much of the slant stays when digits are written as the next label."""
+        batches = list(batches)
         each = READ // LABELS
-        written = self.model.sample(range(LABELS), each, 0.8, seed=0).flatten(0, 1)
-        labels = torch.arange(LABELS, device=written.device).repeat_interleave(each)
-        read = (self.reader(written).argmax(1) == labels).float().mean().item()
-        return {**super().held_out(stage, batches), "percent read": 100 * read}
+        own = self.model.sample(range(LABELS), each, 0.8, seed=0).flatten(0, 1)
+        meant = torch.arange(LABELS, device=own.device).repeat_interleave(each)
+        read = (self.reader(own).argmax(1) == meant).float().mean().item()
+        images, labels = (part[:READ] for part in batches[0])
+        other = (labels + 1) % LABELS
+        z = self.model.latent(images / 255, labels)
+        again = self.model.decode(z, self.model.condition(other))
+        slants = self.hands(images / 255, labels)[:, 0], self.hands(again, other)[:, 0]
+        kept = torch.corrcoef(torch.stack(slants))[0, 1].item()
+        figures = super().held_out(stage, batches)
+        return {**figures, "percent read": 100 * read, "slant kept": kept}
 
 
-def flow_of(task: ReadableDigitTask, rate: float) -> list[dict]:
-    return [{"params": list(task.model.parameters()), "lr": rate}]
+def flow_of(task: ReadableDigitTask) -> list[dict]:
+    rotation = task.model.rotation.turn
+    others = [parameter for parameter in task.model.parameters() if parameter is not rotation]
+    return [{"params": others, "lr": 3e-3}]
+
+
+def flow_and_hands(task: ReadableDigitTask) -> list[dict]:
+    alignment = [task.model.rotation.turn, *task.hands.readout.parameters()]
+    return [{**flow_of(task)[0], "lr": 3e-4}, {"params": alignment, "lr": 1e-2}]
 
 
 READ = 500  # digits that the classifier reads at each look
 READING = 0.03  # weight of the classifier's cross-entropy beside nats per dimension
 HEAT = (0.7, 1.0)  # the temperatures of the hands that are drawn for it
-STAGES = [
-    Stage("flow", 0.74, partial(flow_of, rate=1.5e-3)),
-    Stage("readability", 0.26, partial(flow_of, rate=3e-4)),
-]
+HAND = 0.01  # weight of how much a hand changes
+STAGES = [Stage("flow", 0.65, flow_of), Stage("readability", 0.35, flow_and_hands)]
 
 
 def loader(images: Tensor, labels: Tensor, batch: int, seed: int | None = None) -> DataLoader:
@@ -159,8 +193,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of MNIST's IDX files")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--work", type=Path, help="folder of checkpoints (default OUT.training)")
-    parser.add_argument("--minutes", type=float, default=84)
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--directions", type=int, default=4, help="how many to keep")
     parser.add_argument("--checkpoint-minutes", type=float, default=2)
@@ -186,8 +220,9 @@ def main(options: argparse.Namespace) -> None:
     work = options.work or options.out.with_name(options.out.name + ".training")
     seen, held = slice(None, -HELD_OUT), slice(-HELD_OUT, None)
     reader = reader_of(images[seen], labels[seen], work)
+    hands = Hands(images[seen], labels[seen], model.rotation.turn.shape[-1])
     trainer = Trainer(
-        ReadableDigitTask(model, reader),
+        ReadableDigitTask(model, reader, hands),
         STAGES,
         options.minutes,
         work,

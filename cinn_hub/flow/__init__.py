@@ -18,7 +18,13 @@ from cinn_hub.flow.base import (
 from cinn_hub.flow.bounded import BoundedHaar, LogScale, Probit
 from cinn_hub.flow.couplings import AffineCoupling, ConditionalGaussian, ConditionalShift
 from cinn_hub.flow.levels import Chain, Flow, Level, Split, attention_of
-from cinn_hub.flow.linear import ActNorm, InvertibleConv1x1, Permutation, Standardization
+from cinn_hub.flow.linear import (
+    ActNorm,
+    ConditionalRotation,
+    InvertibleConv1x1,
+    Permutation,
+    Standardization,
+)
 from cinn_hub.flow.resampling import Flatten, HaarDownsampling, SpaceToDepth
 from cinn_hub.flow.splines import AutoregressiveSplines, DetailSplines, spline
 
@@ -32,6 +38,7 @@ __all__ = [
     "Chain",
     "Condition",
     "ConditionalGaussian",
+    "ConditionalRotation",
     "ConditionalShift",
     "DetailSplines",
     "Flatten",

@@ -10,7 +10,7 @@ from torch import Tensor
 from cinn_hub.flow.base import Bijection, LevelCondition, sum_per_sample
 
 OFFSET = 1 / 256  # one step of an 8-bit value: what is darker counts as black
-LEAST_LIMIT = 1e-30  # of a log-ratio, so that its logarithm is finite
+LEAST_LIMIT = 1e-30  # of a difference, so that its logarithm is finite
 
 
 class LogScale(Bijection):
@@ -64,10 +64,10 @@ class BoundedHaar(Bijection):
 
     Of a block [[a, b], [c, d]] the four outputs are its mean m, then how it is divided into the
     means of its two rows, and these into a and b, c and d. Two values f and s with the mean m are
-    told by the logarithm t = log((f + offset) / (s + offset)). It lies within the limit L(m) to
-    both sides, because f and s lie in (0, 1); their *share* is u = (1 + t / L) / 2. Hence every
-    (m, u) in (0, 1) is a pair, and the other way round. With the offset, black is a sixteenth of
-    the range of u next to ink, and the noise of two black values is nearly uniform in u.
+    told by t = g(f) - g(s), where g is a `log_odds`. It lies within the limit L(m) to both sides,
+    because f and s lie in (0, 1); their *share* is u = (1 + t / L) / 2. Hence every (m, u) in
+    (0, 1) is a pair, and the other way round. g gives room to black and white, where strokes begin
+    and are full; the noise of two black values is nearly uniform in u.
     """
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
@@ -84,20 +84,40 @@ class BoundedHaar(Bijection):
         return rows.flatten(4, 5).flatten(2, 3), log_det
 
 
+def log_odds(x: Tensor) -> Tensor:
+    """g(x) = log((x + offset) / (1 - x + offset)), finite from 0 to 1."""
+    return ((x + OFFSET) / (1 - x + OFFSET)).log()
+
+
 def joined(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Pairs in (0, 1) -> mean, share, and log|det d(mean, share) / d(first, second)|, (B,)."""
     mean = (first + second) / 2
     limit = limit_of(mean)
-    share = (1 + ((first + OFFSET) / (second + OFFSET)).log() / limit) / 2
+    share = (1 + (log_odds(first) - log_odds(second)) / limit) / 2
     return mean, share, -log_volume(first, second, limit)
 
 
 def divided(mean: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The inverse of `joined`; the log-determinant, too."""
     limit = limit_of(mean)
-    first = 2 * (mean + OFFSET) * ((2 * share - 1) * limit).sigmoid() - OFFSET
-    second = 2 * mean - first
+    difference = (2 * share - 1) * limit
+    less = lesser(mean, (-difference.abs()).exp())
+    more = 2 * mean - less
+    is_first = difference < 0
+    first, second = torch.where(is_first, less, more), torch.where(is_first, more, less)
     return first, second, log_volume(first, second, limit)
+
+
+def lesser(mean: Tensor, ratio: Tensor) -> Tensor:
+    """The lesser of two values with this mean, whose odds have this ratio, from 0 to 1: the root of
+    a x^2 + b x + c, computed without cancellation."""
+    a = 1 - ratio
+    b = 1 - 2 * mean + 2 * OFFSET + ratio * (1 + 2 * mean + 2 * OFFSET)
+    c = OFFSET * (1 - 2 * mean + OFFSET) - ratio * (1 + OFFSET) * (2 * mean + OFFSET)
+    root = (b.square() - 4 * a * c).clamp_min(0).sqrt()
+    is_positive = b >= 0
+    above = torch.where(is_positive, -2 * c, root - b)
+    return above / torch.where(is_positive, b + root, 2 * a)
 
 
 def quartered(mean: Tensor, shares: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -110,12 +130,12 @@ def quartered(mean: Tensor, shares: list[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def limit_of(mean: Tensor) -> Tensor:
-    """L(m): the largest log-ratio of two values in (0, 1) with this mean."""
+    """L(m): how far apart the log-odds of two values in (0, 1) with this mean can be."""
     low, high = (2 * mean - 1).clamp_min(0), (2 * mean).clamp_max(1)
-    return ((high + OFFSET) / (low + OFFSET)).log().clamp_min(LEAST_LIMIT)
+    return (log_odds(high) - log_odds(low)).clamp_min(LEAST_LIMIT)
 
 
 def log_volume(first: Tensor, second: Tensor, limit: Tensor) -> Tensor:
     """log|det d(first, second) / d(mean, share)|, summed over all pairs of one sample, (B,)."""
-    first, second = first + OFFSET, second + OFFSET
-    return sum_per_sample((4 * limit * first * second / (first + second)).log())
+    slope1, slope2 = ((1 + 2 * OFFSET) / ((x + OFFSET) * (1 - x + OFFSET)) for x in (first, second))
+    return sum_per_sample((4 * limit / (slope1 + slope2)).log())

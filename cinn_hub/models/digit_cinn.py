@@ -14,6 +14,7 @@ from cinn_hub.flow import (
     BoundedHaar,
     Chain,
     Condition,
+    ConditionalRotation,
     DetailSplines,
     Flatten,
     Flow,
@@ -71,7 +72,8 @@ class DigitCINN(DigitModel):
 
     Two steps of `BoundedHaar` leave a picture of 7x7. Its values come one after the other, each
     given those before; then, at 14x14 and 28x28, how each block is divided, given all that is
-    coarser. All of this happens between 0 and 1; a probit makes it normal.
+    coarser. All of this happens between 0 and 1; a probit makes it normal. Then a rotation for each
+    label lets the same latent be the same hand, whatever it writes.
     """
 
     config_class = DigitConfig
@@ -82,7 +84,7 @@ class DigitCINN(DigitModel):
         self.config = config
         side, outputs = SIDE // 4, parameters_of(config.bins)
         values = EarlierValues(side**2, LABELS, outputs, config.hidden[0], config.dropout)
-        splines = AutoregressiveSplines(values)
+        splines, turn = AutoregressiveSplines(values), ConditionalRotation(side**2, LABELS)
         middle = [
             DetailNetwork(
                 side, LABELS, outputs, config.hidden[1], config.dense, dropout=config.dropout
@@ -94,7 +96,9 @@ class DigitCINN(DigitModel):
             {
                 FINE: Level(BoundedHaar(), Split(1, Chain([DetailSplines(fine), Probit()]))),
                 MIDDLE: Level(BoundedHaar(), Split(1, Chain([DetailSplines(middle, 2), Probit()]))),
-                COARSE: Level(Chain([Flatten((1, side, side)), LogScale(), splines, Probit()])),
+                COARSE: Level(
+                    Chain([Flatten((1, side, side)), LogScale(), splines, Probit(), turn])
+                ),
             }
         )
         self.latent_shapes = {
@@ -104,6 +108,10 @@ class DigitCINN(DigitModel):
         }
         self.register_buffer("directions", torch.zeros(len(config.directions), self.dimensions))
         self.register_buffer("deviations", torch.zeros(len(config.directions)))
+
+    @property
+    def rotation(self) -> ConditionalRotation:
+        return self.flow.levels[COARSE].steps.layers[-1]
 
     def condition(self, labels: Labels) -> Condition:
         one_hot = F.one_hot(check_labels(labels), LABELS).to(self.deviations)

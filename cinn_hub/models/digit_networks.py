@@ -9,15 +9,17 @@ from torch import Tensor, nn
 from cinn_hub.flow import LevelCondition
 from cinn_hub.flow.bounded import OFFSET, LogScale
 
-CHANNELS = 3  # of `visible`
+CHANNELS = 4  # of `visible`
 
 
 def visible(x: Tensor) -> Tensor:
-    """Grey values (B, C, ...) in (0, 1) -> (B, 3 C, ...): how bright they are, on a linear and on a
-    logarithmic scale, and whether they are black at all; each from about -1 to 1."""
-    brightness = (x / OFFSET).log1p() / LogScale().range
+    """Grey values (B, C, ...) in (0, 1) -> (B, 4 C, ...), each from about -1 to 1: how bright they
+    are, on a linear scale and on logarithmic ones from black and from white, and whether they are
+    black at all."""
+    scale = 2 / LogScale().range
+    from_black, from_white = (x / OFFSET).log1p(), ((1 - x) / OFFSET).log1p()
     ink = (x / OFFSET).tanh()
-    return torch.cat([2 * x - 1, 2 * brightness - 1, 4 * ink - 3], 1)
+    return torch.cat([2 * x - 1, scale * from_black - 1, scale * from_white - 1, 4 * ink - 3], 1)
 
 
 def per_sample(features: Tensor, x: Tensor) -> Tensor:
