@@ -7,17 +7,10 @@ from helpers import randomize
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
 from cinn_hub.writing import bits_per_pixel, dequantized
 from training.digit_reader import TrainingReader, reader_of, train_reader
-from training.digits import ReadableDigitTask, flow_of
+from training.digits import ReadableDigitTask, flow_and_hands, flow_of
+from training.hands import Hands, measures_of
 
 BATCH = 6
-
-
-@pytest.fixture
-def task():
-    torch.manual_seed(0)
-    model = DigitCINN(DigitConfig(hidden=(8, 6, 6), dense=16, bins=4, dropout=0.0))
-    randomize(model.flow, scale=0.5)
-    return ReadableDigitTask(model, TrainingReader().eval())
 
 
 @pytest.fixture
@@ -28,6 +21,16 @@ def images():
     upright[..., 5:23, 12:16] = 250
     level = upright.transpose(2, 3)
     return torch.where((labels == 1).view(-1, 1, 1, 1), upright, level), labels
+
+
+@pytest.fixture
+def task():
+    torch.manual_seed(0)
+    model = DigitCINN(DigitConfig(hidden=(8, 6, 6), dense=16, bins=4, dropout=0.0))
+    randomize(model.flow, scale=0.5)
+    usual = torch.randint(256, (40, 1, 28, 28), dtype=torch.uint8)
+    hands = Hands(usual, torch.arange(10).repeat(4), 49)
+    return ReadableDigitTask(model, TrainingReader().eval(), hands)
 
 
 def test_levels_add_up_to_the_bits(task, images):
@@ -44,14 +47,59 @@ def test_levels_add_up_to_the_bits(task, images):
     assert len(levels) == 3 and sum(levels) == pytest.approx(found["bits per pixel"] - 8, abs=1e-6)
 
 
-def test_what_cannot_be_read_teaches_every_level(task, images):
-    pictures, labels = images
-    _, z = task.loss_and_latents(pictures, labels)
-    task.misreading(z).backward()
+def test_what_is_written_teaches_every_level(task, images):
+    _, z = task.loss_and_latents(*images)
+    written, wanted = task.written(z)
+    assert written.shape == images[0].shape and written.min() > 0 and written.max() < 1
+    loss = torch.nn.functional.cross_entropy(task.reader(written), wanted)
+    (loss + task.hands(written, wanted).square().mean()).backward()
     for name, level in task.model.flow.levels.items():
         grads = [parameter.grad for parameter in level.parameters()]
         assert all(grad is not None and grad.isfinite().all() for grad in grads), name
         assert max(grad.abs().max() for grad in grads) > 0, name
+
+
+def test_half_is_written_in_the_hands_of_the_latents(task, images):
+    pictures, labels = images
+    z = task.model.latent(pictures / 255, labels)
+    torch.manual_seed(2)
+    written, wanted = task.written(z)
+    half = len(z) // 2
+    expected = task.model.write(z[:half], wanted[0].item())
+    assert torch.allclose(written[0], expected[0], atol=1 / 250)
+    assert not torch.allclose(written[half:], task.written(z)[0][half:])
+
+
+def test_the_readout_teaches_the_rotations_alone(task, images):
+    z = task.loss_and_latents(*images)[1]
+    turned = task.turned(z, images[1])
+    torch.testing.assert_close(turned, z.levels["7x7"])
+    turned.square().mul(torch.rand(turned.shape)).sum().backward()
+    taught = {name for name, p in task.model.named_parameters() if p.grad is not None}
+    assert taught == {"flow.levels.7x7.steps.layers.4.turn"}
+
+
+def test_measures_of_a_hand():
+    rows, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    bar = ((columns - 14).abs() < 2) & ((rows - 14).abs() < 9)
+    leaning = ((columns - 14 - 0.5 * (rows - 14)).abs() < 2) & ((rows - 14).abs() < 9)
+    footed = bar | (((columns - 14).abs() < 8) & (rows > 20) & (rows < 23))
+    upright, slanted, foot = measures_of(torch.stack([bar, leaning, footed])[:, None].float())
+    assert upright[0].abs() < 1e-5 and slanted[0].item() == pytest.approx(0.5, abs=0.05)
+    assert slanted[1].item() == pytest.approx(upright[1].item(), rel=0.1)
+    assert slanted[2].item() == pytest.approx(upright[2].item(), rel=0.1)
+    assert foot[2] > 1.5 * upright[2] and foot[3] < upright[3] - 0.1
+    assert measures_of(torch.zeros(1, 1, 28, 28)).isfinite().all()
+
+
+def test_hands_are_compared_within_a_label():
+    pictures = torch.randint(256, (400, 1, 28, 28), dtype=torch.uint8)
+    labels = torch.arange(10).repeat(40)
+    pictures[labels == 3, :, :, 20:] = 255
+    found = Hands(pictures, labels, 5)(pictures / 255, labels)
+    for group in (found, found[labels == 3]):
+        torch.testing.assert_close(group.mean(0), torch.zeros(4), atol=1e-3, rtol=0)
+        torch.testing.assert_close(group.std(0), torch.ones(4), atol=0.02, rtol=0)
 
 
 def test_only_the_second_stage_asks_the_classifier(task, images):
@@ -60,8 +108,9 @@ def test_only_the_second_stage_asks_the_classifier(task, images):
         torch.manual_seed(5)
         losses[stage] = task(stage, *images).item()
     assert losses["readability"] > losses["flow"]  # a cross-entropy is above 0
-    trained = {id(parameter) for parameter in flow_of(task, 1e-3)[0]["params"]}
-    assert not trained & {id(parameter) for parameter in task.reader.parameters()}
+    for groups in (flow_of(task), flow_and_hands(task)):
+        trained = {id(parameter) for group in groups for parameter in group["params"]}
+        assert not trained & {id(parameter) for parameter in task.reader.parameters()}
 
 
 def test_the_classifier_learns_and_is_kept(images, tmp_path):
