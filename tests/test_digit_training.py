@@ -87,7 +87,7 @@ def test_measures_of_a_hand():
     upright, slanted, foot = measures_of(torch.stack([bar, leaning, footed])[:, None].float())
     assert upright[0].abs() < 1e-5 and slanted[0].item() == pytest.approx(0.5, abs=0.05)
     assert slanted[1].item() == pytest.approx(upright[1].item(), rel=0.1)
-    assert slanted[2].item() == pytest.approx(upright[2].item(), rel=0.1)
+    assert slanted[2] < 1.1  # of the stroke alone; with the shear it would be 2.8
     assert foot[2] > 1.5 * upright[2] and foot[3] < upright[3] - 0.1
     assert measures_of(torch.zeros(1, 1, 28, 28)).isfinite().all()
 
