@@ -18,9 +18,10 @@ from torch.utils.data import DataLoader, TensorDataset
 import cinn_hub
 from cinn_hub.config import read_json
 from cinn_hub.flow import LevelCondition
+from cinn_hub.flow.levels import level_condition
 from cinn_hub.latent import Latent
 from cinn_hub.model import ConditionalINN, standard_normal_log_prob
-from cinn_hub.models.digit_cinn import COARSE, DigitCINN, DigitConfig
+from cinn_hub.models.digit_cinn import COARSE, FINE, MIDDLE, DigitCINN, DigitConfig
 from cinn_hub.writing import LABELS, SIDE, STEPS, dequantized
 from training.digit_reader import reader_of
 from training.hands import Hands
@@ -49,6 +50,22 @@ class DigitTask(nn.Module):
         nats = standard_normal_log_prob(z) + log_det
         return -nats.mean() / self.model.dimensions, z
 
+    def nats_of_level(self, chosen: str, images: Tensor, labels: Tensor) -> Tensor:
+        """What one level adds to the log-likelihood (B,); the others' networks are left out."""
+        x = (images + noise_like(images, torch.rand)) / STEPS
+        condition = self.model.condition(labels)
+        for name, level in self.model.flow.levels.items():
+            at_level = level_condition(condition, name)
+            z, log_det = level.steps(x, at_level)
+            if level.split is not None:
+                x = z[:, : level.split.keep]
+                if name == chosen:
+                    (_, z), more = level.split(z, at_level)
+                    log_det = log_det + more
+            if name == chosen:
+                return standard_normal_log_prob(Latent({name: z})) + log_det
+        raise ValueError(f"there is no level {chosen}")
+
     def held_out(self, stage: str, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
         """Bits per pixel, and what each level adds to them; fewer than 0 where values are close to
         each other."""
@@ -67,7 +84,8 @@ class DigitTask(nn.Module):
 
 
 class ReadableDigitTask(DigitTask):
-    """A model of digits that, in its second stage, also learns to be read, and to keep a hand.
+    """A model of digits that first learns its levels by turns, since the log-likelihood is the sum
+    of what each adds; and in its second stage also to be read, and to keep a hand.
 
     Arguments:
         reader: pictures (B, 1, 28, 28) in [0, 1] -> scores (B, 10).
@@ -80,9 +98,11 @@ class ReadableDigitTask(DigitTask):
         self.hands = hands
 
     def forward(self, stage: str, images: Tensor, labels: Tensor) -> Tensor:
-        loss, z = self.loss_and_latents(images, labels)
         if stage == "flow":
-            return loss
+            turn = torch.multinomial(torch.tensor(list(TURNS.values())), 1).item()
+            nats = self.nats_of_level(list(TURNS)[turn], images, labels)
+            return -nats.mean() / self.model.dimensions
+        loss, z = self.loss_and_latents(images, labels)
         hands = self.hands((images + 0.5) / STEPS, labels)
         written, wanted = self.written(z)
         misread = F.cross_entropy(self.reader(written), wanted)
@@ -142,11 +162,12 @@ def flow_and_hands(task: ReadableDigitTask) -> list[dict]:
     return [{**flow_of(task)[0], "lr": 3e-4}, {"params": alignment, "lr": 1e-2}]
 
 
+TURNS = {FINE: 0.7, MIDDLE: 0.2, COARSE: 0.1}  # of the levels, in the first stage
 READ = 500  # digits that the classifier reads at each look
 READING = 0.03  # weight of the classifier's cross-entropy beside nats per dimension
 HEAT = (0.7, 1.0)  # the temperatures of the hands that are drawn for it
 HAND = 0.01  # weight of how much a hand changes
-STAGES = [Stage("flow", 0.65, flow_of), Stage("readability", 0.35, flow_and_hands)]
+STAGES = [Stage("flow", 0.7, flow_of), Stage("readability", 0.3, flow_and_hands)]
 
 
 def loader(images: Tensor, labels: Tensor, batch: int, seed: int | None = None) -> DataLoader:
@@ -194,7 +215,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--work", type=Path, help="folder of checkpoints (default OUT.training)")
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--directions", type=int, default=4, help="how many to keep")
     parser.add_argument("--checkpoint-minutes", type=float, default=2)

@@ -45,7 +45,7 @@ class DigitConfig(Config):
     """
 
     architecture: str = "DigitCINN"
-    hidden: tuple[int, ...] = bounded((128, 48, 48), 1, 4096)
+    hidden: tuple[int, ...] = bounded((128, 48, 64), 1, 4096)
     dense: int = bounded(256, 1, 4096)
     bins: int = bounded(10, 1, 256)
     dropout: float = bounded(0.1, 0.0, 0.99)

@@ -116,7 +116,8 @@ class DetailNetwork(nn.Module):
             self.dense.append(nn.Linear(dense, context * side**2))
         self.dropout = nn.Dropout(dropout)
         self.second = nn.Conv2d(hidden + bool(dense) * context, hidden, 3, padding=1)
-        self.last = nn.Conv2d(hidden, outputs, 1)
+        self.third = nn.Conv2d(hidden, 2 * hidden, 1)
+        self.last = nn.Conv2d(2 * hidden, outputs, 1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
@@ -127,7 +128,8 @@ class DetailNetwork(nn.Module):
         hidden = F.relu(self.first(seen) + label[:, :, None, None])
         if self.dense:
             hidden = torch.cat([hidden, self.context(seen, condition)], 1)
-        return self.last(F.relu(self.second(hidden)))
+        hidden = F.relu(self.second(hidden))
+        return self.last(F.relu(self.third(hidden)))
 
     def context(self, seen: Tensor, condition: LevelCondition) -> Tensor:
         """What the dense layers say to each block, (B * n, context, H, W)."""
