@@ -7,7 +7,7 @@ from helpers import randomize
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
 from cinn_hub.writing import bits_per_pixel, dequantized
 from training.digit_reader import TrainingReader, reader_of, train_reader
-from training.digits import ReadableDigitTask, flow_and_hands, flow_of
+from training.digits import ReadableDigitTask, flow_and_hands, flow_of, hands_of
 from training.hands import Hands, measures_of
 
 BATCH = 6
@@ -47,6 +47,22 @@ def test_levels_add_up_to_the_bits(task, images):
     assert len(levels) == 3 and sum(levels) == pytest.approx(found["bits per pixel"] - 8, abs=1e-6)
 
 
+def test_a_level_alone_has_the_loss_that_it_has_among_all(task, images):
+    """The density of all levels is the sum; the noise is the same."""
+    total = 0.0
+    for name in task.model.latent_shapes:
+        torch.manual_seed(3)
+        total = total + task.loss_of_level(name, *images)
+    torch.manual_seed(3)
+    loss, _ = task.loss_and_latents(*images)
+    assert total.item() == pytest.approx(loss.item(), abs=1e-5)
+    task.zero_grad()
+    task.loss_of_level("14x14", *images).backward()
+    levels = task.model.flow.levels
+    taught = {name for name in levels if any(p.grad is not None for p in levels[name].parameters())}
+    assert taught == {"14x14"}
+
+
 def test_what_is_written_teaches_every_level(task, images):
     _, z = task.loss_and_latents(*images)
     written, wanted = task.written(z)
@@ -70,13 +86,28 @@ def test_half_is_written_in_the_hands_of_the_latents(task, images):
     assert not torch.allclose(written[half:], task.written(z)[0][half:])
 
 
-def test_the_readout_teaches_the_rotations_alone(task, images):
-    z = task.loss_and_latents(*images)[1]
-    turned = task.turned(z, images[1])
-    torch.testing.assert_close(turned, z.levels["7x7"])
-    turned.square().mul(torch.rand(turned.shape)).sum().backward()
-    taught = {name for name, p in task.model.named_parameters() if p.grad is not None}
-    assert taught == {"flow.levels.7x7.steps.layers.4.turn"}
+def test_rotations_learn_that_a_latent_is_a_hand(task, images):
+    """Only they and the readout are taught, and what they learn does not change the likelihood."""
+    task.requires_grad_(False)
+    parameters = hands_of(task)[0]["params"]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    optimizer = torch.optim.Adam(parameters, 0.05)
+    with torch.no_grad():
+        torch.manual_seed(4)
+        before, _ = task.loss_and_latents(*images)
+    losses = []
+    for _ in range(30):
+        losses.append(task("hands", *images))
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < 0.5 * losses[0]
+    assert all(parameter.grad.abs().max() > 0 for parameter in parameters)
+    with torch.no_grad():
+        torch.manual_seed(4)
+        after, _ = task.loss_and_latents(*images)
+    assert after.item() == pytest.approx(before.item(), abs=1e-5)
 
 
 def test_measures_of_a_hand():
@@ -102,13 +133,18 @@ def test_hands_are_compared_within_a_label():
         torch.testing.assert_close(group.std(0), torch.ones(4), atol=0.02, rtol=0)
 
 
-def test_only_the_second_stage_asks_the_classifier(task, images):
-    losses = {}
-    for stage in ("flow", "readability"):
-        torch.manual_seed(5)
-        losses[stage] = task(stage, *images).item()
-    assert losses["readability"] > losses["flow"]  # a cross-entropy is above 0
-    for groups in (flow_of(task), flow_and_hands(task)):
+def test_only_the_last_stage_asks_the_classifier(task, images):
+    seen = []
+    task.reader.register_forward_hook(lambda reader, pictures, scores: seen.append(pictures))
+    task("flow", *images)
+    task("hands", *images)
+    assert not seen
+    torch.manual_seed(5)
+    loss = task("readability", *images)
+    torch.manual_seed(5)
+    assert loss > task.loss_and_latents(*images)[0]  # a cross-entropy is above 0
+    assert len(seen) == 1
+    for groups in (flow_of(task), hands_of(task), flow_and_hands(task)):
         trained = {id(parameter) for group in groups for parameter in group["params"]}
         assert not trained & {id(parameter) for parameter in task.reader.parameters()}
 

@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import cinn_hub
 from cinn_hub.config import read_json
-from cinn_hub.flow import LevelCondition
 from cinn_hub.flow.levels import level_condition
 from cinn_hub.latent import Latent
 from cinn_hub.model import ConditionalINN, standard_normal_log_prob
@@ -50,9 +49,9 @@ class DigitTask(nn.Module):
         nats = standard_normal_log_prob(z) + log_det
         return -nats.mean() / self.model.dimensions, z
 
-    def nats_of_level(self, chosen: str, images: Tensor, labels: Tensor) -> Tensor:
-        """What one level adds to the log-likelihood (B,); the others' networks are left out."""
-        x = (images + noise_like(images, torch.rand)) / STEPS
+    def latent_of_level(self, chosen: str, x: Tensor, labels: Tensor) -> tuple[Latent, Tensor]:
+        """The latent of one level, and what it adds to the log-determinant (B,). The networks of
+        the other levels are left out."""
         condition = self.model.condition(labels)
         for name, level in self.model.flow.levels.items():
             at_level = level_condition(condition, name)
@@ -63,8 +62,14 @@ class DigitTask(nn.Module):
                     (_, z), more = level.split(z, at_level)
                     log_det = log_det + more
             if name == chosen:
-                return standard_normal_log_prob(Latent({name: z})) + log_det
+                return Latent({name: z}), log_det
         raise ValueError(f"there is no level {chosen}")
+
+    def loss_of_level(self, chosen: str, images: Tensor, labels: Tensor) -> Tensor:
+        """What one level adds to the nats per dimension."""
+        x = (images + noise_like(images, torch.rand)) / STEPS
+        z, log_det = self.latent_of_level(chosen, x, labels)
+        return -(standard_normal_log_prob(z) + log_det).mean() / self.model.dimensions
 
     def held_out(self, stage: str, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
         """Bits per pixel, and what each level adds to them; fewer than 0 where values are close to
@@ -84,8 +89,9 @@ class DigitTask(nn.Module):
 
 
 class ReadableDigitTask(DigitTask):
-    """A model of digits that first learns its levels by turns, since the log-likelihood is the sum
-    of what each adds; and in its second stage also to be read, and to keep a hand.
+    """A model of digits in three stages: first it learns its levels by turns, as the log-likelihood
+    is the sum of what each adds; then the rotations that make a latent the same hand in all labels;
+    then to be read, and to keep a hand.
 
     Arguments:
         reader: pictures (B, 1, 28, 28) in [0, 1] -> scores (B, 10).
@@ -100,38 +106,32 @@ class ReadableDigitTask(DigitTask):
     def forward(self, stage: str, images: Tensor, labels: Tensor) -> Tensor:
         if stage == "flow":
             turn = torch.multinomial(torch.tensor(list(TURNS.values())), 1).item()
-            nats = self.nats_of_level(list(TURNS)[turn], images, labels)
-            return -nats.mean() / self.model.dimensions
+            return self.loss_of_level(list(TURNS)[turn], images, labels)
+        middle = (images + 0.5) / STEPS
+        hands = self.hands(middle, labels)
+        if stage == "hands":
+            z, _ = self.latent_of_level(COARSE, middle, labels)
+            return F.mse_loss(self.hands.readout(z.levels[COARSE]), hands)
         loss, z = self.loss_and_latents(images, labels)
-        hands = self.hands((images + 0.5) / STEPS, labels)
         written, wanted = self.written(z)
         misread = F.cross_entropy(self.reader(written), wanted)
         half = len(z) // 2
         changed = F.smooth_l1_loss(self.hands(written[:half], wanted[:half]), hands[:half])
-        unread = F.mse_loss(self.hands.readout(self.turned(z, labels)), hands)
-        return loss + READING * misread + HAND * (changed + unread)
+        return loss + READING * misread + HAND * changed
 
     def written(self, z: Latent) -> tuple[Tensor, Tensor]:
         """Digits of random labels, and these: half of them in the hands of these latents, half in
         hands that the model draws."""
         half, (low, high) = len(z) // 2, HEAT
-        heat = low + (high - low) * torch.rand(len(z) - half, device=self.model.device)
+        rows = z.levels[COARSE][:, 0]
+        heat = low + (high - low) * noise_like(rows[half:], torch.rand)
         levels = {}
         for name, values in z.levels.items():
-            noise = torch.randn_like(values[half:])
+            noise = noise_like(values[half:])
             noise = noise * heat.view(-1, *[1] * (noise.dim() - 1))
             levels[name] = torch.cat([values[:half].detach(), noise])
-        labels = torch.randint(LABELS, (len(z),), device=self.model.device)
+        labels = (LABELS * noise_like(rows, torch.rand)).long()
         return self.model.flow.inverse(levels, self.model.condition(labels))[0], labels
-
-    def turned(self, z: Latent, labels: Tensor) -> Tensor:
-        """The coarsest latents, for the rotations alone to learn from."""
-        rotation, condition = (
-            self.model.rotation,
-            LevelCondition(self.model.condition(labels)[COARSE]),
-        )
-        before, _ = rotation.inverse(z.levels[COARSE], condition)
-        return rotation(before.detach(), condition)[0]
 
     def held_out(self, stage: str, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
         """Also how many of the model's own digits are read as what they were meant to be, and how
@@ -157,9 +157,12 @@ def flow_of(task: ReadableDigitTask) -> list[dict]:
     return [{"params": others, "lr": 3e-3}]
 
 
+def hands_of(task: ReadableDigitTask) -> list[dict]:
+    return [{"params": [task.model.rotation.turn, *task.hands.readout.parameters()], "lr": 1e-2}]
+
+
 def flow_and_hands(task: ReadableDigitTask) -> list[dict]:
-    alignment = [task.model.rotation.turn, *task.hands.readout.parameters()]
-    return [{**flow_of(task)[0], "lr": 3e-4}, {"params": alignment, "lr": 1e-2}]
+    return [{**flow_of(task)[0], "lr": 3e-4}, {"params": [task.model.rotation.turn], "lr": 1e-3}]
 
 
 TURNS = {FINE: 0.7, MIDDLE: 0.2, COARSE: 0.1}  # of the levels, in the first stage
@@ -167,7 +170,11 @@ READ = 500  # digits that the classifier reads at each look
 READING = 0.03  # weight of the classifier's cross-entropy beside nats per dimension
 HEAT = (0.7, 1.0)  # the temperatures of the hands that are drawn for it
 HAND = 0.01  # weight of how much a hand changes
-STAGES = [Stage("flow", 0.7, flow_of), Stage("readability", 0.3, flow_and_hands)]
+STAGES = [
+    Stage("flow", 0.67, flow_of),
+    Stage("hands", 0.05, hands_of),
+    Stage("readability", 0.28, flow_and_hands),
+]
 
 
 def loader(images: Tensor, labels: Tensor, batch: int, seed: int | None = None) -> DataLoader:
