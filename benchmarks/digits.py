@@ -56,16 +56,15 @@ def transfer_figures(
 ) -> dict[str, float]:
     """Of digits uint8 written as all ten: how many are recognised as the intended label, and how
     much of the style stays."""
-    written = torch.cat(
-        [model.transfer(x[0], range(LABELS), int(y)) for x, y in zip(images, labels, strict=True)]
-    )
-    targets = np.tile(np.arange(LABELS), len(images))
+    z = model.latent(images / 255, labels)
+    written = torch.cat([model.write(z, label) for label in range(LABELS)])
+    targets = np.arange(LABELS).repeat(len(images))
     _, read = reader.look(written)
     figures = {"recognised": 100 * (read.numpy() == targets).mean()}
     before = slant_and_ink(images / 255)
     after = slant_and_ink(written)
     for name, source, target in zip(("slant", "ink"), before, after, strict=True):
-        source = centered(source, labels.numpy()).repeat(LABELS)
+        source = np.tile(centered(source, labels.numpy()), LABELS)
         figures[name] = np.corrcoef(source, centered(target, targets))[0, 1]
     return figures
 

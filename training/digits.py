@@ -28,7 +28,7 @@ from training.loop import Stage, Trainer
 from training.mnist import read_mnist
 from training.sharing import noise_like
 
-DIRECTION_IMAGES = 20_000  # enough for the principal directions
+DIRECTION_IMAGES = 10_000  # enough for the principal directions
 HELD_OUT = 5000  # the last of the 60,000; the test images are for benchmarks alone
 
 
