@@ -162,13 +162,13 @@ def hands_of(task: ReadableDigitTask) -> list[dict]:
 
 
 def flow_and_hands(task: ReadableDigitTask) -> list[dict]:
-    return [{**flow_of(task)[0], "lr": 3e-4}, {"params": [task.model.rotation.turn], "lr": 1e-3}]
+    return [{**flow_of(task)[0], "lr": 5e-4}, {"params": [task.model.rotation.turn], "lr": 1e-3}]
 
 
 TURNS = {FINE: 0.7, MIDDLE: 0.2, COARSE: 0.1}  # of the levels, in the first stage
 READ = 500  # digits that the classifier reads at each look
 READING = 0.03  # weight of the classifier's cross-entropy beside nats per dimension
-HEAT = (0.7, 1.0)  # the temperatures of the hands that are drawn for it
+HEAT = (0.7, 0.9)  # the temperatures of the hands that are drawn for it
 HAND = 0.01  # weight of how much a hand changes
 STAGES = [
     Stage("flow", 0.67, flow_of),
