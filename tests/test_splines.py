@@ -125,6 +125,20 @@ def test_splines_rise_from_0_to_1():
     assert torch.allclose(y[:, [0, -1]], torch.tensor([0.0, 1.0]).expand(2, -1), atol=1e-6)
 
 
+def test_splines_with_steep_knots_can_be_inverted():
+    """In float32, where the usual formula of the root divides 0 by 0."""
+    parameters = torch.zeros(1, 13, 1)
+    parameters[:, 5:7] = -20.0  # two bins of nearly no height
+    parameters[:, 8:] = 3000.0  # slopes at all knots
+    many, y = parameters.expand(-1, -1, 4001), torch.linspace(0, 1, 4001)[None]
+    x, log_slope = spline(y, many, inverse=True)
+    assert x.isfinite().all() and log_slope.isfinite().all()
+    assert (x.diff() > -1e-6).all() and x.min() >= 0 and x.max() <= 1 + 1e-6
+    near = torch.linspace(0.25, 0.251, 4001)[None]
+    again, _ = spline(spline(near, many, True)[0], many)
+    assert (again - near).abs().max() < 1e-3
+
+
 def test_haar_keeps_means_in_front():
     x = torch.tensor([[0.1, 0.3], [0.8, 0.4]]).view(1, 1, 2, 2)
     z, _ = BoundedHaar()(x, LevelCondition())

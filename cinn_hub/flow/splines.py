@@ -56,11 +56,14 @@ def spline(x: Tensor, parameters: Tensor, inverse: bool = False) -> tuple[Tensor
 
 
 def place_of(y: Tensor, mean: Tensor, slope0: Tensor, bend: Tensor) -> Tensor:
-    """Where in its bin, from 0 to 1, a spline has risen to y, from 0 to 1."""
+    """Where in its bin, from 0 to 1, a spline has risen to y, from 0 to 1: the root of
+    a x^2 + b x - mean y, computed without cancellation."""
     a = mean - slope0 + y * bend
     b = slope0 - y * bend
     root = (b.square() + 4 * a * mean * y).clamp_min(0).sqrt()
-    return 2 * mean * y / (b + root)
+    is_positive = b >= 0
+    above = torch.where(is_positive, 2 * mean * y, root - b)
+    return above / torch.where(is_positive, b + root, 2 * a)
 
 
 def partition(raw: Tensor) -> tuple[Tensor, Tensor]:
