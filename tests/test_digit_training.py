@@ -7,7 +7,7 @@ from helpers import randomize
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
 from cinn_hub.writing import bits_per_pixel, dequantized
 from training.digit_reader import TrainingReader, reader_of, train_reader
-from training.digits import ReadableDigitTask, flow_and_hands, flow_of, hands_of
+from training.digits import ReadableDigitTask, flow_and_hands, flow_of, hand_directions, hands_of
 from training.hands import Hands, measures_of
 
 BATCH = 6
@@ -162,3 +162,21 @@ def test_the_classifier_learns_and_is_kept(images, tmp_path):
         assert torch.equal(reader(x).argmax(1), images[1])
         assert torch.equal(reader_of(pictures[:0], labels[:0], tmp_path)(x), reader(x))
         assert torch.equal(anew(x), reader(x))
+
+
+def test_directions_are_those_in_which_the_measures_change(task, monkeypatch):
+    """Here the measures are known: two are values of the latent, and two are mixed of values."""
+    images = torch.randint(256, (500, 1, 28, 28), dtype=torch.uint8)
+    labels = torch.arange(10).repeat(50)
+    mixed = torch.zeros(4, 49)
+    mixed[0, 3], mixed[1, 7], mixed[2, 1], mixed[3, 2] = 2.0, 0.5, 1.0, 1.0
+    mixed[3, 1] = 1.0
+    z, _ = task.latent_of_level("7x7", (images + 0.5) / 256, labels)
+    monkeypatch.setattr(task, "hands", lambda x, which: z.flatten()[:500] @ mixed.T)
+    directions, deviations = hand_directions(task, images[:500], labels[:500])
+    assert directions.shape == (4, 784) and torch.all(directions[:, 49:] == 0)
+    torch.testing.assert_close(directions @ directions.T, torch.eye(4), atol=1e-5, rtol=0)
+    changes = mixed @ directions[:, :49].T
+    torch.testing.assert_close(changes, changes.T, atol=1e-3, rtol=0)  # the nearest rotation
+    assert torch.linalg.eigvalsh(changes).min() > 0
+    torch.testing.assert_close(deviations, (z.flatten() @ directions[:, :49].T).std(0))

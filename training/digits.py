@@ -1,5 +1,5 @@
-"""The digits model: maximum likelihood of MNIST, then digits that a classifier can read; at the end
-the principal directions of the latents."""
+"""The digits model: maximum likelihood of MNIST, then digits that a classifier can read, in hands
+that stay; at the end the directions of the latents that change a hand."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from cinn_hub.flow.levels import level_condition
 from cinn_hub.latent import Latent
 from cinn_hub.model import ConditionalINN, standard_normal_log_prob
 from cinn_hub.models.digit_cinn import COARSE, FINE, MIDDLE, DigitCINN, DigitConfig
-from cinn_hub.writing import LABELS, SIDE, STEPS, dequantized
+from cinn_hub.writing import LABELS, STEPS, dequantized
 from training.digit_reader import reader_of
-from training.hands import Hands
+from training.hands import MEASURES, Hands
 from training.loop import Stage, Trainer
 from training.mnist import read_mnist
 from training.sharing import noise_like
 
-DIRECTION_IMAGES = 10_000  # enough for the principal directions
+DIRECTION_IMAGES = 10_000  # enough for the directions of hands
 HELD_OUT = 5000  # the last of the 60,000; the test images are for benchmarks alone
 
 
@@ -185,36 +185,28 @@ def loader(images: Tensor, labels: Tensor, batch: int, seed: int | None = None) 
     return DataLoader(pictures, batch, shuffle, drop_last=shuffle, generator=generator)
 
 
-def principal_directions(
-    model: DigitCINN, images: Tensor, labels: Tensor, count: int
+@torch.no_grad()
+def hand_directions(
+    task: ReadableDigitTask, images: Tensor, labels: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The directions in the latent space of real digits along which pictures change most.
-
-    The latents themselves are nearly white, so their covariance says nothing. What counts is how
-    much a step changes the picture: the strongest eigenvectors of E[J^T J], where J = d picture / d
-    z, over real hands in all ten digits and changes as large as a stroke (Constantine et al. 2014,
-    active subspaces).
+    """The directions in the latent space along which the measures of a hand change, whatever the
+    label: those of a linear regression of the measures on the 7x7 latents, made orthogonal.
 
     Returns:
-        (count, D) orthonormal, and the standard deviations of real latents along them, (count,).
+        (measures, D) orthonormal, and the standard deviations of real latents along them.
     """
-    generator = torch.Generator().manual_seed(0)
-    total = torch.zeros(model.dimensions, model.dimensions)
-    found = []
-    for part, which in zip(images.split(250), labels.split(250), strict=True):
-        latent = model.latent(part / 255, which)
-        z = latent.flatten().clone()  # a clone can be differentiated
-        found.append(z)
-        written = model.condition(torch.randint(LABELS, (len(z),), generator=generator))
-        coarse = torch.randn(len(z), 1, 7, 7, generator=generator)
-        probe = F.interpolate(coarse, (SIDE, SIDE), mode="bilinear")
-        z.requires_grad_(True)
-        pictures = model.decode(latent.unflattened(z), written)
-        (step,) = torch.autograd.grad((pictures * probe).sum(), z)
-        total += step.T @ step
-    directions = torch.linalg.eigh(total).eigenvectors.T.flip(0)[:count]
-    deviations = (torch.cat(found).detach() @ directions.T).std(0)
-    return directions.contiguous(), deviations
+    found, measures = [], []
+    for part, which in zip(images.split(500), labels.split(500), strict=True):
+        x = (part + 0.5) / STEPS
+        found.append(task.latent_of_level(COARSE, x, which)[0].flatten())
+        measures.append(task.hands(x, which))
+    z = torch.cat(found)
+    slopes = torch.linalg.lstsq(z - z.mean(0), torch.cat(measures)).solution.T
+    left, _, right = torch.linalg.svd(slopes, full_matrices=False)
+    directions = left @ right  # the nearest orthonormal ones
+    deviations = (z @ directions.T).std(0)
+    rest = task.model.dimensions - z.shape[1]  # of finer levels, which come behind the coarsest
+    return F.pad(directions, (0, rest)), deviations
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -224,7 +216,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--directions", type=int, default=4, help="how many to keep")
     parser.add_argument("--checkpoint-minutes", type=float, default=2)
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--init", help="go on from this model, by name or folder")
@@ -234,11 +225,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def initial_model(options: argparse.Namespace) -> DigitCINN:
     if options.init:
         return cinn_hub.load(options.init, device="cpu").train().requires_grad_(True)
-    names = tuple(f"direction {i + 1}" for i in range(options.directions))
     config = DigitConfig()
     if options.config:
         config = DigitConfig.from_dict(read_json(options.config))
-    return DigitCINN(replace(config, directions=names))
+    return DigitCINN(replace(config, directions=MEASURES))
 
 
 def main(options: argparse.Namespace) -> None:
@@ -261,8 +251,7 @@ def main(options: argparse.Namespace) -> None:
     batches = partial(loader, images[seen], labels[seen], options.batch)
     trainer.run(batches, loader(images[held], labels[held], 1000))
     model.cpu().eval().requires_grad_(False)
-    found = principal_directions(
-        model, images[:DIRECTION_IMAGES], labels[:DIRECTION_IMAGES], len(model.directions)
+    model.directions, model.deviations = hand_directions(
+        trainer.task.cpu().eval(), images[:DIRECTION_IMAGES], labels[:DIRECTION_IMAGES]
     )
-    model.directions, model.deviations = found
     trainer.write(model, options.out)

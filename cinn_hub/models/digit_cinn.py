@@ -41,7 +41,7 @@ class DigitConfig(Config):
     dense: width of the dense layers at 14x14.
     bins: of the splines.
     dropout: in the dense layers, in training.
-    directions: what each of the model's principal directions changes, in their order.
+    directions: what each of the model's directions changes, in their order.
     """
 
     architecture: str = "DigitCINN"
