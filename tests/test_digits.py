@@ -194,21 +194,29 @@ def test_the_shipped_model_writes_and_reads(mnist):
     assert mnist.transfer(seven, range(10)).shape == (10, 1, 28, 28)
 
 
-def test_the_shipped_model_is_exactly_invertible(mnist):
+@pytest.fixture(scope="module")
+def exact():
+    """The shipped model in float64."""
+    return cinn_hub.load("mnist", device="cpu", dtype=torch.float64)
+
+
+def test_the_shipped_model_is_exactly_invertible(mnist, exact):
+    """In float32 all but values on the edge of what the model can believe come back, too."""
     x = dequantized(mnist.sample(range(10), n=5, seed=3).flatten(0, 1))
+    condition = exact.condition(range(10))
+    z, _ = exact.encode(x, condition)
+    assert (exact.decode(z, condition) - x).abs().max() < 1e-8
     condition = mnist.condition(range(10))
     z, _ = mnist.encode(x, condition)
-    assert (mnist.decode(z, condition) - x).abs().max() < 1e-4
+    assert ((mnist.decode(z, condition) - x).abs() < 1e-3).float().mean() > 0.999
     assert len(mnist.config.directions) == len(mnist.directions) == len(mnist.deviations) >= 3
 
 
-def test_every_latent_of_the_shipped_model_is_a_picture(mnist):
-    """z -> x -> z at temperature 1, in float64: rounded to float32, x has lost a little of z."""
-    z, condition = mnist.draw(50, temperature=1.0, seed=0), mnist.condition(range(10))
-    exact = load(mnist.folder, "cpu", torch.float64)
+def test_every_latent_of_the_shipped_model_is_a_picture(mnist, exact):
+    z, condition = mnist.draw(50, temperature=1.0, seed=0), exact.condition(range(10))
     x = exact.decode(z, condition)
     assert x.min() > 0 and x.max() < 1
     again, _ = exact.encode(x, condition)
-    assert (again.flatten() - z.flatten()).abs().max() < 1e-6
-    single, _ = mnist.encode(x, condition)
-    assert (single.flatten() - z.flatten()).abs().median() < 1e-3
+    assert (again.flatten() - z.flatten()).abs().max() < 1e-8
+    single, _ = mnist.encode(x, mnist.condition(range(10)))
+    assert ((single.flatten() - z.flatten()).abs() < 1e-3).float().mean() > 0.99
