@@ -23,7 +23,7 @@ from cinn_hub.model import ConditionalINN
 from cinn_hub.writing import LABELS, DigitModel, bits_per_pixel, dequantized
 from training.mnist import read_mnist
 
-SAMPLES, TRANSFERS = 10_000, 1_000
+SAMPLES, TRANSFERS, ROUND_TRIPS = 10_000, 1_000, 1_000
 TEMPERATURES = (0.6, 0.8, 1.0)
 
 
@@ -56,18 +56,30 @@ def transfer_figures(
 ) -> dict[str, float]:
     """Of digits uint8 written as all ten: how many are recognised as the intended label, and how
     much of the style stays."""
-    written = torch.cat(
-        [model.transfer(x[0], range(LABELS), int(y)) for x, y in zip(images, labels, strict=True)]
-    )
-    targets = np.tile(np.arange(LABELS), len(images))
+    z = model.latent(images / 255, labels)
+    written = torch.cat([model.write(z, label) for label in range(LABELS)])
+    targets = np.arange(LABELS).repeat(len(images))
     _, read = reader.look(written)
     figures = {"recognised": 100 * (read.numpy() == targets).mean()}
     before = slant_and_ink(images / 255)
     after = slant_and_ink(written)
     for name, source, target in zip(("slant", "ink"), before, after, strict=True):
-        source = centered(source, labels.numpy()).repeat(LABELS)
+        source = np.tile(centered(source, labels.numpy()), LABELS)
         figures[name] = np.corrcoef(source, centered(target, targets))[0, 1]
     return figures
+
+
+@torch.inference_mode()
+def round_trips(name: str, images: Tensor, dtype: torch.dtype) -> tuple[float, float]:
+    """The largest |z - z'| after z -> x -> z', for ROUND_TRIPS latents drawn at temperature 1; and
+    the largest |x - x'| after x -> z -> x', for as many digits uint8."""
+    model = cinn_hub.load(name, device="cpu", dtype=dtype)
+    condition = model.condition(range(LABELS))
+    z = model.draw(ROUND_TRIPS, temperature=1.0, seed=0)
+    again, _ = model.encode(model.decode(z, condition), condition)
+    x = dequantized(images[:ROUND_TRIPS] / 255, torch.Generator().manual_seed(0)).to(dtype)
+    back = model.decode(model.encode(x, condition)[0], condition)
+    return (again.flatten() - z.flatten()).abs().max().item(), (back - x).abs().max().item()
 
 
 def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:
@@ -120,6 +132,10 @@ def main() -> None:
     print(f"| accuracy of `classify` on the test set | {share:.2f} % |")
     error = 100 * calibration_error(probabilities, test_labels)
     print(f"| expected calibration error of `classify` | {error:.2f} % |")
+    for dtype in (torch.float64, torch.float32):
+        of_z, of_x = round_trips(options.model, test, dtype)
+        name = str(dtype).removeprefix("torch.")
+        print(f"| largest error of z -> x -> z; x -> z -> x, {name} | {of_z:.1e}; {of_x:.1e} |")
 
 
 if __name__ == "__main__":

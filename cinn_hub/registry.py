@@ -55,8 +55,8 @@ REGISTRY = (
         license="CC BY-SA 3.0, as MNIST",
         repo="cinn-hub/mnist",
         revision="v0.1.0",
-        sha256="4089f900067ba4c959b51f9b1ef1fecad5bd9fd18c60d21dcbf87dd8c5e583a4",
-        size=10_652_578,
+        sha256="40212d2c29176501330c054bc0861d89520b8045913fd12ab4f910ee56babab9",
+        size=12_692_136,
     ),
 )
 

@@ -31,11 +31,11 @@ class DigitModel(ConditionalINN):
 
     x is (B, 1, 28, 28) in [0, 1], where the 8-bit value v takes the range [v, v + 1) / 256;
     `dequantized` and `quantized` convert pictures to x and back. A subclass says how labels become
-    a condition, and names in `config.directions` what the principal directions change.
+    a condition, and names in `config.directions` what its directions change.
 
     Attributes:
-        directions: (K, 784) orthonormal, the directions along which pictures change most, strongest
-            first.
+        directions: (K, 784) orthonormal; a step along one changes a hand in one way, whatever it
+            writes.
         deviations: (K,), how far the latents of real digits go along each.
     """
 
@@ -137,7 +137,7 @@ class DigitModel(ConditionalINN):
 
     @torch.inference_mode()
     def moved(self, z: Latent, amounts: Sequence[float]) -> Latent:
-        """z moved along the principal directions, in standard deviations of real digits."""
+        """z moved along the directions, in standard deviations of real digits."""
         if len(amounts) > len(self.deviations):
             known = len(self.deviations)
             raise DigitError(f"There are {len(amounts)} amounts; give at most {known}.")

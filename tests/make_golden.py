@@ -60,6 +60,8 @@ def digit_values(model: ConditionalINN) -> tuple[Tensor, Condition, dict[str, Te
 @torch.no_grad()
 def golden_values(model: ConditionalINN) -> dict[str, Tensor]:
     """What a model says: of its condition, of x -> z and its log-determinant, of z -> x."""
+    if not isinstance(model, ColorModel):  # float32 is too coarse for latents of a strange picture
+        model = model.in_dtype(torch.float64)
     x, condition, values = (color_values if isinstance(model, ColorModel) else digit_values)(model)
     latent, log_det = model.encode(x, condition)
     z = model.draw(2, seed=3)

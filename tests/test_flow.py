@@ -12,6 +12,7 @@ from cinn_hub.flow import (
     CellAttention,
     Chain,
     ConditionalGaussian,
+    ConditionalRotation,
     ConditionalShift,
     Flow,
     HaarDownsampling,
@@ -257,6 +258,14 @@ def test_1x1_starts_as_a_repeatable_rotation():
     assert torch.equal(weight, InvertibleConv1x1(6, seed=5).weight)
 
 
+@pytest.mark.parametrize("weight", [torch.zeros(C, C), torch.ones(C, C), torch.eye(C)])
+def test_1x1_knows_that_it_is_singular(weight):
+    layer = InvertibleConv1x1(C, seed=5)
+    assert layer.fault() is None
+    layer.weight[0], layer.weight[1:] = 1e-6 * weight[0], weight[1:]
+    assert "singular or nearly so" in layer.fault()
+
+
 def test_1x1_counts_a_rounded_rotation_exactly(x, condition):
     layer = InvertibleConv1x1(C, seed=5).half().double()
     z, log_det = layer(x, condition)
@@ -270,3 +279,27 @@ def test_a_narrow_convolution_is_a_convolution(kernel):
     layer = NarrowConv2d(7, 2, kernel, padding=kernel // 2).double()
     x = torch.randn(3, 7, 6, 8, dtype=torch.float64)
     torch.testing.assert_close(layer(x), torch.nn.Conv2d.forward(layer, x))
+
+
+def test_each_case_has_its_rotation():
+    layer = build(lambda: ConditionalRotation(4, 3))
+    generator = torch.Generator().manual_seed(6)
+    x = torch.randn(4, 4, generator=generator, dtype=torch.float64)
+    condition = LevelCondition(torch.eye(3, dtype=torch.float64)[[2, 0]])
+    z, log_det = layer(x, condition)
+    check_inverse(layer.inverse(z, condition), x, log_det)
+    expected = jacobian_log_det(lambda v: layer(v, condition)[0], x)
+    torch.testing.assert_close(log_det, expected, atol=1e-9, rtol=0)
+    torch.testing.assert_close(z.norm(dim=1), x.norm(dim=1))
+    same, _ = layer(x, LevelCondition(condition.features[[1, 1]]))
+    assert torch.allclose(same[2:], z[2:]) and not torch.allclose(same[:2], z[:2], atol=0.1)
+    plain = ConditionalRotation(4, 3).double()
+    assert torch.equal(plain(x, condition)[0], x)
+
+
+def test_a_rounded_rotation_is_one_still():
+    layer = build(lambda: ConditionalRotation(4, 3)).half().double()
+    rotation = layer.rotations(LevelCondition(torch.eye(3, dtype=torch.float64)))
+    one = torch.eye(4, dtype=torch.float64).expand(3, -1, -1)
+    torch.testing.assert_close(rotation @ rotation.transpose(1, 2), one, atol=1e-12, rtol=0)
+    assert torch.linalg.det(rotation).min() > 0

@@ -25,7 +25,7 @@ def good(tmp_path_factory):
     folders = {}
     for kind, model in {
         "color": ColorizationCINN(SMALL),
-        "digits": DigitCINN(DigitConfig(couplings=(2, 2), hidden=(8, 8))),
+        "digits": DigitCINN(DigitConfig(hidden=(8, 8, 8), dense=8, bins=4)),
     }.items():
         randomize(model.flow, scale=0.3)
         folders[kind] = tmp_path_factory.mktemp(kind)

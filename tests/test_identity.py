@@ -139,7 +139,7 @@ def test_notebooks_show_a_preview(small_model):
 
 
 @pytest.mark.parametrize(
-    "model", [ColorizationCINN(SMALL), DigitCINN(DigitConfig(couplings=(1, 1), hidden=(8, 8)))]
+    "model", [ColorizationCINN(SMALL), DigitCINN(DigitConfig(hidden=(8, 8, 8), dense=8, bins=4))]
 )
 def test_a_draft_is_not_published(model, monkeypatch):
     def never(*args, **kwargs):

@@ -21,7 +21,7 @@ BAD = [math.nan, math.inf, -math.inf]
 @pytest.fixture(scope="module")
 def digits():
     torch.manual_seed(0)
-    config = DigitConfig(couplings=(1, 1), hidden=(8, 8), directions=("slant",))
+    config = DigitConfig(hidden=(8, 8, 8), dense=8, bins=4, directions=("slant",))
     return DigitCINN(config).eval().requires_grad_(False)
 
 

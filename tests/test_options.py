@@ -88,7 +88,7 @@ def test_a_model_is_loaded_and_built_under_every_setting(small_model, setting, t
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_digits_under_every_setting(setting):
     torch.manual_seed(0)
-    model = DigitCINN(DigitConfig(couplings=(1, 1), hidden=(8, 8))).eval().requires_grad_(False)
+    model = DigitCINN(DigitConfig(hidden=(8, 8, 8), dense=8, bins=4)).eval().requires_grad_(False)
     change, around, _ = SETTINGS[setting]
     expected = model.sample([1, 2], n=2, seed=3)
     image = expected[0, 0, 0].numpy()

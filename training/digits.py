@@ -1,8 +1,10 @@
-"""The digits model: maximum likelihood of MNIST, then the principal directions of its latents."""
+"""The digits model: maximum likelihood of MNIST, then digits that a classifier can read, in hands
+that stay; at the end the directions of the latents that change a hand."""
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -15,44 +17,164 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import cinn_hub
 from cinn_hub.config import read_json
-from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
-from cinn_hub.writing import LABELS, SIDE, STEPS, bits_per_pixel, dequantized
+from cinn_hub.flow.levels import level_condition
+from cinn_hub.latent import Latent
+from cinn_hub.model import ConditionalINN, standard_normal_log_prob
+from cinn_hub.models.digit_cinn import COARSE, FINE, MIDDLE, DigitCINN, DigitConfig
+from cinn_hub.writing import LABELS, STEPS, dequantized
+from training.digit_reader import reader_of
+from training.hands import MEASURES, Hands
 from training.loop import Stage, Trainer
 from training.mnist import read_mnist
 from training.sharing import noise_like
 
-DIRECTION_IMAGES = 20_000  # enough for the principal directions
+DIRECTION_IMAGES = 10_000  # enough for the directions of hands
 HELD_OUT = 5000  # the last of the 60,000; the test images are for benchmarks alone
 
 
 class DigitTask(nn.Module):
     """A model of digits, and its likelihood as a loss; images are uint8 (B, 1, 28, 28)."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: ConditionalINN) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, stage: str, images: Tensor, labels: Tensor) -> Tensor:
+        return self.loss_and_latents(images, labels)[0]
+
+    def loss_and_latents(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Latent]:
+        """Nats per dimension, and the latents, with noise that is new each time."""
         x = (images + noise_like(images, torch.rand)) / STEPS
-        nats = self.model.log_prob(x, self.model.condition(labels))
-        return -nats.mean() / self.model.dimensions
+        z, log_det = self.model.encode(x, self.model.condition(labels))
+        nats = standard_normal_log_prob(z) + log_det
+        return -nats.mean() / self.model.dimensions, z
+
+    def latent_of_level(self, chosen: str, x: Tensor, labels: Tensor) -> tuple[Latent, Tensor]:
+        """The latent of one level, and what it adds to the log-determinant (B,). The networks of
+        the other levels are left out."""
+        condition = self.model.condition(labels)
+        for name, level in self.model.flow.levels.items():
+            at_level = level_condition(condition, name)
+            z, log_det = level.steps(x, at_level)
+            if level.split is not None:
+                x = z[:, : level.split.keep]
+                if name == chosen:
+                    (_, z), more = level.split(z, at_level)
+                    log_det = log_det + more
+            if name == chosen:
+                return Latent({name: z}), log_det
+        raise ValueError(f"there is no level {chosen}")
+
+    def loss_of_level(self, chosen: str, images: Tensor, labels: Tensor) -> Tensor:
+        """What one level adds to the nats per dimension."""
+        x = (images + noise_like(images, torch.rand)) / STEPS
+        z, log_det = self.latent_of_level(chosen, x, labels)
+        return -(standard_normal_log_prob(z) + log_det).mean() / self.model.dimensions
 
     def held_out(self, stage: str, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
-        bits = []
+        """Bits per pixel, and what each level adds to them; fewer than 0 where values are close to
+        each other."""
+        nats, count = dict.fromkeys(self.model.latent_shapes, 0.0), 0
         for images, labels in batches:
             generator = torch.Generator(images.device).manual_seed(0)
             x = dequantized(images / 255, generator)
-            log_prob = self.model.log_prob(x, self.model.condition(labels))
-            bits.append(bits_per_pixel(log_prob))
-        return {"bits per pixel": torch.cat(bits).mean().item()}
+            latents, log_dets = self.model.flow.forward_by_level(x, self.model.condition(labels))
+            count += len(images)
+            for name, z in latents.items():
+                found = standard_normal_log_prob(Latent({name: z})) + log_dets[name]
+                nats[name] += found.double().sum().item()
+        scale = -1 / (count * math.log(2) * self.model.dimensions)
+        by_level = {f"bits of {name}": scale * total for name, total in nats.items()}
+        return {"bits per pixel": math.log2(STEPS) + sum(by_level.values()), **by_level}
 
 
-def everything(task: nn.Module) -> list[dict]:
-    return [{"params": list(task.parameters()), "lr": LEARNING_RATE}]
+class ReadableDigitTask(DigitTask):
+    """A model of digits in three stages: first it learns its levels by turns, as the log-likelihood
+    is the sum of what each adds; then the rotations that make a latent the same hand in all labels;
+    then to be read, and to keep a hand.
+
+    Arguments:
+        reader: pictures (B, 1, 28, 28) in [0, 1] -> scores (B, 10).
+        hands: what is to stay the same in all digits.
+    """
+
+    def __init__(self, model: DigitCINN, reader: nn.Module, hands: Hands) -> None:
+        super().__init__(model)
+        self.reader = reader
+        self.hands = hands
+
+    def forward(self, stage: str, images: Tensor, labels: Tensor) -> Tensor:
+        if stage == "flow":
+            turn = torch.multinomial(torch.tensor(list(TURNS.values())), 1).item()
+            return self.loss_of_level(list(TURNS)[turn], images, labels)
+        middle = (images + 0.5) / STEPS
+        hands = self.hands(middle, labels)
+        if stage == "hands":
+            z, _ = self.latent_of_level(COARSE, middle, labels)
+            return F.mse_loss(self.hands.readout(z.levels[COARSE]), hands)
+        loss, z = self.loss_and_latents(images, labels)
+        written, wanted = self.written(z)
+        misread = F.cross_entropy(self.reader(written), wanted)
+        half = len(z) // 2
+        changed = F.smooth_l1_loss(self.hands(written[:half], wanted[:half]), hands[:half])
+        return loss + READING * misread + HAND * changed
+
+    def written(self, z: Latent) -> tuple[Tensor, Tensor]:
+        """Digits of random labels, and these: half of them in the hands of these latents, half in
+        hands that the model draws."""
+        half, (low, high) = len(z) // 2, HEAT
+        rows = z.levels[COARSE][:, 0]
+        heat = low + (high - low) * noise_like(rows[half:], torch.rand)
+        levels = {}
+        for name, values in z.levels.items():
+            noise = noise_like(values[half:])
+            noise = noise * heat.view(-1, *[1] * (noise.dim() - 1))
+            levels[name] = torch.cat([values[:half].detach(), noise])
+        labels = (LABELS * noise_like(rows, torch.rand)).long()
+        return self.model.flow.inverse(levels, self.model.condition(labels))[0], labels
+
+    def held_out(self, stage: str, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
+        """Also how many of the model's own digits are read as what they were meant to be, and how
+        much of the slant stays when digits are written as the next label."""
+        batches = list(batches)
+        each = READ // LABELS
+        own = self.model.sample(range(LABELS), each, 0.8, seed=0).flatten(0, 1)
+        meant = torch.arange(LABELS, device=own.device).repeat_interleave(each)
+        read = (self.reader(own).argmax(1) == meant).float().mean().item()
+        images, labels = (part[:READ] for part in batches[0])
+        other = (labels + 1) % LABELS
+        z = self.model.latent(images / 255, labels)
+        again = self.model.decode(z, self.model.condition(other))
+        slants = self.hands(images / 255, labels)[:, 0], self.hands(again, other)[:, 0]
+        kept = torch.corrcoef(torch.stack(slants))[0, 1].item()
+        figures = super().held_out(stage, batches)
+        return {**figures, "percent read": 100 * read, "slant kept": kept}
 
 
-LEARNING_RATE = 1e-3
-STAGES = [Stage("flow", 1.0, everything)]
+def flow_of(task: ReadableDigitTask) -> list[dict]:
+    rotation = task.model.rotation.turn
+    others = [parameter for parameter in task.model.parameters() if parameter is not rotation]
+    return [{"params": others, "lr": 3e-3}]
+
+
+def hands_of(task: ReadableDigitTask) -> list[dict]:
+    return [{"params": [task.model.rotation.turn, *task.hands.readout.parameters()], "lr": 1e-2}]
+
+
+def flow_and_hands(task: ReadableDigitTask) -> list[dict]:
+    return [{**flow_of(task)[0], "lr": 5e-4}, {"params": [task.model.rotation.turn], "lr": 1e-3}]
+
+
+TURNS = {FINE: 0.7, MIDDLE: 0.2, COARSE: 0.1}  # of the levels, in the first stage
+READ = 500  # digits that the classifier reads at each look
+READING = 0.03  # weight of the classifier's cross-entropy beside nats per dimension
+HEAT = (0.7, 0.9)  # the temperatures of the hands that are drawn for it
+HAND = 0.01  # weight of how much a hand changes
+STAGES = [
+    Stage("flow", 0.67, flow_of),
+    Stage("hands", 0.05, hands_of),
+    Stage("readability", 0.28, flow_and_hands),
+]
 
 
 def loader(images: Tensor, labels: Tensor, batch: int, seed: int | None = None) -> DataLoader:
@@ -63,71 +185,62 @@ def loader(images: Tensor, labels: Tensor, batch: int, seed: int | None = None) 
     return DataLoader(pictures, batch, shuffle, drop_last=shuffle, generator=generator)
 
 
-def principal_directions(
-    model: DigitCINN, images: Tensor, labels: Tensor, count: int
+@torch.no_grad()
+def hand_directions(
+    task: ReadableDigitTask, images: Tensor, labels: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The directions in the latent space of real digits along which pictures change most.
-
-    The latents themselves are nearly white, so their covariance says nothing. What counts is how
-    much a step changes the picture: the strongest eigenvectors of E[J^T J], where J = d picture / d
-    z, over real hands in all ten digits and changes as large as a stroke (Constantine et al. 2014,
-    active subspaces).
+    """The directions in the latent space along which the measures of a hand change, whatever the
+    label: those of a linear regression of the measures on the 7x7 latents, made orthogonal.
 
     Returns:
-        (count, D) orthonormal, and the standard deviations of real latents along them, (count,).
+        (measures, D) orthonormal, and the standard deviations of real latents along them.
     """
-    generator = torch.Generator().manual_seed(0)
-    total = torch.zeros(model.dimensions, model.dimensions)
-    found = []
-    for part, which in zip(images.split(250), labels.split(250), strict=True):
-        latent = model.latent(part / 255, which)
-        z = latent.flatten().clone()  # a clone can be differentiated
-        found.append(z)
-        written = model.condition(torch.randint(LABELS, (len(z),), generator=generator))
-        coarse = torch.randn(len(z), 1, 7, 7, generator=generator)
-        probe = F.interpolate(coarse, (SIDE, SIDE), mode="bilinear")
-        z.requires_grad_(True)
-        pictures = model.decode(latent.unflattened(z), written)
-        (step,) = torch.autograd.grad((pictures * probe).sum(), z)
-        total += step.T @ step
-    directions = torch.linalg.eigh(total).eigenvectors.T.flip(0)[:count]
-    deviations = (torch.cat(found).detach() @ directions.T).std(0)
-    return directions.contiguous(), deviations
+    found, measures = [], []
+    for part, which in zip(images.split(500), labels.split(500), strict=True):
+        x = (part + 0.5) / STEPS
+        found.append(task.latent_of_level(COARSE, x, which)[0].flatten())
+        measures.append(task.hands(x, which))
+    z = torch.cat(found)
+    slopes = torch.linalg.lstsq(z - z.mean(0), torch.cat(measures)).solution.T
+    left, _, right = torch.linalg.svd(slopes, full_matrices=False)
+    directions = left @ right  # the nearest orthonormal ones
+    deviations = (z @ directions.T).std(0)
+    rest = task.model.dimensions - z.shape[1]  # of finer levels, which come behind the coarsest
+    return F.pad(directions, (0, rest)), deviations
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of MNIST's IDX files")
     parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
     parser.add_argument("--work", type=Path, help="folder of checkpoints (default OUT.training)")
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--directions", type=int, default=4, help="how many to keep")
     parser.add_argument("--checkpoint-minutes", type=float, default=2)
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--init", help="go on from this model, by name or folder")
     start.add_argument("--config", type=Path, help="a config.json of another shape")
 
 
-def initial_model(options: argparse.Namespace, images: Tensor) -> DigitCINN:
+def initial_model(options: argparse.Namespace) -> DigitCINN:
     if options.init:
         return cinn_hub.load(options.init, device="cpu").train().requires_grad_(True)
-    names = tuple(f"direction {i + 1}" for i in range(options.directions))
     config = DigitConfig()
     if options.config:
         config = DigitConfig.from_dict(read_json(options.config))
-    model = DigitCINN(replace(config, directions=names))
-    model.equalization.fit(torch.bincount(images.flatten().long(), minlength=STEPS))
-    return model
+    return DigitCINN(replace(config, directions=MEASURES))
 
 
 def main(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     images, labels = read_mnist(options.data, "train")
-    model = initial_model(options, images)
+    model = initial_model(options)
     work = options.work or options.out.with_name(options.out.name + ".training")
+    seen, held = slice(None, -HELD_OUT), slice(-HELD_OUT, None)
+    reader = reader_of(images[seen], labels[seen], work)
+    hands = Hands(images[seen], labels[seen], model.rotation.turn.shape[-1])
     trainer = Trainer(
-        DigitTask(model),
+        ReadableDigitTask(model, reader, hands),
         STAGES,
         options.minutes,
         work,
@@ -135,12 +248,10 @@ def main(options: argparse.Namespace) -> None:
         checkpoint_minutes=options.checkpoint_minutes,
         seed=options.seed,
     )
-    seen, held = slice(None, -HELD_OUT), slice(-HELD_OUT, None)
     batches = partial(loader, images[seen], labels[seen], options.batch)
     trainer.run(batches, loader(images[held], labels[held], 1000))
     model.cpu().eval().requires_grad_(False)
-    found = principal_directions(
-        model, images[:DIRECTION_IMAGES], labels[:DIRECTION_IMAGES], len(model.directions)
+    model.directions, model.deviations = hand_directions(
+        trainer.task.cpu().eval(), images[:DIRECTION_IMAGES], labels[:DIRECTION_IMAGES]
     )
-    model.directions, model.deviations = found
     trainer.write(model, options.out)

@@ -15,33 +15,46 @@ from cinn_hub.flow.base import (
     soft_clamp,
     sum_per_sample,
 )
+from cinn_hub.flow.bounded import BoundedHaar, LogScale, Probit
 from cinn_hub.flow.couplings import AffineCoupling, ConditionalGaussian, ConditionalShift
-from cinn_hub.flow.equalization import Equalization
 from cinn_hub.flow.levels import Chain, Flow, Level, Split, attention_of
-from cinn_hub.flow.linear import ActNorm, InvertibleConv1x1, Permutation, Standardization
+from cinn_hub.flow.linear import (
+    ActNorm,
+    ConditionalRotation,
+    InvertibleConv1x1,
+    Permutation,
+    Standardization,
+)
 from cinn_hub.flow.resampling import Flatten, HaarDownsampling, SpaceToDepth
+from cinn_hub.flow.splines import AutoregressiveSplines, DetailSplines, spline
 
 __all__ = [
     "ActNorm",
     "AffineCoupling",
+    "AutoregressiveSplines",
     "Bijection",
+    "BoundedHaar",
     "CellAttention",
     "Chain",
     "Condition",
     "ConditionalGaussian",
+    "ConditionalRotation",
     "ConditionalShift",
-    "Equalization",
+    "DetailSplines",
     "Flatten",
     "Flow",
     "HaarDownsampling",
     "InvertibleConv1x1",
     "Level",
     "LevelCondition",
+    "LogScale",
     "Permutation",
+    "Probit",
     "SpaceToDepth",
     "Split",
     "Standardization",
     "Subnet",
+    "spline",
     "add_to_samples",
     "attention_of",
     "no_log_det",

@@ -158,3 +158,35 @@ class InvertibleConv1x1(Bijection):
     def log_det(self, x: Tensor) -> Tensor:
         positions = x[0, 0].numel()
         return (positions * torch.linalg.slogdet(self.weight).logabsdet).expand(len(x))
+
+
+class ConditionalRotation(Bijection):
+    """z = R x for vectors x (B, D), with another rotation R for each case.
+
+    The condition says which by a one-hot (B, cases). Volumes stay, and so does what is standard
+    normal; the rotations say which direction of one case stands for which of another. R =
+    (I + A)^-1 (I - A) of an antisymmetric A (Cayley), so a rounded file is a rotation still. It
+    starts as the identity.
+    """
+
+    def __init__(self, size: int, cases: int) -> None:
+        super().__init__()
+        self.turn = nn.Parameter(torch.zeros(cases, size, size))
+
+    def rotations(self, condition: LevelCondition) -> Tensor:
+        """(B, D, D)."""
+        skew = self.turn - self.turn.transpose(1, 2)
+        one = torch.eye(skew.shape[-1], device=skew.device, dtype=skew.dtype)
+        return torch.linalg.solve(one + skew, one - skew)[condition.features.argmax(1)]
+
+    def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        return self.turned(x, self.rotations(condition)), no_log_det(x)
+
+    def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        return self.turned(z, self.rotations(condition).transpose(1, 2)), no_log_det(z)
+
+    @staticmethod
+    def turned(x: Tensor, rotations: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 is too coarse for values
+            rows = x.unflatten(0, (len(rotations), -1))
+            return (rows @ rotations.transpose(1, 2)).flatten(0, 1)

@@ -1,4 +1,4 @@
-"""DigitCINN: 28x28 handwriting given its label, by a picture of 14x14 and its details."""
+"""DigitCINN: 28x28 handwriting given its label, from 49 grey values to ever finer details."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import torch.nn.functional as F
 from cinn_hub.config import Config, bounded
 from cinn_hub.errors import quoted
 from cinn_hub.flow import (
-    ActNorm,
-    AffineCoupling,
-    Bijection,
+    AutoregressiveSplines,
+    BoundedHaar,
     Chain,
     Condition,
-    ConditionalGaussian,
-    Equalization,
+    ConditionalRotation,
+    DetailSplines,
     Flatten,
     Flow,
-    HaarDownsampling,
-    InvertibleConv1x1,
     Level,
+    LogScale,
+    Probit,
     Split,
 )
-from cinn_hub.networks import ConvSubnet, DenseSubnet, PriorNetwork
-from cinn_hub.writing import LABELS, SIDE, STEPS, DigitModel, Labels, check_labels
+from cinn_hub.flow.splines import parameters_of
+from cinn_hub.models.digit_networks import DetailNetwork, EarlierValues
+from cinn_hub.writing import LABELS, SIDE, DigitModel, Labels, check_labels
 
-COARSE, FINE = "14x14", "28x28"
+COARSE, MIDDLE, FINE = "7x7", "14x14", "28x28"
 MOST_DIRECTIONS = 32
 LONGEST_NAME = 60  # of a direction, in characters
 
@@ -36,22 +36,25 @@ LONGEST_NAME = 60  # of a direction, in characters
 class DigitConfig(Config):
     """The shape of a `DigitCINN`.
 
-    couplings, hidden: depth and width of the flow at 14x14 (dense) and at 28x28 (convolutions).
-    dropout: in the dense subnets, in training.
-    directions: what each of the model's principal directions changes, in their order.
+    hidden: width of the networks at 7x7 (dense, one for each value), 14x14 and 28x28 (channels of
+        convolutions).
+    dense: width of the dense layers at 14x14.
+    bins: of the splines.
+    dropout: in the dense layers, in training.
+    directions: what each of the model's directions changes, in their order.
     """
 
     architecture: str = "DigitCINN"
-    couplings: tuple[int, ...] = bounded((12, 4), 0, 128)
-    hidden: tuple[int, ...] = bounded((320, 40), 1, 4096)
-    clamp: float = bounded(1.0, 0.01, 10.0)
+    hidden: tuple[int, ...] = bounded((128, 48, 64), 1, 4096)
+    dense: int = bounded(256, 1, 4096)
+    bins: int = bounded(10, 1, 256)
     dropout: float = bounded(0.1, 0.0, 0.99)
     directions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not len(self.couplings) == len(self.hidden) == 2:
-            raise ValueError("couplings and hidden need 2 entries, for 14x14 and 28x28")
+        if len(self.hidden) != 3:
+            raise ValueError("hidden needs 3 entries, for 7x7, 14x14 and 28x28")
         if len(self.directions) > MOST_DIRECTIONS:
             raise ValueError(
                 f"directions has {len(self.directions)} names; there may be {MOST_DIRECTIONS}"
@@ -67,58 +70,49 @@ class DigitConfig(Config):
 class DigitCINN(DigitModel):
     """Handwritten digits given their label.
 
-    The histogram of pixels is equalised; a Haar step splits them into a picture of 14x14, whose
-    dense couplings decide what is written and how, and the details that make 28x28 of it,
-    conditioned on that picture.
+    Two steps of `BoundedHaar` leave a picture of 7x7. Its values come one after the other, each
+    given those before; then, at 14x14 and 28x28, how each block is divided, given all that is
+    coarser. All of this happens between 0 and 1; a probit makes it normal. Then a rotation for each
+    label lets the same latent be the same hand, whatever it writes.
     """
 
     config_class = DigitConfig
-    default_temperature = {COARSE: 0.8, FINE: 0.8}
+    default_temperature = {COARSE: 0.8, MIDDLE: 0.8, FINE: 0.8}
 
     def __init__(self, config: DigitConfig) -> None:
         super().__init__()
         self.config = config
-        coarse = Chain([Flatten((1, SIDE // 2, SIDE // 2)), *self.dense_layers()])
-        fine = Split(1, Chain(self.conv_layers()))
+        side, outputs = SIDE // 4, parameters_of(config.bins)
+        values = EarlierValues(side**2, LABELS, outputs, config.hidden[0], config.dropout)
+        splines, turn = AutoregressiveSplines(values), ConditionalRotation(side**2, LABELS)
+        middle = [
+            DetailNetwork(
+                side, LABELS, outputs, config.hidden[1], config.dense, dropout=config.dropout
+            )
+            for _ in range(6)
+        ]
+        fine = [DetailNetwork(2 * side, LABELS, outputs, config.hidden[2]) for _ in range(3)]
         self.flow = Flow(
             {
-                FINE: Level(Chain([Equalization(STEPS), HaarDownsampling()]), fine),
-                COARSE: Level(coarse),
+                FINE: Level(BoundedHaar(), Split(1, Chain([DetailSplines(fine), Probit()]))),
+                MIDDLE: Level(BoundedHaar(), Split(1, Chain([DetailSplines(middle, 2), Probit()]))),
+                COARSE: Level(
+                    Chain([Flatten((1, side, side)), LogScale(), splines, Probit(), turn])
+                ),
             }
         )
-        self.latent_shapes = {COARSE: ((SIDE // 2) ** 2,), FINE: (3, SIDE // 2, SIDE // 2)}
+        self.latent_shapes = {
+            COARSE: (side**2,),
+            MIDDLE: (3, side, side),
+            FINE: (3, 2 * side, 2 * side),
+        }
         self.register_buffer("directions", torch.zeros(len(config.directions), self.dimensions))
         self.register_buffer("deviations", torch.zeros(len(config.directions)))
 
     @property
-    def equalization(self) -> Equalization:
-        return self.flow.levels[FINE].steps.layers[0]
-
-    def dense_layers(self) -> list[Bijection]:
-        config, size = self.config, (SIDE // 2) ** 2
-
-        def subnet(inputs: int, outputs: int) -> DenseSubnet:
-            return DenseSubnet(inputs, outputs, LABELS, config.hidden[0], config.dropout)
-
-        layers: list[Bijection] = [ActNorm(size)]
-        for k in range(config.couplings[0]):
-            layers.append(InvertibleConv1x1(size, seed=k))
-            layers.append(AffineCoupling(size, subnet, config.clamp))
-        return layers
-
-    def conv_layers(self) -> list[Bijection]:
-        config, hidden = self.config, self.config.hidden[1]
-
-        def subnet(inputs: int, outputs: int) -> ConvSubnet:
-            return ConvSubnet(inputs, outputs, LABELS, 1, hidden, kernel=3)
-
-        prior = PriorNetwork(6, LABELS, 1, hidden, kernel=3)
-        layers: list[Bijection] = [ActNorm(3), ConditionalGaussian(prior)]
-        for k in range(config.couplings[1]):
-            layers.append(InvertibleConv1x1(3, seed=k))
-            layers.append(AffineCoupling(3, subnet, config.clamp))
-        return layers
+    def rotation(self) -> ConditionalRotation:
+        return self.flow.levels[COARSE].steps.layers[-1]
 
     def condition(self, labels: Labels) -> Condition:
         one_hot = F.one_hot(check_labels(labels), LABELS).to(self.deviations)
-        return Condition({COARSE: one_hot, FINE: one_hot[:, :, None, None]})
+        return Condition({name: one_hot for name in self.latent_shapes})

@@ -34,7 +34,7 @@ ZOOM = 4  # of the digits on the page
 RANGE = 4.0  # standard deviations that a slider reaches
 STEPS = 9
 ABOUT_DIRECTIONS = (
-    "Each slider changes the hand in one of the ways in which real hands differ most. 1 is as far "
+    "Each slider changes the hand in one way, the same for all digits. 1 is as far "
     "as hands usually differ (a standard deviation)."
 )
 

@@ -1,0 +1,183 @@
+"""The training of digits: what each level has of the bits, and digits that a classifier reads."""
+
+import pytest
+import torch
+from helpers import randomize
+
+from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
+from cinn_hub.writing import bits_per_pixel, dequantized
+from training.digit_reader import TrainingReader, reader_of, train_reader
+from training.digits import ReadableDigitTask, flow_and_hands, flow_of, hand_directions, hands_of
+from training.hands import Hands, measures_of
+
+BATCH = 6
+
+
+@pytest.fixture
+def images():
+    """Bars (2 BATCH, 1, 28, 28) uint8: upright for label 1, level for label 2; and the labels."""
+    labels = torch.tensor([1, 2]).repeat(BATCH)
+    upright = torch.zeros(2 * BATCH, 1, 28, 28, dtype=torch.uint8)
+    upright[..., 5:23, 12:16] = 250
+    level = upright.transpose(2, 3)
+    return torch.where((labels == 1).view(-1, 1, 1, 1), upright, level), labels
+
+
+@pytest.fixture
+def task():
+    torch.manual_seed(0)
+    model = DigitCINN(DigitConfig(hidden=(8, 6, 6), dense=16, bins=4, dropout=0.0))
+    randomize(model.flow, scale=0.5)
+    usual = torch.randint(256, (40, 1, 28, 28), dtype=torch.uint8)
+    hands = Hands(usual, torch.arange(10).repeat(4), 49)
+    return ReadableDigitTask(model, TrainingReader().eval(), hands)
+
+
+def test_levels_add_up_to_the_bits(task, images):
+    pictures, labels = images
+    parts = list(zip(pictures.split(BATCH), labels.split(BATCH), strict=True))
+    with torch.no_grad():
+        found = task.held_out("flow", parts)
+        bits = []
+        for part, which in parts:
+            x = dequantized(part / 255, torch.Generator().manual_seed(0))
+            bits.append(bits_per_pixel(task.model.log_prob(x, task.model.condition(which))))
+    assert found["bits per pixel"] == pytest.approx(torch.cat(bits).mean().item(), abs=1e-4)
+    levels = [value for name, value in found.items() if name.startswith("bits of")]
+    assert len(levels) == 3 and sum(levels) == pytest.approx(found["bits per pixel"] - 8, abs=1e-6)
+
+
+def test_a_level_alone_has_the_loss_that_it_has_among_all(task, images):
+    """The density of all levels is the sum; the noise is the same."""
+    total = 0.0
+    for name in task.model.latent_shapes:
+        torch.manual_seed(3)
+        total = total + task.loss_of_level(name, *images)
+    torch.manual_seed(3)
+    loss, _ = task.loss_and_latents(*images)
+    assert total.item() == pytest.approx(loss.item(), abs=1e-5)
+    task.zero_grad()
+    task.loss_of_level("14x14", *images).backward()
+    levels = task.model.flow.levels
+    taught = {name for name in levels if any(p.grad is not None for p in levels[name].parameters())}
+    assert taught == {"14x14"}
+
+
+def test_what_is_written_teaches_every_level(task, images):
+    _, z = task.loss_and_latents(*images)
+    written, wanted = task.written(z)
+    assert written.shape == images[0].shape and written.min() > 0 and written.max() < 1
+    loss = torch.nn.functional.cross_entropy(task.reader(written), wanted)
+    (loss + task.hands(written, wanted).square().mean()).backward()
+    for name, level in task.model.flow.levels.items():
+        grads = [parameter.grad for parameter in level.parameters()]
+        assert all(grad is not None and grad.isfinite().all() for grad in grads), name
+        assert max(grad.abs().max() for grad in grads) > 0, name
+
+
+def test_half_is_written_in_the_hands_of_the_latents(task, images):
+    pictures, labels = images
+    z = task.model.latent(pictures / 255, labels)
+    torch.manual_seed(2)
+    written, wanted = task.written(z)
+    half = len(z) // 2
+    expected = task.model.write(z[:half], wanted[0].item())
+    assert torch.allclose(written[0], expected[0], atol=1 / 250)
+    assert not torch.allclose(written[half:], task.written(z)[0][half:])
+
+
+def test_rotations_learn_that_a_latent_is_a_hand(task, images):
+    """Only they and the readout are taught, and what they learn does not change the likelihood."""
+    task.requires_grad_(False)
+    parameters = hands_of(task)[0]["params"]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    optimizer = torch.optim.Adam(parameters, 0.05)
+    with torch.no_grad():
+        torch.manual_seed(4)
+        before, _ = task.loss_and_latents(*images)
+    losses = []
+    for _ in range(30):
+        losses.append(task("hands", *images))
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1] < 0.5 * losses[0]
+    assert all(parameter.grad.abs().max() > 0 for parameter in parameters)
+    with torch.no_grad():
+        torch.manual_seed(4)
+        after, _ = task.loss_and_latents(*images)
+    assert after.item() == pytest.approx(before.item(), abs=1e-5)
+
+
+def test_measures_of_a_hand():
+    rows, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    bar = ((columns - 14).abs() < 2) & ((rows - 14).abs() < 9)
+    leaning = ((columns - 14 - 0.5 * (rows - 14)).abs() < 2) & ((rows - 14).abs() < 9)
+    footed = bar | (((columns - 14).abs() < 8) & (rows > 20) & (rows < 23))
+    upright, slanted, foot = measures_of(torch.stack([bar, leaning, footed])[:, None].float())
+    assert upright[0].abs() < 1e-5 and slanted[0].item() == pytest.approx(0.5, abs=0.05)
+    assert slanted[1].item() == pytest.approx(upright[1].item(), rel=0.1)
+    assert slanted[2] < 1.1  # of the stroke alone; with the shear it would be 2.8
+    assert foot[2] > 1.5 * upright[2] and foot[3] < upright[3] - 0.1
+    assert measures_of(torch.zeros(1, 1, 28, 28)).isfinite().all()
+
+
+def test_hands_are_compared_within_a_label():
+    pictures = torch.randint(256, (400, 1, 28, 28), dtype=torch.uint8)
+    labels = torch.arange(10).repeat(40)
+    pictures[labels == 3, :, :, 20:] = 255
+    found = Hands(pictures, labels, 5)(pictures / 255, labels)
+    for group in (found, found[labels == 3]):
+        torch.testing.assert_close(group.mean(0), torch.zeros(4), atol=1e-3, rtol=0)
+        torch.testing.assert_close(group.std(0), torch.ones(4), atol=0.02, rtol=0)
+
+
+def test_only_the_last_stage_asks_the_classifier(task, images):
+    seen = []
+    task.reader.register_forward_hook(lambda reader, pictures, scores: seen.append(pictures))
+    task("flow", *images)
+    task("hands", *images)
+    assert not seen
+    torch.manual_seed(5)
+    loss = task("readability", *images)
+    torch.manual_seed(5)
+    assert loss > task.loss_and_latents(*images)[0]  # a cross-entropy is above 0
+    assert len(seen) == 1
+    for groups in (flow_of(task), hands_of(task), flow_and_hands(task)):
+        trained = {id(parameter) for group in groups for parameter in group["params"]}
+        assert not trained & {id(parameter) for parameter in task.reader.parameters()}
+
+
+def test_the_classifier_learns_and_is_kept(images, tmp_path):
+    pictures, labels = (part.repeat(100, *[1] * (part.dim() - 1)) for part in images)
+    torch.manual_seed(7)
+    reader = reader_of(pictures, labels, tmp_path)
+    after = torch.rand(1)
+    torch.manual_seed(7)
+    assert torch.equal(after, torch.rand(1))  # PyTorch's random numbers are as they were
+    x = dequantized(images[0] / 255)
+    anew = train_reader(pictures, labels)
+    with torch.no_grad():
+        assert torch.equal(reader(x).argmax(1), images[1])
+        assert torch.equal(reader_of(pictures[:0], labels[:0], tmp_path)(x), reader(x))
+        assert torch.equal(anew(x), reader(x))
+
+
+def test_directions_are_those_in_which_the_measures_change(task, monkeypatch):
+    """Here the measures are known: two are values of the latent, and two are mixed of values."""
+    images = torch.randint(256, (500, 1, 28, 28), dtype=torch.uint8)
+    labels = torch.arange(10).repeat(50)
+    mixed = torch.zeros(4, 49)
+    mixed[0, 3], mixed[1, 7], mixed[2, 1], mixed[3, 2] = 2.0, 0.5, 1.0, 1.0
+    mixed[3, 1] = 1.0
+    with torch.no_grad():
+        z = task.latent_of_level("7x7", (images + 0.5) / 256, labels)[0].flatten()
+    monkeypatch.setattr(task.hands, "forward", lambda x, which: z @ mixed.T)
+    directions, deviations = hand_directions(task, images, labels)
+    assert directions.shape == (4, 784) and torch.all(directions[:, 49:] == 0)
+    torch.testing.assert_close(directions @ directions.T, torch.eye(4), atol=1e-5, rtol=0)
+    changes = mixed @ directions[:, :49].T
+    torch.testing.assert_close(changes, changes.T, atol=1e-3, rtol=0)  # the nearest rotation
+    assert torch.linalg.eigvalsh(changes).min() > 0
+    torch.testing.assert_close(deviations, (z @ directions[:, :49].T).std(0))
