@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from clusters import running_cluster
@@ -92,14 +93,15 @@ def test_a_cluster_does_what_one_process_does_whatever_dies(folder, bucket, caps
     there = f"s3://{BUCKET}/results"
     with running_cluster() as (address, machine):
         again = (*COMMAND, "-o", there, "--ray", address)
-        with started(*again) as run:
+        with started(*again) as run, ThreadPoolExecutor() as reader:
+            errors = reader.submit(run.stderr.read)
             lines = [run.stdout.readline() for _ in range(PHOTOS // 5)]
             machine.kill_worker("color")
             lines += [run.stdout.readline() for _ in range(PHOTOS // 5)]
             machine.stop()
-            output, errors = run.communicate()
-        assert run.returncode == 0, errors
-        lines += output.splitlines()  # some are of Ray, which tells what has died
+            # not `communicate`, which loses what `readline` has read ahead
+            lines += run.stdout.read().splitlines()  # some are of Ray, which tells what has died
+        assert run.returncode == 0, errors.result()
         names = [line.split("  ")[0] for line in lines if line.startswith(there)]
         assert sorted(names) == sorted(f"{there}/{name}" for name in expected)
         assert in_bucket(bucket, "results") == expected
