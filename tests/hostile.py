@@ -180,6 +180,12 @@ def filled(value: float) -> Callable[[torch.Tensor], torch.Tensor]:
     return lambda x: torch.full_like(x, value)
 
 
+def nearly_singular(x: torch.Tensor) -> torch.Tensor:
+    x = x.clone()
+    x[0] = x[1] * (1 + 1e-7)
+    return x
+
+
 def many_tiny(folder: Path) -> None:
     save_file({f"tensor{i}": torch.zeros(1) for i in range(30_000)}, folder / WEIGHTS)
 
@@ -188,7 +194,7 @@ DEEP = "[" * 20_000
 NOT_PLAIN = "is not an ordinary file"
 NOT_JSON = "cannot be read as JSON"
 DAMAGED = "is damaged or not a safetensors file"
-SCALE = "log_scale"
+ROTATION, SCALE = "steps.layers.4.weight", "log_scale"
 
 HOSTILE = {
     # the config as a file
@@ -311,6 +317,11 @@ HOSTILE = {
     "infinity": Hostile(tensors(bias=filled(torch.inf)), "NaN or infinity"),
     "beyond float32": Hostile(
         tensors(bias=lambda x: torch.full_like(x, 1e300, dtype=torch.float64)), "NaN or infinity"
+    ),
+    "a rotation of zeros": Hostile(tensors(**{ROTATION: filled(0.0)}), "singular or nearly so"),
+    "a rotation of ones": Hostile(tensors(**{ROTATION: filled(1.0)}), "singular or nearly so"),
+    "a rotation that is nearly singular": Hostile(
+        tensors(**{ROTATION: nearly_singular}), "singular or nearly so"
     ),
     "a scale of e^1000": Hostile(tensors(**{SCALE: filled(1000.0)}), "has a log-scale of 1e+03"),
     "a scale of e^-1000": Hostile(tensors(**{SCALE: filled(-1000.0)}), "has a log-scale of 1e+03"),

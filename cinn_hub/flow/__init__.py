@@ -54,10 +54,10 @@ __all__ = [
     "Split",
     "Standardization",
     "Subnet",
-    "spline",
     "add_to_samples",
     "attention_of",
     "no_log_det",
     "soft_clamp",
+    "spline",
     "sum_per_sample",
 ]
