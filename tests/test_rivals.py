@@ -4,13 +4,15 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from helpers import color_picture, randomize
 
 from benchmarks.features import Seen
+from benchmarks.held_out import Held
 from benchmarks.rivals import __main__ as command
-from benchmarks.rivals import conditions, measuring, report, training, verdicts
+from benchmarks.rivals import answers, conditions, measuring, report, training, verdicts
 from benchmarks.rivals.classification import Classification
 from benchmarks.rivals.colorgan import CLIP, ColorGAN
 from benchmarks.rivals.conditions import PARTS
@@ -50,7 +52,6 @@ def terms(tmp_path_factory, trunk):
             color_picture(80, 64, seed=i).save(root / folder / f"{i:02}.png")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "Trunk", lambda: trunk)
-        patch.setattr(report, "Trunk", lambda: trunk)
         patch.setattr(measuring, "ColorCritic", Critic)
         patch.setattr(training, "VIEWS", 1)
         data, held = (str(root / "photos"),), (str(root / "held"),)
@@ -69,7 +70,7 @@ def colors_of(rows, seed=1):
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_each_row_is_trained_and_measured(terms, name):
+def test_each_row_is_trained_and_measured(terms, name, tmp_path):
     result = training.run(terms, name, 0)
     figures = result["figures"]
     assert set(COLUMNS) - {"bits"} <= figures.keys()
@@ -80,9 +81,13 @@ def test_each_row_is_trained_and_measured(terms, name):
         assert figures["variance"] < 1e-6
     assert result["pictures"] > 0 and result["history"][-1]["minutes"] >= 0.02
     assert terms.finished(name, 0) == json.loads(terms.result(name, 0).read_text("utf-8"))
-    again = training.stored(terms, name, 0)
+    kept = answers.read(terms.answers(name, 0))
+    assert len(kept) == 3 and kept[0].shape == (8, 64, 64, 2)
     now, _ = training.trained(terms, training.Trunk(), name, 0)  # it is finished: nothing changes
-    assert all(torch.equal(x, now.state_dict()[k]) for k, x in again.state_dict().items())
+    answers.keep(
+        path := tmp_path / "again.npz", now, training.Trunk(), Held.read(list(terms.held_out), None)
+    )
+    assert all(map(np.array_equal, answers.read(path), kept))
 
 
 def test_a_training_that_diverges_is_measured_too(terms, monkeypatch):
@@ -117,7 +122,7 @@ def test_all_runs_what_is_missing_and_the_report_shows_it(terms, monkeypatch):
     assert text.startswith("before") and text.endswith("after\n") and "old" not in text
     assert all(row.title in text for row in ROWS.values()) and "grey" in text
     made = {path.name for path in (terms.out / "report").iterdir()}
-    assert {"table.md", "curves.png", "losses.png", "photo-000.jpg"} <= made
+    assert {"table.md", "curves.png", "losses.png", "photo-0.jpg"} <= made
 
 
 @pytest.mark.parametrize("build", [LsunMinimal, OurFlow])

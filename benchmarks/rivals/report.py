@@ -8,27 +8,23 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-import torch
 from PIL import Image, ImageDraw
 
 from benchmarks.colours import with_ab
 from benchmarks.held_out import Held
-from benchmarks.rivals import measuring
-from benchmarks.rivals.conditions import Trunk
+from benchmarks.rivals import answers
 from benchmarks.rivals.rows import ROWS
 from benchmarks.rivals.table import paper_table, table
-from benchmarks.rivals.training import Terms, stored
+from benchmarks.rivals.training import Terms
 from benchmarks.rivals.verdicts import Result
 from benchmarks.sheets import write_sheet
 from cinn_hub.files import write_whole
 from cinn_hub.photos import paint
-from training.photos import evenly
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402  after the backend is chosen
 
 MOST_SEEDS = 10
-SHEETS = 6  # photos
 FIGURES = {
     "of 8": "of 8 (ab at 32x32)",
     "variance": "variance of answers (ab)",
@@ -110,22 +106,20 @@ def draw_losses(results: Mapping[str, Sequence[Result]], target: Path) -> None:
     pyplot.close(figure)
 
 
-@torch.inference_mode()
 def write_sheets(terms: Terms, names: Sequence[str], folder: Path) -> None:
     """For each of a few held-out photos a sheet: the photo's grey and real version, and eight
     answers of each row with seed 0."""
-    held = Held.read(list(terms.held_out), terms.photos)
-    chosen = evenly(range(len(held.rgb)), SHEETS)
-    trunk = Trunk()
-    light, rgb = held.lightness[chosen], held.rgb[chosen]
-    photos = measuring.conditions(trunk, Held(rgb, light, held.ab[chosen]))
-    of_photos = [[[with_ab(light[k], (0, 0)), rgb[k]]] for k in range(len(chosen))]
+    photos = answers.shown(Held.read(list(terms.held_out), terms.photos))
+    rows = [
+        [[with_ab(light, (0, 0)), rgb]]
+        for light, rgb in zip(photos.lightness, photos.rgb, strict=True)
+    ]
     for name in names:
-        answers = measuring.sampled(stored(terms, name, 0), photos, [])
-        for k, ab in enumerate(answers):
-            of_photos[k].append([label(name), *(paint(light[k], one) for one in ab)])
-    for k, rows in zip(chosen, of_photos, strict=True):
-        write_sheet(rows, folder / f"photo-{k:03}.jpg")
+        kept = answers.read(terms.answers(name, 0))
+        for row, light, found in zip(rows, photos.lightness, kept, strict=True):
+            row.append([label(name), *(paint(light, ab) for ab in found)])
+    for k, row in enumerate(rows):
+        write_sheet(row, folder / f"photo-{k}.jpg")
 
 
 def label(text: str, side: int = 256) -> np.ndarray:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.held_out import Held
-from benchmarks.rivals import measuring
+from benchmarks.rivals import answers, measuring
 from benchmarks.rivals.conditions import NAMES, Trunk, caches_of
 from benchmarks.rivals.rival import Rival
 from benchmarks.rivals.rows import ROWS
@@ -49,6 +49,9 @@ class Terms:
 
     def result(self, name: str, seed: int) -> Path:
         return self.folder(name, seed) / "result.json"
+
+    def answers(self, name: str, seed: int) -> Path:
+        return self.folder(name, seed) / "answers.npz"
 
     def finished(self, name: str, seed: int) -> dict[str, Any] | None:
         """The result, if there is one."""
@@ -93,6 +96,7 @@ def run(terms: Terms, name: str, seed: int) -> dict[str, Any]:
         "figures": figures,
         "history": progress.history,
     }
+    answers.keep(terms.answers(name, seed), rival, trunk, held)
     write_whole(terms.result(name, seed), json.dumps(result, indent=1) + "\n")
     if not (bounds := terms.out / "bounds.json").exists():
         write_whole(bounds, json.dumps(measuring.bounds(held), indent=1) + "\n")
@@ -140,22 +144,3 @@ def note_divergence(progress: Progress, rival: Rival, batches: list[list[Tensor]
     minutes = round(progress.total_seconds / 60, 2)
     about = {"minutes": minutes, "pictures": progress.pictures, "diverged": True}
     progress.history.append({**about, **figures})
-
-
-def stored(terms: Terms, name: str, seed: int) -> Rival:
-    """A rival as its training left it, or has brought it so far.
-
-    Raises:
-        SystemExit: it has not been trained.
-    """
-    path = terms.folder(name, seed) / "checkpoint.pt"
-    if not path.exists():
-        raise SystemExit(f"There is no {path}; train {name} with seed {seed} first.")
-    rival = ROWS[name].build()
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    averaged = state["averaged"] or {f"module.{k}": x for k, x in state["task"].items()}
-    prefix = "module."
-    rival.load_state_dict(
-        {k.removeprefix(prefix): x for k, x in averaged.items() if k.startswith(prefix)}
-    )
-    return rival.eval().requires_grad_(False)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from cinn_hub.config import Config, bounded
 from cinn_hub.errors import quoted
 from cinn_hub.flow import (
+    AffineCoupling,
     AutoregressiveSplines,
+    Bijection,
     BoundedHaar,
     Chain,
     Condition,
@@ -23,11 +27,15 @@ from cinn_hub.flow import (
     Probit,
     Split,
 )
-from cinn_hub.flow.splines import parameters_of
-from cinn_hub.models.digit_networks import DetailNetwork, EarlierValues
+from cinn_hub.flow.splines import parameters_at, parameters_of
+from cinn_hub.models.digit_networks import DetailNetwork, EarlierValues, ModulatedNetwork
 from cinn_hub.writing import LABELS, SIDE, DigitModel, Labels, check_labels
 
 COARSE, MIDDLE, FINE = "7x7", "14x14", "28x28"
+KNOTS = (0, 0.045, 0.062, 0.073, 0.084, 0.105, 0.25, 0.5, 0.7, 0.9, 1)
+"""Of ten bins on the `LogScale`: four share the narrow range in which the mean of 16 black pixels
+lies. Splines that begin as straight lines never find it."""
+HAND_HIDDEN, HAND_CLAMP = 64, 0.5
 MOST_DIRECTIONS = 32
 LONGEST_NAME = 60  # of a direction, in characters
 
@@ -40,6 +48,7 @@ class DigitConfig(Config):
         convolutions).
     dense: width of the dense layers at 14x14.
     bins: of the splines.
+    couplings: at 7x7, between rotations.
     dropout: in the dense layers, in training.
     directions: what each of the model's directions changes, in their order.
     """
@@ -48,6 +57,7 @@ class DigitConfig(Config):
     hidden: tuple[int, ...] = bounded((128, 48, 64), 1, 4096)
     dense: int = bounded(256, 1, 4096)
     bins: int = bounded(10, 1, 256)
+    couplings: int = bounded(4, 0, 32)
     dropout: float = bounded(0.1, 0.0, 0.99)
     directions: tuple[str, ...] = ()
 
@@ -67,13 +77,34 @@ class DigitConfig(Config):
                 )
 
 
+def knots(bins: int) -> Tensor:
+    """Where the bins of the splines at 7x7 begin and end before they are trained, (bins + 1,)."""
+    return torch.tensor(
+        np.interp(np.linspace(0, 1, bins + 1), np.linspace(0, 1, 11), KNOTS)
+    ).float()
+
+
+def hand_layers(size: int, couplings: int) -> Chain:
+    """Rotations of vectors (B, size), another one for each label, and couplings between them."""
+
+    def subnet(inputs: int, outputs: int) -> ModulatedNetwork:
+        return ModulatedNetwork(inputs, outputs, LABELS, HAND_HIDDEN)
+
+    layers: list[Bijection] = [ConditionalRotation(size, LABELS)]
+    for _ in range(couplings):
+        layers.append(AffineCoupling(size, subnet, HAND_CLAMP))
+        layers.append(ConditionalRotation(size, LABELS))
+    return Chain(layers)
+
+
 class DigitCINN(DigitModel):
     """Handwritten digits given their label.
 
     Two steps of `BoundedHaar` leave a picture of 7x7. Its values come one after the other, each
     given those before; then, at 14x14 and 28x28, how each block is divided, given all that is
-    coarser. All of this happens between 0 and 1; a probit makes it normal. Then a rotation for each
-    label lets the same latent be the same hand, whatever it writes.
+    coarser. At 28x28 the label says nothing that the picture of 14x14 does not. All of this happens
+    between 0 and 1; a probit makes it normal. Then rotations and couplings for each label let the
+    same latent be the same hand, whatever it writes.
     """
 
     config_class = DigitConfig
@@ -83,21 +114,22 @@ class DigitCINN(DigitModel):
         super().__init__()
         self.config = config
         side, outputs = SIDE // 4, parameters_of(config.bins)
-        values = EarlierValues(side**2, LABELS, outputs, config.hidden[0], config.dropout)
-        splines, turn = AutoregressiveSplines(values), ConditionalRotation(side**2, LABELS)
+        start = parameters_at(knots(config.bins))
+        values = EarlierValues(side**2, LABELS, start, config.hidden[0], config.dropout)
+        splines, hand = AutoregressiveSplines(values), hand_layers(side**2, config.couplings)
         middle = [
             DetailNetwork(
                 side, LABELS, outputs, config.hidden[1], config.dense, dropout=config.dropout
             )
             for _ in range(6)
         ]
-        fine = [DetailNetwork(2 * side, LABELS, outputs, config.hidden[2]) for _ in range(3)]
+        fine = [DetailNetwork(2 * side, 0, outputs, config.hidden[2]) for _ in range(3)]
         self.flow = Flow(
             {
                 FINE: Level(BoundedHaar(), Split(1, Chain([DetailSplines(fine), Probit()]))),
                 MIDDLE: Level(BoundedHaar(), Split(1, Chain([DetailSplines(middle, 2), Probit()]))),
                 COARSE: Level(
-                    Chain([Flatten((1, side, side)), LogScale(), splines, Probit(), turn])
+                    Chain([Flatten((1, side, side)), LogScale(), splines, Probit(), hand])
                 ),
             }
         )
@@ -110,7 +142,8 @@ class DigitCINN(DigitModel):
         self.register_buffer("deviations", torch.zeros(len(config.directions)))
 
     @property
-    def rotation(self) -> ConditionalRotation:
+    def hand(self) -> Chain:
+        """The layers that come last at 7x7."""
         return self.flow.levels[COARSE].steps.layers[-1]
 
     def condition(self, labels: Labels) -> Condition:

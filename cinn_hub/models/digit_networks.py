@@ -40,28 +40,49 @@ class ModulatedLinear(nn.Linear):
         return super().forward(x) * (1 + scale) + shift
 
 
+class ModulatedNetwork(nn.Module):
+    """The network of a coupling of vectors: two layers, of which the condition modulates the first.
+    It gives zeros before it is trained.
+
+    Arguments:
+        inputs, outputs: of x (B * n, inputs) and the result (B * n, outputs).
+        features: of the condition (B, features).
+        hidden: width between the two layers.
+    """
+
+    def __init__(self, inputs: int, outputs: int, features: int, hidden: int) -> None:
+        super().__init__()
+        self.first = ModulatedLinear(inputs, hidden, features)
+        self.last = nn.Linear(hidden, outputs)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor, condition: LevelCondition) -> Tensor:
+        return self.last(F.gelu(self.first(x, condition)))
+
+
 class EarlierValues(nn.Module):
     """The network of `AutoregressiveSplines`: a small one for each value, of three layers.
 
     Arguments:
         size: D, the number of values, which are on the scale of `LogScale`.
         features: of the condition (B, features).
-        outputs: for each value.
+        start: (outputs,), what the networks give for each value before they are trained.
         hidden: width of each of the D networks.
     """
 
     def __init__(
-        self, size: int, features: int, outputs: int, hidden: int, dropout: float = 0.0
+        self, size: int, features: int, start: Tensor, hidden: int, dropout: float = 0.0
     ) -> None:
         super().__init__()
         self.hidden = hidden
-        inputs = CHANNELS * size
+        inputs, outputs = CHANNELS * size, len(start)
         self.first = nn.Parameter(torch.randn(size, hidden, inputs) * inputs**-0.5)
         self.features = nn.Linear(features, 2 * size * hidden)
         self.second = nn.Parameter(torch.randn(size, hidden, hidden) * hidden**-0.5)
         self.bias = nn.Parameter(torch.zeros(size, 1, hidden))
         self.last = nn.Parameter(torch.zeros(size, hidden, outputs))
-        self.last_bias = nn.Parameter(torch.zeros(size, 1, outputs))
+        self.last_bias = nn.Parameter(start.repeat(size, 1, 1))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, condition: LevelCondition, at: int | None = None) -> Tensor:
@@ -88,7 +109,7 @@ class DetailNetwork(nn.Module):
 
     Arguments:
         side: H and W.
-        features: of the condition (B, features).
+        features: of the condition (B, features); 0 where it is not looked at.
         outputs: for each block.
         hidden: channels of the convolutions.
         dense: width of the dense layers; 0 for none.
@@ -108,7 +129,7 @@ class DetailNetwork(nn.Module):
         super().__init__()
         inputs = 4 * CHANNELS
         self.first = nn.Conv2d(inputs, hidden, 3, padding=1)
-        self.features = nn.Linear(features, hidden, bias=False)
+        self.features = nn.Linear(features, hidden, bias=False) if features else None
         self.dense = nn.ModuleList()
         if dense:
             self.dense.append(ModulatedLinear(inputs * side**2, dense, features))
@@ -124,8 +145,11 @@ class DetailNetwork(nn.Module):
     def forward(self, corners: Tensor, condition: LevelCondition) -> Tensor:
         """(B * n, 4, H, W) -> (B * n, outputs, H, W)."""
         seen = visible(corners)
-        label = per_sample(self.features(condition.features), seen)
-        hidden = F.relu(self.first(seen) + label[:, :, None, None])
+        hidden = self.first(seen)
+        if self.features is not None:
+            label = per_sample(self.features(condition.features), seen)
+            hidden = hidden + label[:, :, None, None]
+        hidden = F.relu(hidden)
         if self.dense:
             hidden = torch.cat([hidden, self.context(seen, condition)], 1)
         hidden = F.relu(self.second(hidden))
