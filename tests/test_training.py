@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from helpers import ROOT, SMALL, color_picture
+from helpers import ROOT, SMALL, color_picture, randomize
 from PIL import Image
 
 import cinn_hub
@@ -146,6 +146,25 @@ def test_a_finished_training_says_so_and_changes_nothing(tmp_path, photos, capsy
     colorization.main(options_of(*words, "--minutes", "9"))
     assert "This training is finished." in capsys.readouterr().out
     assert (tmp_path / "model" / "model.safetensors").read_bytes() == before
+
+
+def test_another_shape_keeps_the_weights_that_fit(tmp_path):
+    model = ColorizationCINN(SMALL)
+    randomize(model)
+    model.save_pretrained(tmp_path / "known")
+    config = tmp_path / "narrow.json"
+    config.write_text(json.dumps({**SMALL.to_dict(), "channels": [4, 12, 32]}))
+    words = ["--init", str(tmp_path / "known"), "--config", str(config)]
+    narrow = colorization.initial_model(options_of("--data", "x", "--out", "y", *words))
+    assert narrow.config.channels == (4, 12, 32)
+    backbone = narrow.condition_network.backbone.state_dict()
+    for name, x in model.condition_network.backbone.state_dict().items():
+        torch.testing.assert_close(backbone[name], x, atol=1e-3, rtol=1e-3)
+    flow_words = [*words, "--held-out", "x", "--caches", "z"]
+    with pytest.raises(SystemExit, match="another bins, condition_network than"):
+        color_flow.initial_model(
+            options_of("--data", "x", "--out", "y", *flow_words, task=color_flow)
+        )
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import cinn_hub
-from cinn_hub.config import read_json
 from cinn_hub.flow import Flow, LevelCondition
 from cinn_hub.models.color_flow import CELLS, DETAILS, GRAIN
-from cinn_hub.models.colorization_cinn import ColorizationCINN, ColorizationConfig
+from cinn_hub.models.colorization_cinn import ColorizationCINN
 from training.cache import Cache, CachedBatches, View, fingerprint, in_order, make_cache
-from training.colorization import parse_shares
+from training.colorization import parse_shares, reshaped
 from training.loop import Stage, Trainer, mixed_precision
 from training.photos import find_photos
 from training.sharing import noise_like, processes
@@ -129,20 +128,12 @@ def initial_model(options: argparse.Namespace) -> ColorizationCINN:
     """The model to go on from; in another shape, if there is one, with all tensors that fit."""
     model = cinn_hub.load(options.init, device="cpu")
     if options.config:
-        config = ColorizationConfig.from_dict(read_json(options.config))
-        known, model = model.state_dict(), ColorizationCINN(config)
-        fitting = {
-            name: known[name]
-            for name, x in model.state_dict().items()
-            if name in known and known[name].shape == x.shape
-        }
-        lost = {name.split(".")[0] for name in model.state_dict().keys() - fitting.keys()}
-        if lost - {"flow"}:
+        model, new = reshaped(model, options.config)
+        if new - {"flow"}:
             raise SystemExit(
-                f"{options.config} describes another {', '.join(sorted(lost - {'flow'}))} than "
+                f"{options.config} describes another {', '.join(sorted(new - {'flow'}))} than "
                 f"{options.init}; only the flow may have another shape."
             )
-        model.load_state_dict(fitting, strict=False)
     return model.requires_grad_(False).to(memory_format=torch.channels_last)
 
 

@@ -216,9 +216,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="stages to run, and their shares of the time; default "
         + ",".join(f"{name}={share}" for name, share in SHARES.items()),
     )
-    start = parser.add_mutually_exclusive_group()
-    start.add_argument("--init", help="go on from this model, by name or folder")
-    start.add_argument("--config", type=Path, help="a config.json of another shape")
+    parser.add_argument("--init", help="go on from this model, by name or folder")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="a config.json of another shape; with --init, all weights that fit are kept",
+    )
     parser.add_argument(
         "--from-scratch", action="store_true", help="do not start from the pretrained backbone"
     )
@@ -238,11 +241,15 @@ def split_sources(options: argparse.Namespace) -> tuple[list[Source], list[Sourc
 
 
 def initial_model(options: argparse.Namespace) -> ColorizationCINN:
-    """An existing model to go on from, or a new one on the pretrained backbone."""
+    """An existing model to go on from, perhaps in another shape; or a new one on the pretrained
+    backbone."""
     if options.init and options.from_scratch:
         raise SystemExit("--init and --from-scratch exclude each other; give one of them.")
     if options.init:
-        return cinn_hub.load(options.init, device="cpu").train().requires_grad_(True)
+        model = cinn_hub.load(options.init, device="cpu")
+        if options.config:
+            model, _ = reshaped(model, options.config)
+        return model.train().requires_grad_(True)
     config = ColorizationConfig()
     if options.config:
         config = ColorizationConfig.from_dict(read_json(options.config))
@@ -250,6 +257,20 @@ def initial_model(options: argparse.Namespace) -> ColorizationCINN:
     if not options.from_scratch:
         load_pretrained(model.condition_network.backbone)
     return model
+
+
+def reshaped(known: ColorizationCINN, config: Path) -> tuple[ColorizationCINN, set[str]]:
+    """A model of the shape in a config.json, with all tensors of the known one that fit; and the
+    names of its parts that have others, too."""
+    model = ColorizationCINN(ColorizationConfig.from_dict(read_json(config)))
+    tensors, wanted = known.state_dict(), model.state_dict()
+    fitting = {
+        name: tensors[name]
+        for name, x in wanted.items()
+        if name in tensors and tensors[name].shape == x.shape
+    }
+    model.load_state_dict(fitting, strict=False)
+    return model, {name.split(".")[0] for name in wanted.keys() - fitting.keys()}
 
 
 def pretrained_head() -> ClassHead:
