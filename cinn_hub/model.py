@@ -69,8 +69,13 @@ class ConditionalINN(nn.Module, ModelHubMixin):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The dtype of the weights, and of the values in the flow."""
+        """The dtype of the weights."""
         return next(self.parameters()).dtype
+
+    @property
+    def value_dtype(self) -> torch.dtype:
+        """The dtype of the values in the flow: of x, of z, and of what lies between them."""
+        return self.dtype
 
     @property
     def dimensions(self) -> int:
@@ -133,7 +138,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
             CinnHubError: x, or what this model makes of it, is not finite.
         """
         with self.arithmetic():
-            levels, log_det = self.flow(x.to(self.dtype) / self.unit, condition)
+            levels, log_det = self.flow(x.to(self.value_dtype) / self.unit, condition)
         self.check_finite(*levels.values(), log_det)
         ordered = {name: levels[name] for name in self.latent_shapes}
         return Latent(ordered), log_det - self.log_volume_of_unit
@@ -225,7 +230,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         return Latent(latent.levels, settings)
 
     def fitted(self, z: Latent, rows: int | None = None) -> Latent:
-        """A latent, moved to this model's device and dtype.
+        """A latent, moved to this model's device and `value_dtype`.
 
         Raises:
             CinnHubError: it belongs to another model, has not so many rows, or is not finite.
@@ -242,7 +247,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
             )
         if rows is not None and len(z) != rows:
             raise CinnHubError(f"The latent has {len(z)} rows; pick one, such as latent[0].")
-        z = z.to(self.device, self.dtype)
+        z = z.to(self.device, self.value_dtype)
         if not all(level.isfinite().all() for level in z.levels.values()):
             raise CinnHubError("The latent has values that are not finite numbers; make it again.")
         return z

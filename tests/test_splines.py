@@ -66,6 +66,20 @@ def build(make, scale=1.0):
     return layer.eval()
 
 
+@pytest.mark.parametrize("inverse", [False, True])
+def test_steep_splines_stay_finite_and_within_bounds(inverse):
+    """In float32, with slopes of hundreds beside bins of the least size, up to both ends."""
+    generator = torch.Generator().manual_seed(3)
+    parameters = 200 * torch.randn(20, parameters_of(BINS), 400, generator=generator)
+    edge = torch.finfo(torch.float32).eps / 2
+    x = torch.cat(
+        [torch.rand(20, 398, generator=generator), torch.tensor([[edge, 1 - edge]] * 20)], 1
+    )
+    values, log_slopes = spline(x, parameters, inverse)
+    assert log_slopes.isfinite().all()
+    assert values.min() >= 0 and values.max() <= 1 + 1e-6
+
+
 def test_a_spline_begins_with_the_bins_that_it_is_given():
     """It rises by as much in each, and more steeply where they are narrow."""
     knots = torch.tensor([0.0, 0.04, 0.05, 0.5, 1.0])

@@ -47,7 +47,8 @@ class DigitTask(nn.Module):
     def loss_and_latents(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Latent]:
         """Nats per dimension, and the latents, with noise that is new each time."""
         x = (images + noise_like(images, torch.rand)) / STEPS
-        z, log_det = self.model.encode(x, self.model.condition(labels))
+        levels, log_det = self.model.flow(x, self.model.condition(labels))
+        z = Latent(levels)
         nats = standard_normal_log_prob(z) + log_det
         return -nats.mean() / self.model.dimensions, z
 

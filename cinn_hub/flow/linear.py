@@ -173,17 +173,18 @@ class ConditionalRotation(Bijection):
         super().__init__()
         self.turn = nn.Parameter(torch.zeros(cases, size, size))
 
-    def rotations(self, condition: LevelCondition) -> Tensor:
+    def rotations(self, condition: LevelCondition, dtype: torch.dtype) -> Tensor:
         """(B, D, D)."""
-        skew = self.turn - self.turn.transpose(1, 2)
-        one = torch.eye(skew.shape[-1], device=skew.device, dtype=skew.dtype)
+        turn = self.turn.to(dtype)
+        skew = turn - turn.transpose(1, 2)
+        one = torch.eye(skew.shape[-1], device=skew.device, dtype=dtype)
         return torch.linalg.solve(one + skew, one - skew)[condition.features.argmax(1)]
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        return self.turned(x, self.rotations(condition)), no_log_det(x)
+        return self.turned(x, self.rotations(condition, x.dtype)), no_log_det(x)
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        return self.turned(z, self.rotations(condition).transpose(1, 2)), no_log_det(z)
+        return self.turned(z, self.rotations(condition, z.dtype).transpose(1, 2)), no_log_det(z)
 
     @staticmethod
     def turned(x: Tensor, rotations: Tensor) -> Tensor:

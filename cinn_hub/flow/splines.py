@@ -55,9 +55,9 @@ def spline(x: Tensor, parameters: Tensor, inverse: bool = False) -> tuple[Tensor
     mean = height / width
     bend = slope0 + slope1 - 2 * mean
     begin, size = (bottom, height) if inverse else (left, width)
-    place = (x - begin) / size
+    place = ((x - begin) / size).clamp(0, 1)  # which rounding may leave
     if inverse:
-        place = place_of(place, mean, slope0, bend)
+        place = place_of(place, mean, slope0, bend).clamp(0, 1)
     both = place * (1 - place)
     low = mean + bend * both
     rise = slope1 * place.square() + 2 * mean * both + slope0 * (1 - place).square()

@@ -146,6 +146,12 @@ class DigitCINN(DigitModel):
         """The layers that come last at 7x7."""
         return self.flow.levels[COARSE].steps.layers[-1]
 
+    @property
+    def value_dtype(self) -> torch.dtype:
+        """float64 where the device has it: next to 1, that is in white, float32 has no room for all
+        latents. The networks compute in the dtype of their weights."""
+        return self.dtype if self.device.type == "mps" else torch.float64
+
     def condition(self, labels: Labels) -> Condition:
         one_hot = F.one_hot(check_labels(labels), LABELS).to(self.deviations)
         return Condition({name: one_hot for name in self.latent_shapes})

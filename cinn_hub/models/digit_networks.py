@@ -58,7 +58,8 @@ class ModulatedNetwork(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor, condition: LevelCondition) -> Tensor:
-        return self.last(F.gelu(self.first(x, condition)))
+        seen = x.to(self.last.weight.dtype)
+        return self.last(F.gelu(self.first(seen, condition)))
 
 
 class EarlierValues(nn.Module):
@@ -88,7 +89,7 @@ class EarlierValues(nn.Module):
     def forward(self, x: Tensor, condition: LevelCondition, at: int | None = None) -> Tensor:
         """x (B * n, D) -> (B * n, outputs, D); of the value `at` alone (B * n, outputs, 1)."""
         part = slice(None) if at is None else slice(at, at + 1)
-        seen = visible(LogScale().inverse(x, condition)[0])
+        seen = visible(LogScale().inverse(x, condition)[0]).to(self.first.dtype)
         places = torch.arange(x.shape[1], device=x.device)
         earlier = places[part, None] > places.repeat(CHANNELS)
         first = (self.first[part] * earlier.unsqueeze(1)).flatten(0, 1)
@@ -144,7 +145,7 @@ class DetailNetwork(nn.Module):
 
     def forward(self, corners: Tensor, condition: LevelCondition) -> Tensor:
         """(B * n, 4, H, W) -> (B * n, outputs, H, W)."""
-        seen = visible(corners)
+        seen = visible(corners).to(self.first.weight.dtype)
         hidden = self.first(seen)
         if self.features is not None:
             label = per_sample(self.features(condition.features), seen)
