@@ -63,7 +63,7 @@ class DigitModel(ConditionalINN):
         Picture i of every label has the same latent: the same hand.
         """
         condition = label if isinstance(label, Condition) else self.condition(label)
-        pictures = quantized(super().sample(condition, n, temperature, seed))
+        pictures = quantized(super().sample(condition, n, temperature, seed)).float()
         return pictures[0] if isinstance(label, int | np.integer) else pictures
 
     @torch.inference_mode()
