@@ -8,8 +8,12 @@ import struct
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from training.sharing import noise_like
+
+TURNED, MOVED = 0.15, 0.08  # the most that `varied` changes: of a unit; of half the width
 PARTS = {"train": "train", "test": "t10k"}
 
 
@@ -35,3 +39,12 @@ def parse_idx(data: bytes, path: Path) -> Tensor:
     if not shape or len(data) != start + math.prod(shape):
         raise SystemExit(f"{path} is not a complete IDX file of bytes; get it again.")
     return torch.frombuffer(bytearray(data[start:]), dtype=torch.uint8).view(shape)
+
+
+def varied(images: Tensor) -> Tensor:
+    """Digits uint8 (N, 1, 28, 28), each turned, sheared, scaled and moved a little, at random."""
+    spread = torch.tensor([TURNED, TURNED, MOVED], device=images.device).expand(len(images), 2, 3)
+    change = spread * (2 * noise_like(spread, torch.rand) - 1)
+    same = torch.eye(2, 3, device=images.device)
+    grid = F.affine_grid(same + change, list(images.shape), align_corners=False)
+    return F.grid_sample(images.float(), grid, align_corners=False).round().to(torch.uint8)
