@@ -104,11 +104,17 @@ class DigitModel(ConditionalINN):
         (10,), or (N, 10) of several images.
         """
         images = read_digits(image).to(self.device)
-        x = dequantized(images).to(self.deviations)
-        condition = self.condition(range(LABELS))
-        nats = self.log_prob(x.repeat(LABELS, 1, 1, 1), condition).view(LABELS, -1).T
-        probabilities = nats.float().softmax(1)
+        with self.arithmetic():
+            scores = self.label_scores(dequantized(images).to(self.value_dtype))
+        self.check_finite(scores)
+        probabilities = scores.float().softmax(1)
         return probabilities[0] if is_single(image) else probabilities
+
+    def label_scores(self, x: Tensor) -> Tensor:
+        """log p(x | label) of pictures (N, 1, 28, 28) and all labels, (N, 10), in nats; from each
+        row the same number may be missing."""
+        scores = self.log_prob(x.repeat(LABELS, 1, 1, 1), self.condition(range(LABELS)))
+        return scores.view(LABELS, -1).T
 
     @torch.inference_mode()
     def latent(self, images: Tensor, labels: Labels | None = None) -> Latent:

@@ -108,7 +108,7 @@ def test_the_last_layers_learn_that_a_latent_is_a_hand(fresh, images):
     def error_and_nats():
         torch.manual_seed(4)
         x = (images[0] + 0.5) / 256
-        z, _ = fresh.latents_of(["7x7"], x, fresh.model.condition(images[1]))
+        z, _ = fresh.of_level("7x7", x, images[1])
         off = fresh.hands.readout(z.levels["7x7"]) - fresh.hands(x, images[1])
         return off.square().mean(), fresh.loss_and_latents(*images)[0]
 
@@ -217,8 +217,7 @@ def test_directions_are_those_in_which_the_measures_change(task, monkeypatch):
     mixed[0, 3], mixed[1, 7], mixed[2, 1], mixed[3, 2] = 2.0, 0.5, 1.0, 1.0
     mixed[3, 1] = 1.0
     with torch.no_grad():
-        condition = task.model.condition(labels)
-        z = task.latents_of(["7x7"], (images + 0.5) / 256, condition)[0].flatten()
+        z = task.of_level("7x7", (images + 0.5) / 256, labels)[0].flatten()
     monkeypatch.setattr(task.hands, "forward", lambda x, which: z @ mixed.T)
     directions, deviations = hand_directions(task, images, labels)
     assert directions.shape == (4, 784) and torch.all(directions[:, 49:] == 0)

@@ -107,7 +107,7 @@ def test_classification_is_bayes_rule(small, images):
 def test_moving_along_directions(small, images):
     z = small.latent(images, [0] * 5)
     moved = small.moved(z, [0.5, -2])
-    difference = moved.flatten() - z.flatten()
+    difference = (moved.flatten() - z.flatten()).float()
     assert torch.allclose(difference @ small.directions.T, torch.tensor([1.0, -2.0]), atol=1e-4)
     assert math.isclose(difference[0].norm().item(), math.hypot(1, 2), rel_tol=1e-3)
 

@@ -167,6 +167,23 @@ def test_levels_add_up(x, by_level):
     torch.testing.assert_close(sum(log_dets.values()), flow(x[:, :2], by_level)[1])
 
 
+def test_levels_may_be_had_alone(x, by_level):
+    """They are those of the whole flow, and the tails of the others do not run."""
+    flow = build(small_flow)
+    latents, log_dets = flow.forward_by_level(x[:, :2], by_level)
+    ran = []
+    for name, level in flow.levels.items():
+        if level.split is not None:
+            level.split.tail.register_forward_hook(lambda *_, name=name: ran.append(name))
+    for chosen in (["4x4"], ["2x2", "1x1"], list(latents)):
+        ran.clear()
+        found, added = flow.forward_by_level(x[:, :2], by_level, chosen)
+        assert set(found) == set(added) == set(chosen) >= set(ran)
+        for name in chosen:
+            assert torch.equal(found[name], latents[name])
+            assert torch.equal(added[name], log_dets[name])
+
+
 @pytest.mark.parametrize(
     "name", ["chain", "coupling of a stack", "attention", "attention backwards"]
 )
@@ -298,8 +315,8 @@ def test_each_case_has_its_rotation():
 
 
 def test_a_rounded_rotation_is_one_still():
-    layer = build(lambda: ConditionalRotation(4, 3)).half().double()
-    rotation = layer.rotations(LevelCondition(torch.eye(3, dtype=torch.float64)))
+    layer = build(lambda: ConditionalRotation(4, 3)).half()
+    rotation = layer.rotations(LevelCondition(torch.eye(3)), torch.float64)
     one = torch.eye(4, dtype=torch.float64).expand(3, -1, -1)
     torch.testing.assert_close(rotation @ rotation.transpose(1, 2), one, atol=1e-12, rtol=0)
     assert torch.linalg.det(rotation).min() > 0

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import cinn_hub
 from cinn_hub.config import read_json
-from cinn_hub.flow import Condition
-from cinn_hub.flow.levels import level_condition
 from cinn_hub.latent import Latent
 from cinn_hub.model import ConditionalINN, standard_normal_log_prob
 from cinn_hub.models.digit_cinn import COARSE, FINE, MIDDLE, DigitCINN, DigitConfig
@@ -52,31 +50,17 @@ class DigitTask(nn.Module):
         nats = standard_normal_log_prob(z) + log_det
         return -nats.mean() / self.model.dimensions, z
 
-    def latents_of(
-        self, chosen: Sequence[str], x: Tensor, condition: Condition
-    ) -> tuple[Latent, Tensor]:
-        """The latents of some levels, and what these add to the log-determinant (B,). The networks
-        of the other levels are left out."""
-        found, total = {}, 0.0
-        for name, level in self.model.flow.levels.items():
-            at_level = level_condition(condition, name)
-            z, log_det = level.steps(x, at_level)
-            if level.split is not None:
-                x = z[:, : level.split.keep]
-                if name in chosen:
-                    (_, z), more = level.split(z, at_level)
-                    log_det = log_det + more
-            if name in chosen:
-                found[name], total = z, total + log_det
-            if len(found) == len(chosen):
-                break
-        return Latent(found), total
-
     def loss_of_level(self, chosen: str, images: Tensor, labels: Tensor) -> Tensor:
         """What one level adds to the nats per dimension."""
         x = (images + noise_like(images, torch.rand)) / STEPS
-        z, log_det = self.latents_of([chosen], x, self.model.condition(labels))
+        z, log_det = self.of_level(chosen, x, labels)
         return -(standard_normal_log_prob(z) + log_det).mean() / self.model.dimensions
+
+    def of_level(self, chosen: str, x: Tensor, labels: Tensor) -> tuple[Latent, Tensor]:
+        """The latents of one level, and what it adds to the log-determinant (B,)."""
+        condition = self.model.condition(labels)
+        latents, log_dets = self.model.flow.forward_by_level(x, condition, [chosen])
+        return Latent(latents), log_dets[chosen]
 
     def held_out(self, stage: str, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
         """Bits per pixel, and what each level adds to them; fewer than 0 where values are close to
@@ -130,18 +114,14 @@ class ReadableDigitTask(DigitTask):
         return nats + LABEL * F.cross_entropy(scores, labels)
 
     def label_scores(self, images: Tensor) -> Tensor:
-        """What 14x14 and 7x7 add to log p(image | label) for all labels, (B, 10). Bayes' rule needs
-        no more, as at 28x28 the label is not looked at."""
-        x = (images + noise_like(images, torch.rand)) / STEPS
-        condition = self.model.condition(range(LABELS)).map(lambda rows: rows.to(x.device))
-        z, log_det = self.latents_of([MIDDLE, COARSE], x.repeat(LABELS, 1, 1, 1), condition)
-        return (standard_normal_log_prob(z) + log_det).view(LABELS, -1).T
+        """`DigitModel.label_scores` of uint8 (B, 1, 28, 28), with noise that is new each time."""
+        return self.model.label_scores((images + noise_like(images, torch.rand)) / STEPS)
 
     def read_from_latents(self, images: Tensor, labels: Tensor) -> Tensor:
         """How far the readout of hands is off, and a little of the nats that 7x7 adds, so that
         latents stay normal."""
         x = (images + noise_like(images, torch.rand)) / STEPS
-        z, log_det = self.latents_of([COARSE], x, self.model.condition(labels))
+        z, log_det = self.of_level(COARSE, x, labels)
         nats = -(standard_normal_log_prob(z) + log_det).mean()
         off = F.mse_loss(self.hands.readout(z.levels[COARSE]), self.hands(x, labels))
         return off + NORMAL * nats
@@ -242,7 +222,7 @@ def hand_directions(
     found, measures = [], []
     for part, which in zip(images.split(500), labels.split(500), strict=True):
         x = (part + 0.5) / STEPS
-        found.append(task.latents_of([COARSE], x, task.model.condition(which))[0].flatten())
+        found.append(task.of_level(COARSE, x, which)[0].flatten())
         measures.append(task.hands(x, which))
     z = torch.cat(found)
     slopes = torch.linalg.lstsq(z - z.mean(0), torch.cat(measures)).solution.T

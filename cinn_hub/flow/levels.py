@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -102,17 +102,28 @@ class Flow(nn.Module):
         return latents, torch.stack(list(log_dets.values())).sum(0)
 
     def forward_by_level(
-        self, x: Tensor, condition: Mapping[str, Tensor]
+        self, x: Tensor, condition: Mapping[str, Tensor], chosen: Collection[str] | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """As `forward`, with what each level adds to the log-determinant, {name: (B,)}."""
+        """As `forward`, with what each level adds to the log-determinant, {name: (B,)}; of the
+        chosen levels alone, if some are chosen. The tails of the others are left out."""
         latents, log_dets = {}, {}
+        *_, last = self.levels
+        wanted = set(self.levels if chosen is None else chosen)
         for name, level in self.levels.items():
             at_level = level_condition(condition, name)
-            x, log_dets[name] = level.steps(x, at_level)
-            if level.split is not None:
-                (x, latents[name]), log_det = level.split(x, at_level)
-                log_dets[name] = log_dets[name] + log_det
-        latents[name] = x
+            x, log_det = level.steps(x, at_level)
+            if level.split is not None and name in wanted:
+                (x, latents[name]), more = level.split(x, at_level)
+                log_det = log_det + more
+            elif level.split is not None:
+                x = x[:, : level.split.keep]
+            elif name == last:
+                latents[name] = x
+            if name in wanted:
+                log_dets[name] = log_det
+            wanted.discard(name)
+            if not wanted:
+                break
         return latents, log_dets
 
     def inverse(
