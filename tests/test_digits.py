@@ -194,29 +194,26 @@ def test_the_shipped_model_writes_and_reads(mnist):
     assert mnist.transfer(seven, range(10)).shape == (10, 1, 28, 28)
 
 
-@pytest.fixture(scope="module")
-def exact():
-    """The shipped model in float64."""
-    return cinn_hub.load("mnist", device="cpu", dtype=torch.float64)
-
-
-def test_the_shipped_model_is_exactly_invertible(mnist, exact):
-    """In float32 all but values on the edge of what the model can believe come back, too."""
+def test_the_shipped_model_is_exactly_invertible(mnist):
     x = dequantized(mnist.sample(range(10), n=5, seed=3).flatten(0, 1))
-    condition = exact.condition(range(10))
-    z, _ = exact.encode(x, condition)
-    assert (exact.decode(z, condition) - x).abs().max() < 1e-8
     condition = mnist.condition(range(10))
     z, _ = mnist.encode(x, condition)
-    assert ((mnist.decode(z, condition) - x).abs() < 1e-3).float().mean() > 0.999
+    assert (mnist.decode(z, condition) - x).abs().max() < 1e-5
     assert len(mnist.config.directions) == len(mnist.directions) == len(mnist.deviations) >= 3
 
 
-def test_every_latent_of_the_shipped_model_is_a_picture(mnist, exact):
-    z, condition = mnist.draw(50, temperature=1.0, seed=0), exact.condition(range(10))
-    x = exact.decode(z, condition)
+def test_every_latent_of_the_shipped_model_is_a_picture(mnist):
+    z, condition = mnist.draw(50, temperature=1.0, seed=0), mnist.condition(range(10))
+    x = mnist.decode(z, condition)
     assert x.min() > 0 and x.max() < 1
-    again, _ = exact.encode(x, condition)
-    assert (again.flatten() - z.flatten()).abs().max() < 1e-8
-    single, _ = mnist.encode(x, mnist.condition(range(10)))
-    assert ((single.flatten() - z.flatten()).abs() < 1e-3).float().mean() > 0.99
+    again, _ = mnist.encode(x, condition)
+    assert (again.flatten() - z.flatten()).abs().max() < 1e-5
+
+
+def test_classification_needs_only_what_the_label_changes(mnist):
+    """28x28 is the same for all labels, so `label_scores` leaves it out."""
+    x = dequantized(mnist.sample(range(10), n=1, seed=5).flatten(0, 1))[:3]
+    with torch.inference_mode():
+        whole = [mnist.log_prob(x, mnist.condition([k])) for k in range(10)]
+    difference = mnist.label_scores(x.to(mnist.value_dtype)) - torch.stack(whole, 1)
+    torch.testing.assert_close(difference, difference[:, :1].expand(-1, 10), atol=1e-3, rtol=0)
