@@ -81,9 +81,8 @@ class DigitConfig(Config):
 
 def knots(bins: int) -> Tensor:
     """Where the bins of the splines at 7x7 begin and end before they are trained, (bins + 1,)."""
-    return torch.tensor(
-        np.interp(np.linspace(0, 1, bins + 1), np.linspace(0, 1, 11), KNOTS)
-    ).float()
+    places = np.interp(np.linspace(0, 1, bins + 1), np.linspace(0, 1, len(KNOTS)), KNOTS)
+    return torch.tensor(places, dtype=torch.float32)
 
 
 def hand_layers(size: int, couplings: int) -> Chain:
