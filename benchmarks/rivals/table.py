@@ -23,7 +23,7 @@ Bounds = Mapping[str, Mapping[str, float]]
 
 def spread(values: Sequence[float], digits: int) -> str:
     """Such as "3.52", or with several seeds "3.52 (3.49 to 3.56)"."""
-    mean = f"{sum(values) / len(values):.{digits}f}"
+    mean = f"{round(sum(values) / len(values), digits) + 0.0:.{digits}f}"  # never "-0.0"
     if len(values) == 1:
         return mean
     return f"{mean} ({min(values):.{digits}f} to {max(values):.{digits}f})"
@@ -51,7 +51,7 @@ def table(by_row: Mapping[str, Sequence[Result]], bounds: Bounds) -> str:
     heads = [*COLUMNS, "minutes to its best", "pictures a second", "collapsed"]
     lines = ["| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
     for name, figures in bounds.items():
-        values = [f"{figures[c]:.{DIGITS.get(c, 2)}f}" if c in figures else "" for c in COLUMNS]
+        values = [spread([figures[c]], DIGITS.get(c, 2)) if c in figures else "" for c in COLUMNS]
         lines.append(f"| {name} | " + " | ".join([*values, "", "", ""]) + " |")
     for name, results in by_row.items():
         line = " | ".join(cells(results, bounds["grey"]))
