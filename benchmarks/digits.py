@@ -70,13 +70,14 @@ def transfer_figures(
 
 
 @torch.inference_mode()
-def round_trips(model: DigitModel, images: Tensor) -> tuple[float, float]:
+def round_trips(model: DigitModel, images: Tensor, labels: Tensor) -> tuple[float, float]:
     """The largest |z - z'| after z -> x -> z', for ROUND_TRIPS latents drawn at temperature 1; and
-    the largest |x - x'| after x -> z -> x', for as many digits uint8."""
+    the largest |x - x'| after x -> z -> x', for as many digits uint8 under their labels."""
     condition = model.condition(range(LABELS))
     z = model.draw(ROUND_TRIPS, temperature=1.0, seed=0)
     again, _ = model.encode(model.decode(z, condition), condition)
     x = dequantized(images[:ROUND_TRIPS] / 255, torch.Generator().manual_seed(0))
+    condition = model.condition(labels[:ROUND_TRIPS])
     back = model.decode(model.encode(x, condition)[0], condition)
     return (again.flatten() - z.flatten()).abs().max().item(), (back - x).abs().max().item()
 
@@ -131,7 +132,7 @@ def main() -> None:
     print(f"| accuracy of `classify` on the test set | {share:.2f} % |")
     error = 100 * calibration_error(probabilities, test_labels)
     print(f"| expected calibration error of `classify` | {error:.2f} % |")
-    of_z, of_x = round_trips(model, test)
+    of_z, of_x = round_trips(model, test, test_labels)
     print(f"| largest error of z -> x -> z; x -> z -> x | {of_z:.1e}; {of_x:.1e} |")
 
 

@@ -55,8 +55,8 @@ REGISTRY = (
         license="CC BY-SA 3.0, as MNIST",
         repo="cinn-hub/mnist",
         revision="v0.1.0",
-        sha256="40212d2c29176501330c054bc0861d89520b8045913fd12ab4f910ee56babab9",
-        size=12_692_136,
+        sha256="80570e2c7a5a01e01a2df89885948dcbc00aed6435bbeab943e560a02bc8a489",
+        size=12_986_320,
     ),
 )
 
