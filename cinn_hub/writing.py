@@ -113,8 +113,12 @@ class DigitModel(ConditionalINN):
     def label_scores(self, x: Tensor) -> Tensor:
         """log p(x | label) of pictures (N, 1, 28, 28) and all labels, (N, 10), in nats; from each
         row the same number may be missing."""
-        scores = self.log_prob(x.repeat(LABELS, 1, 1, 1), self.condition(range(LABELS)))
-        return scores.view(LABELS, -1).T
+        rows, condition = x.repeat(LABELS, 1, 1, 1), self.condition(range(LABELS))
+        return self.log_prob_of_labels(rows, condition).view(LABELS, -1).T
+
+    def log_prob_of_labels(self, x: Tensor, condition: Condition) -> Tensor:
+        """As `log_prob`; a model may leave out what is the same for all labels of a picture."""
+        return self.log_prob(x, condition)
 
     @torch.inference_mode()
     def latent(self, images: Tensor, labels: Labels | None = None) -> Latent:

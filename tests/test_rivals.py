@@ -232,6 +232,7 @@ def test_a_training_is_at_its_best_when_it_is_nearly_as_good_as_ever():
 def test_cells_of_the_table_have_mean_and_range():
     assert spread([-0.01], 1) == "0.0" and spread([3.0], 1) == "3.0"
     assert spread([1.0, 2.0, 6.0], 1) == "3.0 (1.0 to 6.0)"
+    assert spread([-0.01, 0.21], 1) == "0.1 (0.0 to 0.2)"
     fallen = result("pix2pix", variance=0.0)
     fallen["figures"] |= {"pictures a second": 9.0}
     text = table({"pix2pix": [fallen, fallen]}, {"grey": GREY})

@@ -32,6 +32,11 @@ DIRECTION_IMAGES = 10_000  # enough for the directions of hands
 HELD_OUT = 5000  # the last of the 60,000; the test images are for benchmarks alone
 
 
+def noisy(images: Tensor) -> Tensor:
+    """Digits uint8 as the model's x, with noise that is new each time."""
+    return (images + noise_like(images, torch.rand)) / STEPS
+
+
 class DigitTask(nn.Module):
     """A model of digits, and its likelihood as a loss; images are uint8 (B, 1, 28, 28)."""
 
@@ -44,7 +49,7 @@ class DigitTask(nn.Module):
 
     def loss_and_latents(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Latent]:
         """Nats per dimension, and the latents, with noise that is new each time."""
-        x = (images + noise_like(images, torch.rand)) / STEPS
+        x = noisy(images)
         levels, log_det = self.model.flow(x, self.model.condition(labels))
         z = Latent(levels)
         nats = standard_normal_log_prob(z) + log_det
@@ -52,7 +57,7 @@ class DigitTask(nn.Module):
 
     def loss_of_level(self, chosen: str, images: Tensor, labels: Tensor) -> Tensor:
         """What one level adds to the nats per dimension."""
-        x = (images + noise_like(images, torch.rand)) / STEPS
+        x = noisy(images)
         z, log_det = self.of_level(chosen, x, labels)
         return -(standard_normal_log_prob(z) + log_det).mean() / self.model.dimensions
 
@@ -115,12 +120,12 @@ class ReadableDigitTask(DigitTask):
 
     def label_scores(self, images: Tensor) -> Tensor:
         """`DigitModel.label_scores` of uint8 (B, 1, 28, 28), with noise that is new each time."""
-        return self.model.label_scores((images + noise_like(images, torch.rand)) / STEPS)
+        return self.model.label_scores(noisy(images))
 
     def read_from_latents(self, images: Tensor, labels: Tensor) -> Tensor:
         """How far the readout of hands is off, and a little of the nats that 7x7 adds, so that
         latents stay normal."""
-        x = (images + noise_like(images, torch.rand)) / STEPS
+        x = noisy(images)
         z, log_det = self.of_level(COARSE, x, labels)
         nats = -(standard_normal_log_prob(z) + log_det).mean()
         off = F.mse_loss(self.hands.readout(z.levels[COARSE]), self.hands(x, labels))

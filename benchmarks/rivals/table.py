@@ -23,10 +23,9 @@ Bounds = Mapping[str, Mapping[str, float]]
 
 def spread(values: Sequence[float], digits: int) -> str:
     """Such as "3.52", or with several seeds "3.52 (3.49 to 3.56)"."""
-    mean = f"{round(sum(values) / len(values), digits) + 0.0:.{digits}f}"  # never "-0.0"
-    if len(values) == 1:
-        return mean
-    return f"{mean} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+    numbers = (sum(values) / len(values), min(values), max(values))
+    mean, least, most = (f"{round(number, digits) + 0.0:.{digits}f}" for number in numbers)  # no -0
+    return mean if len(values) == 1 else f"{mean} ({least} to {most})"
 
 
 def cells(results: Sequence[Result], grey: Mapping[str, float]) -> list[str]:

@@ -108,21 +108,20 @@ class Flow(nn.Module):
         chosen levels alone, if some are chosen. The tails of the others are left out."""
         latents, log_dets = {}, {}
         *_, last = self.levels
-        wanted = set(self.levels if chosen is None else chosen)
+        chosen = self.levels if chosen is None else chosen
         for name, level in self.levels.items():
             at_level = level_condition(condition, name)
             x, log_det = level.steps(x, at_level)
-            if level.split is not None and name in wanted:
+            if level.split is not None and name in chosen:
                 (x, latents[name]), more = level.split(x, at_level)
                 log_det = log_det + more
             elif level.split is not None:
                 x = x[:, : level.split.keep]
             elif name == last:
                 latents[name] = x
-            if name in wanted:
+            if name in chosen:
                 log_dets[name] = log_det
-            wanted.discard(name)
-            if not wanted:
+            if len(log_dets) == len(chosen):
                 break
         return latents, log_dets
 

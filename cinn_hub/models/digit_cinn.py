@@ -157,10 +157,7 @@ class DigitCINN(DigitModel):
         one_hot = F.one_hot(check_labels(labels), LABELS).to(self.deviations)
         return Condition({name: one_hot for name in self.latent_shapes})
 
-    def label_scores(self, x: Tensor) -> Tensor:
+    def log_prob_of_labels(self, x: Tensor, condition: Condition) -> Tensor:
         """Without what 28x28 adds, where the label is not looked at."""
-        condition, levels = self.condition(range(LABELS)), (MIDDLE, COARSE)
-        rows = x.repeat(LABELS, 1, 1, 1)
-        latents, log_dets = self.flow.forward_by_level(rows, condition, levels)
-        scores = standard_normal_log_prob(Latent(latents)) + sum(log_dets.values())
-        return scores.view(LABELS, -1).T
+        latents, log_dets = self.flow.forward_by_level(x, condition, (MIDDLE, COARSE))
+        return standard_normal_log_prob(Latent(latents)) + sum(log_dets.values())
