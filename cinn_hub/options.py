@@ -131,9 +131,9 @@ def add_app(commands: argparse._SubParsersAction) -> None:
     app.add_argument("--waiting", type=int, help="how many may wait for colours (default 32)")
     app.add_argument(
         "--loading",
-        choices=("nothing", "published", "anything"),
-        help="models that visitors may load (default: anything; nothing once others can reach "
-        "the app, who never load folders)",
+        choices=("bundled", "published", "anything"),
+        help="models that visitors may load (default: anything; once others can reach the app, "
+        "who never load folders, those that come with it)",
     )
 
 

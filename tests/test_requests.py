@@ -160,17 +160,17 @@ def test_times_to_come_back():
     [
         ({}, Loading.ANYTHING),
         ({"GRADIO_SERVER_NAME": "localhost"}, Loading.ANYTHING),
-        ({"GRADIO_SERVER_NAME": "0.0.0.0"}, Loading.NOTHING),
-        ({"GRADIO_SERVER_NAME": "192.168.0.7"}, Loading.NOTHING),
-        ({"GRADIO_SHARE": "True"}, Loading.NOTHING),
-        ({"GRADIO_ROOT_PATH": "/colours"}, Loading.NOTHING),
-        ({"SPACE_ID": "user/space"}, Loading.NOTHING),
+        ({"GRADIO_SERVER_NAME": "0.0.0.0"}, Loading.BUNDLED),
+        ({"GRADIO_SERVER_NAME": "192.168.0.7"}, Loading.BUNDLED),
+        ({"GRADIO_SHARE": "True"}, Loading.BUNDLED),
+        ({"GRADIO_ROOT_PATH": "/colours"}, Loading.BUNDLED),
+        ({"SPACE_ID": "user/space"}, Loading.BUNDLED),
         ({"SPACE_ID": "user/space", "CINN_HUB_LOADING": "published"}, Loading.PUBLISHED),
         ({"GRADIO_SERVER_NAME": "::", "CINN_HUB_LOADING": "anything"}, Loading.PUBLISHED),
-        ({"CINN_HUB_LOADING": "nothing"}, Loading.NOTHING),
+        ({"CINN_HUB_LOADING": "bundled"}, Loading.BUNDLED),
     ],
 )
-def test_strangers_load_nothing_unless_it_is_chosen_and_never_a_folder(environment, loading):
+def test_strangers_load_what_is_bundled_unless_more_is_chosen(environment, loading):
     assert Settings.of(environment).loading == loading
 
 
@@ -193,7 +193,7 @@ def test_strangers_ask_the_hub_alone_even_where_a_folder_has_the_name(
         raise CinnHubError("The Hub has none.")
 
     monkeypatch.setattr(models, "download", download)
-    shelf = models.Shelf(small_model, published_only=True)
+    shelf = models.Shelf(small_model, Loading.PUBLISHED)
     for name in ("models/mine", "models/nowhere@v1"):
         with pytest.raises(CinnHubError, match="The Hub has none"):
             shelf.get(name)
@@ -202,6 +202,20 @@ def test_strangers_ask_the_hub_alone_even_where_a_folder_has_the_name(
         with pytest.raises(CinnHubError, match="No published model is called .*expected user/repo"):
             shelf.get(name)
     assert models.Shelf(small_model).get("models/mine").name == "models/mine"
+
+
+@pytest.mark.parametrize("loading", Loading)
+def test_strangers_load_no_folder_however_they_come(small_model, tmp_path, loading):
+    small_model.save(tmp_path / "mine")
+    shelf = models.Shelf(small_model, loading)
+    assert {"imagenet", small_model.name} <= set(shelf.names())
+    assert shelf.load("imagenet", stranger=True).name == "imagenet"
+    for name in (str(tmp_path / "mine"), "/etc", "mnist", ""):
+        with pytest.raises(CinnHubError):
+            shelf.load(name, stranger=True)
+    if loading == Loading.BUNDLED:
+        with pytest.raises(CinnHubError, match="'mnist' does not come with this app; choose imag"):
+            shelf.load("mnist")
 
 
 def waiting_event(handler, came):

@@ -13,6 +13,7 @@ from cinn_hub.ui import folder, hints, models, session
 from cinn_hub.ui.lightbox import Row
 from cinn_hub.ui.memory import Memory
 from cinn_hub.ui.session import Session
+from cinn_hub.ui.settings import Loading
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_the_shelf_keeps_few_models(small_model, monkeypatch):
         made.append(name)
         return type(small_model)(small_model.config)
 
-    monkeypatch.setattr(models.cinn_hub, "load", load)
+    monkeypatch.setitem(models.LOADERS, Loading.ANYTHING, load)
     shelf = models.Shelf(small_model)
     assert shelf.get(small_model.name) is small_model
     for name in ("a", "b", "b", "c", "d", "a"):

@@ -17,7 +17,7 @@ from cinn_hub.ui.folder import KEPT_SECONDS, app_folder, keep_sweeping, remove_o
 from cinn_hub.ui.intake import Intake
 from cinn_hub.ui.machine import keep_giving_memory_back, share_cores
 from cinn_hub.ui.serving import FILE_SIZE, AppBlocks, BoundedBodies
-from cinn_hub.ui.settings import Loading, Settings
+from cinn_hub.ui.settings import Settings
 from cinn_hub.ui.table import Table
 from cinn_hub.ui.waiting import COLORS, Lines
 from cinn_hub.ui.wiring import PRIVATE
@@ -58,7 +58,7 @@ def build(
     """
     app_folder()  # before any component asks where files go
     session.memory.limit = int(settings.memory * 1e6)
-    shelf = models.Shelf(model, settings.loading == Loading.PUBLISHED)
+    shelf = models.Shelf(model, settings.loading)
     with AppBlocks(
         title="cinn_hub: many colours for one photo",
         delete_cache=(300, KEPT_SECONDS),
@@ -72,7 +72,7 @@ def build(
         with gr.Tab("Digits", elem_id="digits-tab"):
             digits.build(digit_model)
         with gr.Tab("Models", elem_id="models-tab"):
-            models.build(shelf, model_name, settings.loading)
+            models.build(shelf, model_name)
         gr.Markdown(FOOTER, elem_classes="footer")
         status = table.intake.status
         demo.load(None, status, status, js=RELOAD.read_text("utf-8"), **PRIVATE)

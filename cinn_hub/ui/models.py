@@ -23,10 +23,12 @@ from cinn_hub.writing import DigitModel
 
 MOST_LETTERS = 100_000  # of a card
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-EXPECTED = {
-    Loading.PUBLISHED: "imagenet, or user/repo on the Hugging Face Hub.",
-    Loading.ANYTHING: "imagenet, a folder on this machine, or user/repo on the Hugging Face Hub.",
+OTHERS = {
+    Loading.BUNDLED: None,
+    Loading.PUBLISHED: "Or type user/repo of the Hugging Face Hub.",
+    Loading.ANYTHING: "Or type a folder on this machine, or user/repo of the Hugging Face Hub.",
 }
+"""What else than the names in the list may be typed."""
 LOADED_AT_MOST = 3  # models of visitors, besides the app's own
 
 
@@ -41,8 +43,8 @@ def load_pair(name: str) -> tuple[ColorModel, DigitModel]:
 class Shelf:
     """Colour models by name. A visitor's session holds a name, so weights are loaded once."""
 
-    def __init__(self, own: ColorModel, published_only: bool = False) -> None:
-        self.own, self.published_only = own, published_only
+    def __init__(self, own: ColorModel, loading: Loading = Loading.ANYTHING) -> None:
+        self.own, self.loading = own, loading
         self.others: dict[str, ColorModel] = {}
         self.lock = threading.Lock()
 
@@ -57,11 +59,18 @@ class Shelf:
         found = self.others.get(name)
         return self.load(name) if found is None else found
 
-    def load(self, name: str) -> ColorModel:
-        """The model of that name as it is now on disk or on the Hub."""
+    def load(self, name: str, stranger: bool = False) -> ColorModel:
+        """The model of that name as it is now on disk or on the Hub; for a stranger, no other than
+        strangers may load.
+
+        Raises:
+            CinnHubError: as for `get`.
+        """
         if name == self.own.name:
             return self.own
-        model = load_published(name) if self.published_only else cinn_hub.load(name)
+        for_users = self.loading == Loading.ANYTHING
+        loading = Loading.BUNDLED if stranger and for_users else self.loading
+        model = LOADERS[loading](name)
         if not isinstance(model, ColorModel):
             raise CinnHubError(f"{name} does not colour photos; choose another model.")
         with self.lock:
@@ -71,43 +80,41 @@ class Shelf:
             self.others[name] = model
         return model
 
+    def names(self) -> list[str]:
+        """The models in the list: the app's own, and those that are known by name."""
+        known = bundled_names() if self.loading == Loading.BUNDLED else known_names()
+        return list(dict.fromkeys([self.own.name, *known]))
 
-def build(shelf: Shelf, chosen: gr.State, loading: Loading) -> None:
+
+def build(shelf: Shelf, chosen: gr.State) -> None:
     """Adds the tab's components and handlers to the Blocks that are open.
 
     Arguments:
         chosen: holds the name of the model that this visitor uses.
-        loading: which other models visitors may load.
     """
     status = gr.Markdown(in_use(shelf.own), label="Model", elem_id="model-in-use")
-    if loading != Loading.NOTHING:
-        with gr.Row(equal_height=True):
-            name = gr.Textbox(
-                shelf.own.name,
-                label="Another model",
-                info=EXPECTED[loading],
-                scale=4,
-                elem_id="model-name",
-            )
-            load = gr.Button("Load", variant="primary", scale=1, elem_id="model-load")
+    with gr.Row(equal_height=True):
+        name = gr.Dropdown(
+            shelf.names(),
+            value=shelf.own.name,
+            label="Another model",
+            info=OTHERS[shelf.loading],
+            allow_custom_value=shelf.loading != Loading.BUNDLED,
+            scale=4,
+            elem_id="model-name",
+        )
+        load = gr.Button("Load", variant="primary", scale=1, elem_id="model-load")
     card = gr.HTML(card_of(shelf.own), label="Card", elem_id="model-card", elem_classes="prose")
-    if loading == Loading.NOTHING:
-        return
 
     @error_notes
     def switch(name: str, request: gr.Request, progress=PROGRESS) -> tuple[str, str, str]:
         """Loads a model; the tabs of this visitor use it from now on."""
         name = name.strip()
-        if loading == Loading.ANYTHING and is_forwarded(request):
-            raise CinnHubError(
-                "Only people at the machine of this app may load models; ask its operator."
-            )
         progress(0.2, desc="Loading the model")
-        model = shelf.load(name)
+        model = shelf.load(name, stranger=is_forwarded(request))
         return model.name, in_use(model), card_of(model)
 
-    gr.on(
-        [load.click, name.submit],
+    load.click(
         switch,
         name,
         [chosen, status, card],
@@ -120,6 +127,29 @@ def build(shelf: Shelf, chosen: gr.State, loading: Loading) -> None:
 def is_forwarded(request: gr.Request) -> bool:
     """Whether a proxy asks, in the place of somebody who may be a stranger."""
     return any(header in request.headers for header in FORWARDED)
+
+
+def known_names() -> list[str]:
+    """The colour models that `load` knows by name."""
+    return [entry.name for entry in cinn_hub.list_models() if entry.task == "colorization"]
+
+
+def bundled_names() -> list[str]:
+    """Those of them that are on this machine: nothing is fetched to load them."""
+    return [name for name in known_names() if find_entry(name).folder]
+
+
+def load_bundled(name: str) -> ConditionalINN:
+    """A model that comes with the app.
+
+    Raises:
+        CinnHubError: there is none of that name.
+    """
+    if name not in bundled_names():
+        raise CinnHubError(
+            f"{name!r} does not come with this app; choose {' or '.join(bundled_names())}."
+        )
+    return cinn_hub.load(name)
 
 
 def load_published(name: str) -> ConditionalINN:
@@ -135,6 +165,14 @@ def load_published(name: str) -> ConditionalINN:
         raise CinnHubError(f"No published model is called {name!r}; expected user/repo of the Hub.")
     folder = download(repo, revision or None)
     return find_class(folder).from_folder(folder, name)
+
+
+LOADERS = {
+    Loading.BUNDLED: load_bundled,
+    Loading.PUBLISHED: load_published,
+    Loading.ANYTHING: cinn_hub.load,
+}
+"""How a model is loaded for somebody who may load so much."""
 
 
 def in_use(model: ColorModel) -> str:

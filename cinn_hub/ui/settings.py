@@ -15,9 +15,9 @@ NO = ("", "0", "false", "no")
 
 
 class Loading(StrEnum):
-    """Which models visitors may load."""
+    """Which models visitors may load, from the fewest to the most."""
 
-    NOTHING = "nothing"
+    BUNDLED = "bundled"
     PUBLISHED = "published"
     ANYTHING = "anything"
 
@@ -73,7 +73,8 @@ def whole_number(environment: Mapping[str, str], name: str, default: int, least:
 
 
 def loading_of(environment: Mapping[str, str]) -> Loading:
-    """What was chosen; if nothing was, anything for users of this machine, nothing for others.
+    """What was chosen; if nothing was, anything for users of this machine, and for others the
+    models that come with the app.
 
     Strangers may ask for published models where that was chosen, and never for a folder.
     """
@@ -84,7 +85,7 @@ def loading_of(environment: Mapping[str, str]) -> Loading:
         )
     if strangers_may_come(environment):
         published = chosen in (Loading.PUBLISHED, Loading.ANYTHING)
-        return Loading.PUBLISHED if published else Loading.NOTHING
+        return Loading.PUBLISHED if published else Loading.BUNDLED
     return Loading(chosen or Loading.ANYTHING)
 
 
