@@ -25,6 +25,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402  after the backend is chosen
 
 MOST_SEEDS = 10
+LARGE_LOSS = 10
 FIGURES = {
     "of 8": "of 8 (ab at 32x32)",
     "variance": "variance of answers (ab)",
@@ -81,13 +82,11 @@ def draw_curves(results: Mapping[str, Sequence[Result]], target: Path) -> None:
 
 
 def draw_losses(results: Mapping[str, Sequence[Result]], target: Path) -> None:
-    """The running means of a GAN's losses, one panel per row, one line style per seed."""
+    """The running means of a GAN's losses, one panel per row, one line style per seed. Where
+    losses are large, the scale is logarithmic beyond 1."""
     known = {"stage", "minutes", "pictures", "of 1", "diverged", *FIGURES}
-    names = {
-        name: sorted(seeds[0]["history"][0].keys() - known)
-        for name, seeds in results.items()
-        if seeds[0]["history"][0].keys() - known
-    }
+    names = {name: losses_in(seeds[0]["history"], known) for name, seeds in results.items()}
+    names = {name: losses for name, losses in names.items() if losses}
     if not names:
         return
     size = (4.5 * len(names), 4)
@@ -98,12 +97,20 @@ def draw_losses(results: Mapping[str, Sequence[Result]], target: Path) -> None:
                 x, y = zip(*((e["minutes"], e[loss]) for e in seed["history"]), strict=True)
                 label = loss if k == 0 else None
                 panel.plot(x, y, color=f"C{i}", linestyle=("-", "--", ":")[k % 3], label=label)
+        if max(map(abs, panel.get_ylim())) > LARGE_LOSS:
+            panel.set_yscale("symlog", linthresh=1)
         panel.set(title=name, xlabel="minutes of one core")
         panel.grid(alpha=0.3)
         panel.legend()
     figure.tight_layout()
     figure.savefig(target, dpi=110)
     pyplot.close(figure)
+
+
+def losses_in(history: Sequence[Mapping[str, float]], known: set[str]) -> list[str]:
+    """The names of the losses that a training noted and that were not 0 all the time."""
+    names = sorted(history[0].keys() - known)
+    return [name for name in names if any(entry[name] for entry in history)]
 
 
 def write_sheets(terms: Terms, names: Sequence[str], folder: Path) -> None:
