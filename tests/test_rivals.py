@@ -116,10 +116,14 @@ def test_all_runs_what_is_missing_and_the_report_shows_it(terms, monkeypatch):
     command.run_missing(terms, seeds=1)
     assert not ran and set(first) <= {(name, 0) for name in ROWS}
     page = terms.out / "page.md"
-    page.write_text(f"before\n{report.TABLE}\nold\n{report.END}\nafter\n")
+    others = "<!-- table of others -->\nkept\n<!-- end of table -->"
+    page.write_text(f"before\n{others}\n{report.begin_of(terms.out)}\nold\n{report.END}\nafter\n")
     report.write(terms, page)
     text = page.read_text()
-    assert text.startswith("before") and text.endswith("after\n") and "old" not in text
+    assert text.startswith(f"before\n{others}") and text.endswith("after\n") and "old" not in text
+    page.write_text(others)
+    with pytest.raises(SystemExit, match="has no table to replace, between"):
+        report.write(terms, page)
     assert all(row.title in text for row in ROWS.values()) and "grey" in text
     made = {path.name for path in (terms.out / "report").iterdir()}
     assert {"table.md", "curves.png", "losses.png", "photo-0.jpg"} <= made

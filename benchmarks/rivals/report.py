@@ -31,7 +31,7 @@ FIGURES = {
     "variance": "variance of answers (ab)",
     "bits": "bits per dimension",
 }
-TABLE, END = "<!-- table -->", "<!-- end of table -->"
+END = "<!-- end of table -->"
 
 
 def results_of(terms: Terms) -> dict[str, list[Result]]:
@@ -41,7 +41,7 @@ def results_of(terms: Terms) -> dict[str, list[Result]]:
 
 
 def write(terms: Terms, page: Path | None = None) -> None:
-    """Into OUT/report; and the table into the page, between its two marks."""
+    """Into OUT/report; and the table into the page, between the marks of OUT's table."""
     results = results_of(terms)
     if not results:
         raise SystemExit(f"There is no finished training in {terms.out}; run `train` or `all`.")
@@ -51,16 +51,29 @@ def write(terms: Terms, page: Path | None = None) -> None:
     text = table(results, bounds)
     write_whole(folder / "table.md", f"{text}\n\nThe paper, other photos:\n\n{paper_table()}\n")
     if page:
-        write_whole(page, with_table(page.read_text("utf-8"), text))
+        write_whole(page, with_table(page, begin_of(terms.out), text))
     draw_curves(results, folder / "curves.png")
     draw_losses(results, folder / "losses.png")
     write_sheets(terms, list(results), folder)
 
 
-def with_table(text: str, new: str) -> str:
-    before, _, rest = text.partition(TABLE)
-    _, _, after = rest.partition(END)
-    return f"{before}{TABLE}\n{new}\n{END}{after}"
+def begin_of(out: Path) -> str:
+    """The mark before the table of a comparison, by the name of its folder."""
+    return f"<!-- table of {out.name} -->"
+
+
+def with_table(page: Path, begin: str, table: str) -> str:
+    """The page's text with this table between its marks.
+
+    Raises:
+        SystemExit: the page lacks them.
+    """
+    text = page.read_text("utf-8")
+    before, found, rest = text.partition(begin)
+    _, ended, after = rest.partition(END)
+    if not (found and ended):
+        raise SystemExit(f"{page} has no table to replace, between {begin} and {END}.")
+    return f"{before}{begin}\n{table}\n{END}{after}"
 
 
 def draw_curves(results: Mapping[str, Sequence[Result]], target: Path) -> None:
