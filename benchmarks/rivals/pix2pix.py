@@ -46,14 +46,15 @@ class Pix2Pix(Adversarial):
     """The generator is a U-Net with dropout, at test time, too; the critic sees patches.
 
     l1: weight of the L1 loss: 100 for "L1 + cGAN", 0 for "cGAN" in the paper's tables.
+    critic_turns: before each turn of the generator; theirs is 1.
     """
 
     batch = 4
     loss_names = ("critic on real", "critic on fake", "generator", "l1")
 
-    def __init__(self, l1: float = 100.0) -> None:
+    def __init__(self, l1: float = 100.0, critic_turns: int = 1) -> None:
         super().__init__()
-        self.l1 = l1
+        self.l1, self.critic_turns = l1, critic_turns
         self.generator = nn.ModuleDict({"eye": Eye(), "painter": Painter(dropout=0.5)})
         self.critic = PatchCritic()
         for layer in self.modules():

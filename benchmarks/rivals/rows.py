@@ -32,7 +32,7 @@ ROWS = {
         Classification, "classification (Zhang et al. 2016)", "classification", False
     ),
     "pix2pix": Row(Pix2Pix, "Pix2Pix, L1 and cGAN (Isola et al. 2017)", "pix2pix"),
-    "pix2pix-cgan": Row(partial(Pix2Pix, l1=0.0), "Pix2Pix, cGAN alone", "pix2pix"),
+    "pix2pix-cgan": Row(partial(Pix2Pix, l1=0.0, critic_turns=5), "Pix2Pix, cGAN alone", "pix2pix"),
     "cvae": Row(ConditionalVAE, "cVAE with a mixture (after Deshpande et al. 2017)", "cvae"),
     "colorgan-clip": Row(ColorGAN, "ColorGAN, clipped weights (Cao et al. 2017)", "colorgan"),
     "colorgan-penalty": Row(
