@@ -97,7 +97,7 @@ def build(shelf: Shelf, chosen: gr.State) -> None:
         name = gr.Dropdown(
             shelf.names(),
             value=shelf.own.name,
-            label="Another model",
+            label="Choose a model",
             info=OTHERS[shelf.loading],
             allow_custom_value=shelf.loading != Loading.BUNDLED,
             scale=4,
@@ -107,9 +107,9 @@ def build(shelf: Shelf, chosen: gr.State) -> None:
     card = gr.HTML(card_of(shelf.own), label="Card", elem_id="model-card", elem_classes="prose")
 
     @error_notes
-    def switch(name: str, request: gr.Request, progress=PROGRESS) -> tuple[str, str, str]:
+    def switch(name: str | None, request: gr.Request, progress=PROGRESS) -> tuple[str, str, str]:
         """Loads a model; the tabs of this visitor use it from now on."""
-        name = name.strip()
+        name = (name or "").strip()
         progress(0.2, desc="Loading the model")
         model = shelf.load(name, stranger=is_forwarded(request))
         return model.name, in_use(model), card_of(model)
