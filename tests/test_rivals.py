@@ -10,7 +10,6 @@ import torch
 from helpers import color_picture, randomize
 
 from benchmarks.features import Seen
-from benchmarks.held_out import Held
 from benchmarks.rivals import __main__ as command
 from benchmarks.rivals import answers, conditions, measuring, report, training, verdicts
 from benchmarks.rivals.classification import Classification
@@ -22,6 +21,7 @@ from benchmarks.rivals.pix2pix import Pix2Pix
 from benchmarks.rivals.regression import Regression
 from benchmarks.rivals.rival import DIMENSIONS, beside_truth
 from benchmarks.rivals.rows import ROWS
+from benchmarks.rivals.runs import Runs
 from benchmarks.rivals.table import COLUMNS, spread, table
 from benchmarks.rivals.training import Terms
 
@@ -55,7 +55,7 @@ def terms(tmp_path_factory, trunk):
         patch.setattr(measuring, "ColorCritic", Critic)
         patch.setattr(training, "VIEWS", 1)
         data, held = (str(root / "photos"),), (str(root / "held"),)
-        yield Terms(data, held, root / "runs", root / "caches", minutes=0.02)
+        yield Terms(data, held, Runs(root / "runs"), root / "caches", minutes=0.02)
 
 
 def parts_of(rows, seed=0):
@@ -80,13 +80,11 @@ def test_each_row_is_trained_and_measured(terms, name, tmp_path):
     if not ROWS[name].is_diverse:
         assert figures["variance"] < 1e-6
     assert result["pictures"] > 0 and result["history"][-1]["minutes"] >= 0.02
-    assert terms.finished(name, 0) == json.loads(terms.result(name, 0).read_text("utf-8"))
-    kept = answers.read(terms.answers(name, 0))
-    assert len(kept) == 3 and kept[0].shape == (8, 64, 64, 2)
+    assert terms.runs.finished(name, 0) == json.loads(terms.runs.result(name, 0).read_text("utf-8"))
+    kept = answers.read(terms.runs.answers(name, 0))
+    assert len(kept) == len(answers.names()) and kept[0].shape == (8, 64, 64, 2)
     now, _ = training.trained(terms, training.Trunk(), name, 0)  # it is finished: nothing changes
-    answers.keep(
-        path := tmp_path / "again.npz", now, training.Trunk(), Held.read(list(terms.held_out), None)
-    )
+    answers.keep(path := tmp_path / "again.npz", now, training.Trunk())
     assert all(map(np.array_equal, answers.read(path), kept))
 
 
@@ -95,7 +93,7 @@ def test_a_training_that_diverges_is_measured_too(terms, monkeypatch):
         return float("nan") * rival.painter.last[-1].weight.sum()
 
     monkeypatch.setattr(Regression, "loss", loss)
-    endless = replace(terms, out=terms.out.with_name("diverged"), minutes=10.0)
+    endless = replace(terms, runs=Runs(terms.runs.root.with_name("diverged")), minutes=10.0)
     result = training.run(endless, "regression", 0)
     assert verdicts.collapse(result, {"FD": math.inf}) == "diverged"
 
@@ -115,18 +113,19 @@ def test_all_runs_what_is_missing_and_the_report_shows_it(terms, monkeypatch):
     first, ran[:] = ran[:], []
     command.run_missing(terms, seeds=1)
     assert not ran and set(first) <= {(name, 0) for name in ROWS}
-    page = terms.out / "page.md"
+    root = terms.runs.root
+    page = root / "page.md"
     others = "<!-- table of others -->\nkept\n<!-- end of table -->"
-    page.write_text(f"before\n{others}\n{report.begin_of(terms.out)}\nold\n{report.END}\nafter\n")
-    report.write(terms, page)
+    page.write_text(f"before\n{others}\n{report.begin_of(root)}\nold\n{report.END}\nafter\n")
+    report.write(terms.runs, page)
     text = page.read_text()
     assert text.startswith(f"before\n{others}") and text.endswith("after\n") and "old" not in text
     page.write_text(others)
     with pytest.raises(SystemExit, match="has no table to replace, between"):
-        report.write(terms, page)
+        report.write(terms.runs, page)
     assert all(row.title in text for row in ROWS.values()) and "grey" in text
-    made = {path.name for path in (terms.out / "report").iterdir()}
-    assert {"table.md", "curves.png", "losses.png", "photo-0.jpg"} <= made
+    made = {path.name for path in (root / "report").iterdir()}
+    assert {"table.md", "curves.png", "losses.png", "bed.jpg", "cat.jpg"} <= made
 
 
 @pytest.mark.parametrize("build", [LsunMinimal, OurFlow])

@@ -2,7 +2,7 @@
 
     python -m benchmarks.rivals train pix2pix --data PHOTOS --held-out PHOTOS --out RUNS --seed 0
     python -m benchmarks.rivals all --data PHOTOS --held-out PHOTOS --out RUNS
-    python -m benchmarks.rivals report --data PHOTOS --held-out PHOTOS --out RUNS
+    python -m benchmarks.rivals report --out RUNS
 
 `train` trains one row for --minutes of one core and measures it on the held-out photos; `all` does
 so for every row and seed that is missing: first seed 0 of each row, then the other seeds, where of
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks.rivals import report, training, verdicts
 from benchmarks.rivals.rows import ROWS
+from benchmarks.rivals.runs import Runs
 from benchmarks.rivals.training import Terms
 from cinn_hub.processes import use_one_core
 
@@ -27,11 +28,11 @@ SEEDS = 3
 
 def chosen(terms: Terms) -> list[str]:
     """The rows that get more seeds than one: of each family the better one."""
-    grey = json.loads((terms.out / "bounds.json").read_text("utf-8"))["grey"]
+    grey = json.loads(terms.runs.bounds.read_text("utf-8"))["grey"]
     found = []
     for family in dict.fromkeys(row.family for row in ROWS.values()):
         names = [name for name, row in ROWS.items() if row.family == family]
-        results = [result for name in names if (result := terms.finished(name, 0))]
+        results = [result for name in names if (result := terms.runs.finished(name, 0))]
         found.append(verdicts.better(results, grey))
     return found
 
@@ -45,7 +46,7 @@ def run_missing(terms: Terms, seeds: int) -> None:
 
 
 def run_once(terms: Terms, name: str, seed: int) -> None:
-    if terms.finished(name, seed) is None:
+    if terms.runs.finished(name, seed) is None:
         print(f"{name}, seed {seed}", flush=True)
         training.run(terms, name, seed)
 
@@ -62,29 +63,31 @@ def main() -> None:
     several.add_argument("--seeds", type=int, default=SEEDS)
     pictured = commands.add_parser("report", help="table, curves and sheets")
     pictured.add_argument("--page", type=Path, help="a page that gets the table, too")
-    for command in (one, several, pictured):
+    for command in (one, several):
         command.add_argument("--data", nargs="+", required=True, help="folders or zips of photos")
         command.add_argument("--held-out", nargs="+", required=True, help="folders or zips")
-        command.add_argument("--out", type=Path, required=True, help="checkpoints and results")
         command.add_argument("--caches", type=Path, help="of conditions (default OUT/caches)")
         command.add_argument("--minutes", type=float, default=30, help="a training, of one core")
         command.add_argument("--photos", type=int, help="held-out ones to measure (default: all)")
+    for command in (one, several, pictured):
+        command.add_argument("--out", type=Path, required=True, help="checkpoints and results")
     options = parser.parse_args()
+    runs = Runs(options.out)
+    if options.command == "report":
+        return report.write(runs, options.page)
     use_one_core()
     terms = Terms(
         tuple(options.data),
         tuple(options.held_out),
-        options.out,
+        runs,
         options.caches or options.out / "caches",
         options.minutes,
         options.photos,
     )
     if options.command == "train":
         training.run(terms, options.row, options.seed)
-    elif options.command == "all":
-        run_missing(terms, options.seeds)
     else:
-        report.write(terms, options.page)
+        run_missing(terms, options.seeds)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Answers for a few held-out photos, kept beside the figures of a training: small enough for a
-repository, so that sheets can be drawn without its weights."""
+"""Answers to a few photos, kept beside the figures of a training: small enough for a repository, so
+that sheets can be drawn without its weights."""
 
 from __future__ import annotations
 
@@ -13,22 +13,26 @@ from benchmarks.rivals import measuring
 from benchmarks.rivals.conditions import Trunk
 from benchmarks.rivals.rival import ANSWERS, Rival
 from cinn_hub.files import whole_file
-from training.photos import evenly
+from training.photos import find_photos
 
-PHOTOS = 6
+ROOT = Path(__file__).parents[2]
+PLACES = (ROOT / "benchmarks" / "rooms", ROOT / "examples" / "moods")  # all in the public domain
 
 
-def shown(held: Held) -> Held:
-    """The photos of which answers are kept."""
-    chosen = evenly(range(len(held.rgb)), PHOTOS)
-    return Held(held.rgb[chosen], held.lightness[chosen], held.ab[chosen])
+def names() -> list[str]:
+    """Of the photos that are shown."""
+    return [Path(source.name).stem for source in find_photos(PLACES)]
+
+
+def shown() -> Held:
+    return Held.read(list(map(str, PLACES)), None)
 
 
 @torch.inference_mode()
-def keep(path: Path, rival: Rival, trunk: Trunk, held: Held) -> None:
+def keep(path: Path, rival: Rival, trunk: Trunk) -> None:
     """Writes the ab of ANSWERS colourings of the photos that are shown, in whole units."""
     found = []
-    for i, parts in enumerate(measuring.conditions(trunk, shown(held))):
+    for i, parts in enumerate(measuring.conditions(trunk, shown())):
         torch.manual_seed(i)
         found.append(rival.answers(parts, ANSWERS).round().clamp(-128, 127).to(torch.int8))
     with whole_file(path) as unfinished:

@@ -11,11 +11,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from benchmarks.colours import with_ab
-from benchmarks.held_out import Held
 from benchmarks.rivals import answers
-from benchmarks.rivals.rows import ROWS
+from benchmarks.rivals.runs import Runs
 from benchmarks.rivals.table import paper_table, table
-from benchmarks.rivals.training import Terms
 from benchmarks.rivals.verdicts import Result
 from benchmarks.sheets import write_sheet
 from cinn_hub.files import write_whole
@@ -24,7 +22,6 @@ from cinn_hub.photos import paint
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402  after the backend is chosen
 
-MOST_SEEDS = 10
 LARGE_LOSS = 10
 FIGURES = {
     "of 8": "of 8 (ab at 32x32)",
@@ -34,27 +31,21 @@ FIGURES = {
 END = "<!-- end of table -->"
 
 
-def results_of(terms: Terms) -> dict[str, list[Result]]:
-    """All finished trainings of each row."""
-    found = {name: [terms.finished(name, seed) for seed in range(MOST_SEEDS)] for name in ROWS}
-    return {name: list(filter(None, results)) for name, results in found.items() if any(results)}
-
-
-def write(terms: Terms, page: Path | None = None) -> None:
+def write(runs: Runs, page: Path | None = None) -> None:
     """Into OUT/report; and the table into the page, between the marks of OUT's table."""
-    results = results_of(terms)
+    results = runs.results()
     if not results:
-        raise SystemExit(f"There is no finished training in {terms.out}; run `train` or `all`.")
-    folder = terms.out / "report"
+        raise SystemExit(f"There is no finished training in {runs.root}; run `train` or `all`.")
+    folder = runs.root / "report"
     folder.mkdir(exist_ok=True)
-    bounds = json.loads((terms.out / "bounds.json").read_text("utf-8"))
+    bounds = json.loads(runs.bounds.read_text("utf-8"))
     text = table(results, bounds)
     write_whole(folder / "table.md", f"{text}\n\nThe paper, other photos:\n\n{paper_table()}\n")
     if page:
-        write_whole(page, with_table(page, begin_of(terms.out), text))
+        write_whole(page, with_table(page, begin_of(runs.root), text))
     draw_curves(results, folder / "curves.png")
     draw_losses(results, folder / "losses.png")
-    write_sheets(terms, list(results), folder)
+    write_sheets(runs, list(results), folder)
 
 
 def begin_of(out: Path) -> str:
@@ -126,20 +117,20 @@ def losses_in(history: Sequence[Mapping[str, float]], known: set[str]) -> list[s
     return [name for name in names if any(entry[name] for entry in history)]
 
 
-def write_sheets(terms: Terms, names: Sequence[str], folder: Path) -> None:
-    """For each of a few held-out photos a sheet: the photo's grey and real version, and eight
-    answers of each row with seed 0."""
-    photos = answers.shown(Held.read(list(terms.held_out), terms.photos))
+def write_sheets(runs: Runs, names: Sequence[str], folder: Path) -> None:
+    """For each photo that is shown a sheet: its grey and its real version, and eight answers of
+    each row with seed 0."""
+    photos = answers.shown()
     rows = [
         [[with_ab(light, (0, 0)), rgb]]
         for light, rgb in zip(photos.lightness, photos.rgb, strict=True)
     ]
     for name in names:
-        kept = answers.read(terms.answers(name, 0))
+        kept = answers.read(runs.answers(name, 0))
         for row, light, found in zip(rows, photos.lightness, kept, strict=True):
             row.append([label(name), *(paint(light, ab) for ab in found)])
-    for k, row in enumerate(rows):
-        write_sheet(row, folder / f"photo-{k}.jpg")
+    for photo, row in zip(answers.names(), rows, strict=True):
+        write_sheet(row, folder / f"{photo}.jpg")
 
 
 def label(text: str, side: int = 256) -> np.ndarray:

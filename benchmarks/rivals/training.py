@@ -17,6 +17,7 @@ from benchmarks.rivals import answers, measuring
 from benchmarks.rivals.conditions import NAMES, Trunk, caches_of
 from benchmarks.rivals.rival import Rival
 from benchmarks.rivals.rows import ROWS
+from benchmarks.rivals.runs import Runs
 from cinn_hub.files import write_whole
 from training.cache import CachedBatches, in_order
 from training.loop import Diverged, Progress, Stage, Trainer
@@ -32,39 +33,25 @@ class Terms:
 
     Attributes:
         data, held_out: folders or zips of photos.
-        out: folder of checkpoints and results; caches: of conditions.
+        runs: checkpoints and results; caches: folder of conditions.
         minutes: of one core, for each training.
         photos: how many of the held-out ones are measured; None for all.
     """
 
     data: tuple[str, ...]
     held_out: tuple[str, ...]
-    out: Path
+    runs: Runs
     caches: Path
     minutes: float = 30.0
     photos: int | None = None
 
-    def folder(self, name: str, seed: int) -> Path:
-        return self.out / f"{name}-{seed}"
-
-    def result(self, name: str, seed: int) -> Path:
-        return self.folder(name, seed) / "result.json"
-
-    def answers(self, name: str, seed: int) -> Path:
-        return self.folder(name, seed) / "answers.npz"
-
-    def finished(self, name: str, seed: int) -> dict[str, Any] | None:
-        """The result, if there is one."""
-        path = self.result(name, seed)
-        return json.loads(path.read_text("utf-8")) if path.exists() else None
-
     def settle(self) -> None:
-        """Writes these terms into OUT.
+        """Writes these terms beside the trainings.
 
         Raises:
             SystemExit: what is there was trained or measured on other terms.
         """
-        path = self.out / "terms.json"
+        path = self.runs.terms
         mine = {
             "data": [Path(place).name for place in self.data],
             "held out": [Path(place).name for place in self.held_out],
@@ -72,11 +59,12 @@ class Terms:
             "photos": self.photos,
         }
         if not path.exists():
-            self.out.mkdir(parents=True, exist_ok=True)
+            self.runs.root.mkdir(parents=True, exist_ok=True)
             write_whole(path, json.dumps(mine, indent=1) + "\n")
         elif (theirs := json.loads(path.read_text("utf-8"))) != mine:
             raise SystemExit(
-                f"The rows in {self.out} have the terms {theirs}, not {mine}; take another --out."
+                f"The rows in {self.runs.root} have the terms {theirs}, not {mine}; "
+                "take another --out."
             )
 
 
@@ -96,10 +84,10 @@ def run(terms: Terms, name: str, seed: int) -> dict[str, Any]:
         "figures": figures,
         "history": progress.history,
     }
-    answers.keep(terms.answers(name, seed), rival, trunk, held)
-    write_whole(terms.result(name, seed), json.dumps(result, indent=1) + "\n")
-    if not (bounds := terms.out / "bounds.json").exists():
-        write_whole(bounds, json.dumps(measuring.bounds(held), indent=1) + "\n")
+    answers.keep(terms.runs.answers(name, seed), rival, trunk)
+    write_whole(terms.runs.result(name, seed), json.dumps(result, indent=1) + "\n")
+    if not terms.runs.bounds.exists():
+        write_whole(terms.runs.bounds, json.dumps(measuring.bounds(held), indent=1) + "\n")
     return result
 
 
@@ -119,7 +107,7 @@ def trained(terms: Terms, trunk: Trunk, name: str, seed: int) -> tuple[Rival, Pr
         rival,
         [stage],
         terms.minutes,
-        terms.folder(name, seed),
+        terms.runs.folder(name, seed),
         checkpoint_minutes=min(1.0, terms.minutes / 10),
         seed=seed,
         clock=time.process_time,
