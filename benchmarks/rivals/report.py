@@ -80,7 +80,7 @@ def draw_curves(results: Mapping[str, Sequence[Result]], target: Path) -> None:
                     panel.plot(x, y, color=colors(i), label=name if seed is seeds[0] else None)
         panel.set(xlabel="minutes of one core", ylabel=label)
         panel.grid(alpha=0.3)
-    panels[0].legend()
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
     figure.savefig(target, dpi=110)
     pyplot.close(figure)
 
@@ -94,7 +94,9 @@ def draw_losses(results: Mapping[str, Sequence[Result]], target: Path) -> None:
     if not names:
         return
     size = (4.5 * len(names), 4)
-    figure, panels = pyplot.subplots(1, len(names), figsize=size, squeeze=False)
+    figure, panels = pyplot.subplots(
+        1, len(names), figsize=size, squeeze=False, layout="constrained"
+    )
     for panel, (name, losses) in zip(panels[0], names.items(), strict=True):
         for k, seed in enumerate(results[name]):
             for i, loss in enumerate(losses):
@@ -105,8 +107,7 @@ def draw_losses(results: Mapping[str, Sequence[Result]], target: Path) -> None:
             panel.set_yscale("symlog", linthresh=1)
         panel.set(title=name, xlabel="minutes of one core")
         panel.grid(alpha=0.3)
-        panel.legend()
-    figure.tight_layout()
+        panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
     figure.savefig(target, dpi=110)
     pyplot.close(figure)
 
