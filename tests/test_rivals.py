@@ -9,6 +9,7 @@ import pytest
 import torch
 from helpers import color_picture, randomize
 
+from benchmarks.differences import PARTS as DIFFERENCES
 from benchmarks.features import Seen
 from benchmarks.rivals import __main__ as command
 from benchmarks.rivals import answers, conditions, measuring, report, training, verdicts
@@ -22,7 +23,7 @@ from benchmarks.rivals.regression import Regression
 from benchmarks.rivals.rival import DIMENSIONS, beside_truth
 from benchmarks.rivals.rows import ROWS
 from benchmarks.rivals.runs import Runs
-from benchmarks.rivals.table import COLUMNS, spread, table
+from benchmarks.rivals.table import MEASURED, cells, ranged, table
 from benchmarks.rivals.training import Terms
 
 
@@ -73,7 +74,7 @@ def colors_of(rows, seed=1):
 def test_each_row_is_trained_and_measured(terms, name, tmp_path):
     result = training.run(terms, name, 0)
     figures = result["figures"]
-    assert set(COLUMNS) - {"bits"} <= figures.keys()
+    assert set(MEASURED) - {"bits"} <= figures.keys()
     assert all(math.isfinite(value) for value in figures.values())
     assert ("bits" in figures) == ROWS[name].build().has_likelihood
     assert figures["of 8"] <= figures["nearest"] + 1e-6 <= figures["of 1"] + 2e-6
@@ -212,7 +213,7 @@ GREY = {"FD": 100.0}
 def result(row="a", best=5.0, variance=20.0, distance=50.0):
     figures = {"of 8": best, "variance": variance, "FD": distance, "squared error": 100.0}
     history = [{"minutes": 1.0, "of 8": 3.0}]
-    return {"row": row, "figures": figures, "history": history}
+    return {"row": row, "figures": figures, "history": history, "parameters": 2_000_000}
 
 
 def test_what_a_collapse_is():
@@ -230,13 +231,33 @@ def test_the_better_setting_has_fewer_collapses_then_the_lower_error():
 def test_a_training_is_at_its_best_when_it_is_nearly_as_good_as_ever():
     history = [{"minutes": m, "of 8": v} for m, v in ((1, 9.0), (2, 5.02), (3, 5.0), (4, 6.0))]
     assert verdicts.minutes_to_best(history) == 2
+    assert verdicts.end_beside_best(history) == 1.2
 
 
 def test_cells_of_the_table_have_mean_and_range():
-    assert spread([-0.01], 1) == "0.0" and spread([3.0], 1) == "3.0"
-    assert spread([1.0, 2.0, 6.0], 1) == "3.0 (1.0 to 6.0)"
-    assert spread([-0.01, 0.21], 1) == "0.1 (0.0 to 0.2)"
-    fallen = result("pix2pix", variance=0.0)
-    fallen["figures"] |= {"pictures a second": 9.0}
-    text = table({"pix2pix": [fallen, fallen]}, {"grey": GREY})
-    assert "2 of 2: one answer" in text
+    assert ranged([-0.01], 1) == "0.0" and ranged([3.0], 1) == "3.0"
+    assert ranged([1.0, 2.0, 6.0], 1) == "3.0 (1.0 to 6.0)"
+    assert ranged([-0.01, 0.21], 1) == "0.1 (0.0 to 0.2)"
+
+
+def test_a_collapsed_training_has_no_best():
+    fallen, sound = result("pix2pix", variance=0.0), result("pix2pix", variance=35.0)
+    for one in (fallen, sound):
+        one["figures"] |= {"pictures a second": 9.0}
+        one["figures"] |= {part: 1.0 for part in DIFFERENCES} | {
+            f"real {part}": 2.0 for part in DIFFERENCES
+        }
+
+    two = cells([fallen, fallen], GREY)
+    assert two["collapsed"] == "2 of 2: one answer" and "minutes to its best" not in two
+    assert "| 2 of 2: one answer |" in table({"pix2pix": [fallen, fallen]}, {"grey": GREY})
+    one = cells([fallen, sound], GREY)
+    assert one["collapsed"] == "1 of 2: one answer" and one["minutes to its best"] == "1"
+    assert one["spread"] == "0.20 (0.00 to 0.40)" and one["million weights"] == "2.0"
+    assert one["mood / real"] == "0.50 (0.50 to 0.50)"
+
+
+def test_one_colour_is_the_mean_of_the_photos(terms):
+    training.run(terms, "regression", 0)
+    found = json.loads(terms.runs.bounds.read_text("utf-8"))
+    assert found["one colour"]["error"] < found["grey"]["error"]

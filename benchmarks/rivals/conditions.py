@@ -36,7 +36,7 @@ class Trunk(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.backbone = EfficientNetLite(1)
+        self.backbone = EfficientNetLite(inputs=1)
         load_pretrained(self.backbone)
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
 
@@ -13,12 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.colours import MEAN_AB, Figures, measure, with_ab
+from benchmarks.colours import Figures, measure, with_ab
 from benchmarks.features import ColorCritic
 from benchmarks.held_out import Held
 from benchmarks.rivals.conditions import SIDE, Trunk
 from benchmarks.rivals.rival import ANSWERS, Rival
+from benchmarks.rivals.rows import ROWS
 from cinn_hub.photos import paint
+from training.cache import Cache
 
 ENLARGED = 64  # the side of ab that the measures are made for
 
@@ -64,14 +66,21 @@ def measured(rival: Rival, trunk: Trunk, held: Held, name: str) -> dict[str, flo
     photos, seconds = conditions(trunk, held), []
     figures = measure(name, held, sampled(rival, photos, seconds), painter(held))
     row = rows_of({name: figures}, held)[name]
-    row["pictures a second"] = ANSWERS / median(seconds)
+    row["pictures a second"] = (ANSWERS if ROWS[name].is_diverse else 1) / median(seconds)
     if rival.has_likelihood:
         row["bits"] = held_out_bits(rival, photos, held)
     return row
 
 
-def bounds(held: Held) -> dict[str, dict[str, float]]:
-    """The rows between which all others lie."""
+def mean_color(caches: Sequence[Cache]) -> tuple[float, float]:
+    """The mean ab of the photos in these caches."""
+    of_photos = [cache.read(cache.rows, ["ab"])["ab"].mean((2, 3)) for cache in caches]
+    a, b = torch.cat(of_photos).mean(0).tolist()
+    return a, b
+
+
+def bounds(held: Held, color: tuple[float, float]) -> dict[str, dict[str, float]]:
+    """The rows between which all others lie; one of them has one colour for all photos."""
     flat = [np.zeros((1, ENLARGED, ENLARGED, 2), np.float32)] * len(held.rgb)
     real = [ab[None] for ab in held.ab]
     small = (cv2.resize(ab, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for ab in held.ab)
@@ -81,7 +90,7 @@ def bounds(held: Held) -> dict[str, dict[str, float]]:
             "grey", held, iter(flat), lambda i, _: with_ab(held.lightness[i], (0, 0))[None]
         ),
         "one colour": measure(
-            "one colour", held, iter(flat), lambda i, _: with_ab(held.lightness[i], MEAN_AB)[None]
+            "one colour", held, iter(flat), lambda i, _: with_ab(held.lightness[i], color)[None]
         ),
         "real": measure("real", held, iter(real), lambda i, _: held.rgb[i][None]),
         "real ab at 32x32": measure("32x32", held, same, painter(held)),

@@ -87,7 +87,9 @@ def run(terms: Terms, name: str, seed: int) -> dict[str, Any]:
     answers.keep(terms.runs.answers(name, seed), rival, trunk)
     write_whole(terms.runs.result(name, seed), json.dumps(result, indent=1) + "\n")
     if not terms.runs.bounds.exists():
-        write_whole(terms.runs.bounds, json.dumps(measuring.bounds(held), indent=1) + "\n")
+        whole_photos = caches_of(trunk, terms.data, terms.caches, [0])
+        found = measuring.bounds(held, measuring.mean_color(whole_photos))
+        write_whole(terms.runs.bounds, json.dumps(found, indent=1) + "\n")
     return result
 
 

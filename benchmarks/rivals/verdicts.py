@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-LEAST_VARIANCE = 0.01  # of the squared error of the answers' mean; 1 is ideal
+from benchmarks.rivals.rival import ANSWERS
+
+LEAST_VARIANCE = 0.01  # of the squared error of the answers' mean
 NEARLY = 1.01  # of the best `of 8` in a training: its own best
 
 Result = Mapping[str, Any]
@@ -28,6 +30,12 @@ def collapse(result: Result, grey: Mapping[str, float]) -> str | None:
     return None
 
 
+def spread_of_answers(figures: Mapping[str, float]) -> float:
+    """The variance of answers, without the bias of 8, over the squared error of their mean; 1 is
+    right."""
+    return figures["variance"] * ANSWERS / (ANSWERS - 1) / figures["squared error"]
+
+
 def better(results: Sequence[Result], grey: Mapping[str, float]) -> str:
     """The row that stands for its family: of those with the fewest collapses, the lowest mean
     `of 8`."""
@@ -47,3 +55,8 @@ def minutes_to_best(history: Sequence[Mapping[str, Any]]) -> float:
     """The first look at which `of 8` was nearly as good as it ever became."""
     best = min(entry["of 8"] for entry in history)
     return next(entry["minutes"] for entry in history if entry["of 8"] <= NEARLY * best)
+
+
+def end_beside_best(history: Sequence[Mapping[str, Any]]) -> float:
+    """`of 8` at the end of a training over the lowest at any look."""
+    return history[-1]["of 8"] / min(entry["of 8"] for entry in history)
