@@ -36,7 +36,7 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -235,14 +235,18 @@ def table_text(table: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
+def spread_of_answers(row: Mapping[str, float]) -> float:
+    """The variance of answers, without the bias of 8, over the squared error of their mean; 1 is
+    right."""
+    return row["variance"] * SAMPLES / (SAMPLES - 1) / row["squared error"]
+
+
 def ratios(table: dict[str, dict[str, float]], name: str) -> dict[str, float]:
     """What a reader wants to know of one of the model's rows, by the names in `IDEALS`."""
     row, grey, constant, real = (table[x] for x in (name, "grey", "one colour", "real"))
     found = {
         "error of the mean answer / of one colour": row["error"] / constant["error"],
-        "variance of answers / squared error of their mean": (
-            row["variance"] * SAMPLES / (SAMPLES - 1) / row["squared error"]
-        ),
+        "variance of answers / squared error of their mean": spread_of_answers(row),
         "Fréchet distance / that of grey": row["FD"] / grey["FD"],
         "top 5: 0 as for grey, 1 as for real": (row["top 5"] - grey["top 5"])
         / max(1e-9, real["top 5"] - grey["top 5"]),

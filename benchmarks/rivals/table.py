@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from benchmarks.colours import spread_of_answers
 from benchmarks.differences import PARTS
 from benchmarks.rivals.rows import ROWS
-from benchmarks.rivals.verdicts import (
-    Result,
-    collapse,
-    end_beside_best,
-    minutes_to_best,
-    spread_of_answers,
-)
+from benchmarks.rivals.verdicts import Result, collapse, end_beside_best, minutes_to_best
 
 MEASURED = ("of 8", "nearest", "of 1", "error", "variance", "bits", "FD", "top 5")
 QUALITY = (*MEASURED[:5], "spread", *MEASURED[5:], "collapsed")
@@ -56,13 +51,13 @@ def cells(results: Sequence[Result], grey: Mapping[str, float]) -> dict[str, str
         found |= {
             f"{part} / real": [f[part] / f[f"real {part}"] for f in figures] for part in PARTS
         }
-    found["minutes to its best"] = [
-        minutes_to_best(result["history"])
-        for result, reason in zip(results, fallen, strict=True)
-        if row.is_diverse and not reason
-    ]
+        found["minutes to its best"] = [
+            minutes_to_best(result["history"])
+            for result, reason in zip(results, fallen, strict=True)
+            if not reason
+        ]
     found["end / best"] = [end_beside_best(result["history"]) for result in results]
-    found["million weights"] = [result["parameters"] / 1e6 for result in results[:1]]
+    found["million weights"] = [results[0]["parameters"] / 1e6]
     texts = {head: ranged(values, DIGITS.get(head, 2)) for head, values in found.items() if values}
     if row.is_diverse:
         reasons = ", ".join(sorted({reason for reason in fallen if reason}))

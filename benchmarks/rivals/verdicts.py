@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.rivals.rival import ANSWERS
-
 LEAST_VARIANCE = 0.01  # of the squared error of the answers' mean
 NEARLY = 1.01  # of the best `of 8` in a training: its own best
 
@@ -28,12 +26,6 @@ def collapse(result: Result, grey: Mapping[str, float]) -> str | None:
     if figures["variance"] < LEAST_VARIANCE * figures["squared error"]:
         return "one answer"
     return None
-
-
-def spread_of_answers(figures: Mapping[str, float]) -> float:
-    """The variance of answers, without the bias of 8, over the squared error of their mean; 1 is
-    right."""
-    return figures["variance"] * ANSWERS / (ANSWERS - 1) / figures["squared error"]
 
 
 def better(results: Sequence[Result], grey: Mapping[str, float]) -> str:
