@@ -3,15 +3,7 @@
     python -m benchmarks.colours --set PATH [--model imagenet] [--sheet sheet.png]
 
 PATH is a folder or zip of colour photos that the model has not seen; the middle square of each is
-measured, at 256 px. The sets that the card names come from two public GitHub repositories with
-ImageNet photos. For choosing models and temperatures, 600 photos (generic-val.zip):
-
-    git clone https://github.com/ajschumacher/imagen
-    python -m benchmarks.colours --set imagen --listed benchmarks/imagenet-val.txt --stored 192
-
-For a last test alone, 600 others (generic-test.zip): EliSchwartz/imagenet-sample-images, with
-`--listed benchmarks/imagenet-test.txt`. The zips hold the photos at 192 px on the shorter side, as
-WebP; so does `--stored 192`. The columns:
+measured, at 256 px. `benchmarks.held_out` makes the sets that the cards name. The columns:
 
 of 8      RMS, in percent of the RGB range, to the best of 8 samples at each pixel and channel
           ("MSE best of 8" of Ardizzone et al. 2019)
@@ -307,12 +299,6 @@ def main() -> None:
     )
     parser.add_argument("--model", default="imagenet", help="name or folder")
     parser.add_argument("--set", nargs="+", help="folders or zips of photos")
-    parser.add_argument(
-        "--listed", type=Path, help="only photos whose file names are in this file, in its order"
-    )
-    parser.add_argument(
-        "--stored", type=int, metavar="SIDE", help="shrink photos to this side first"
-    )
     parser.add_argument("--photos", type=int, help="how many of them (default: all)")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet instead of measuring")
     parser.add_argument("--old", help="with --sheet: photos without colours instead of --set")
@@ -325,7 +311,7 @@ def main() -> None:
     if options.sheet and options.old:
         old_photos(model, options.old, options.sheet)
         return
-    held = Held.read(options.set, options.photos, options.listed, options.stored)
+    held = Held.read(options.set, options.photos)
     if options.sheet:
         sheet(model, held, options.sheet)
         return

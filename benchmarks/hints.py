@@ -2,7 +2,7 @@
 
     python -m benchmarks.hints --set PATH [--model imagenet] [--photos 30]
 
-PATH is a folder or zip of colour photos that the model has not seen (`python -m benchmarks.colours
+PATH is a folder or zip of colour photos that the model has not seen (`python -m benchmarks.held_out
 --help` says where to get some); the middle square of each is used, at 256 px. Of four answers per
 photo:
 

@@ -1,6 +1,6 @@
 """What shows nothing stays neutral: made pages and real ones; photos must not change.
 
-    python -m benchmarks.pages --pages page.png --photos generic-val.zip
+    python -m benchmarks.pages --pages page.png --photos generic-val
 
 For each page: the mean chroma of the model's colours, and the mean and the 99th percentile of what
 is written, over eight samples (of a bordered photo, in the border alone). For the photos: how many

@@ -1,6 +1,6 @@
 """What answers are sorted by: does it put real colours above grey, and above other hues?
 
-    python -m benchmarks.plausibility --set generic-val.zip
+    python -m benchmarks.plausibility --set generic-val
 
 For photos that the model has not seen, `Colorization.plausibility` of their own colours is compared
 with that of the same photo in grey, and of copies whose hues are turned by 60, 80, ..., 300

@@ -1,6 +1,6 @@
 """Toned is not coloured: how many photos of each kind `is_colored` takes for what they are.
 
-    python -m benchmarks.tones --photos generic-val.zip
+    python -m benchmarks.tones --photos generic-val
 
 Real photos are turned grey, toned and aged in many ways, of random strengths; others keep colours
 of their own. All are stored as JPEG. Prints, as Markdown, the share of each kind that counts as

@@ -25,7 +25,7 @@ def names() -> list[str]:
 
 
 def shown() -> Held:
-    return Held.read(list(map(str, PLACES)), None)
+    return Held.read(PLACES)
 
 
 @torch.inference_mode()

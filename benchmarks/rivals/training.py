@@ -73,7 +73,7 @@ def run(terms: Terms, name: str, seed: int) -> dict[str, Any]:
     terms.settle()
     trunk = Trunk()
     rival, progress = trained(terms, trunk, name, seed)
-    held = Held.read(list(terms.held_out), terms.photos)
+    held = Held.read(terms.held_out, terms.photos)
     figures = measuring.measured(rival, trunk, held, name)
     result = {
         "row": name,
