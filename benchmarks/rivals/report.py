@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from benchmarks.colours import with_ab
 from benchmarks.rivals import answers
 from benchmarks.rivals.runs import Runs
-from benchmarks.rivals.table import paper_table, table
+from benchmarks.rivals.table import paper_table, short_table, table
 from benchmarks.rivals.verdicts import Result
 from benchmarks.sheets import write_sheet
 from cinn_hub.files import write_whole
@@ -31,8 +31,9 @@ FIGURES = {
 END = "<!-- end of table -->"
 
 
-def write(runs: Runs, page: Path | None = None) -> None:
-    """Into OUT/report; and the table into the page, between the marks of OUT's table."""
+def write(runs: Runs, page: Path | None = None, short: Path | None = None) -> None:
+    """Into OUT/report; and into a page, between the marks of OUT's table, the table, or into
+    another one its short form."""
     results = runs.results()
     if not results:
         raise SystemExit(f"There is no finished training in {runs.root}; run `train` or `all`.")
@@ -43,14 +44,17 @@ def write(runs: Runs, page: Path | None = None) -> None:
     write_whole(folder / "table.md", f"{text}\n\nThe paper, other photos:\n\n{paper_table()}\n")
     if page:
         write_whole(page, with_table(page, begin_of(runs.root), text))
+    if short:
+        begin = begin_of(runs.root, "short table")
+        write_whole(short, with_table(short, begin, short_table(results, bounds)))
     draw_curves(results, folder / "curves.png")
     draw_losses(results, folder / "losses.png")
     write_sheets(runs, list(results), folder)
 
 
-def begin_of(out: Path) -> str:
+def begin_of(out: Path, kind: str = "table") -> str:
     """The mark before the table of a comparison, by the name of its folder."""
-    return f"<!-- table of {out.name} -->"
+    return f"<!-- {kind} of {out.name} -->"
 
 
 def with_table(page: Path, begin: str, table: str) -> str:

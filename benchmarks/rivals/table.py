@@ -15,6 +15,7 @@ MORE = (
     *(f"{part} / real" for part in PARTS),
     *("minutes to its best", "end / best", "pictures a second", "million weights"),
 )
+SHORT = ("of 8", "nearest", "spread", "FD", "collapsed")
 DIGITS = {
     **dict.fromkeys(("variance", "FD", "top 5", "million weights"), 1),
     **dict.fromkeys(("minutes to its best", "pictures a second"), 0),
@@ -69,15 +70,28 @@ def cells(results: Sequence[Result], grey: Mapping[str, float]) -> dict[str, str
 def table(by_row: Mapping[str, Sequence[Result]], bounds: Bounds) -> str:
     """As Markdown, in two parts: the bounds and the rows that have results, in their order; and
     more of these rows."""
-    between = {
+    rows = rows_of(by_row, bounds)
+    return f"{markdown(bounds_of(bounds) | rows, QUALITY)}\n\n{markdown(rows, MORE)}"
+
+
+def short_table(by_row: Mapping[str, Sequence[Result]], bounds: Bounds) -> str:
+    """As Markdown, the columns that matter most."""
+    between = bounds_of({name: bounds[name] for name in ("grey", "one colour")})
+    return markdown(between | rows_of(by_row, bounds), SHORT)
+
+
+def bounds_of(bounds: Bounds) -> dict[str, dict[str, str]]:
+    return {
         name: {c: ranged([figures[c]], DIGITS.get(c, 2)) for c in QUALITY if c in figures}
         for name, figures in bounds.items()
     }
-    rows = {
+
+
+def rows_of(by_row: Mapping[str, Sequence[Result]], bounds: Bounds) -> dict[str, dict[str, str]]:
+    return {
         f"**{ROWS[name].title}**": cells(results, bounds["grey"])
         for name, results in by_row.items()
     }
-    return f"{markdown(between | rows, QUALITY)}\n\n{markdown(rows, MORE)}"
 
 
 def markdown(rows: Mapping[str, Mapping[str, str]], heads: Sequence[str]) -> str:
