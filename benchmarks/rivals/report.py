@@ -43,10 +43,9 @@ def write(runs: Runs, page: Path | None = None, short: Path | None = None) -> No
     text = table(results, bounds)
     write_whole(folder / "table.md", f"{text}\n\nThe paper, other photos:\n\n{paper_table()}\n")
     if page:
-        write_whole(page, with_table(page, begin_of(runs.root), text))
+        replace_table(page, begin_of(runs.root), text)
     if short:
-        begin = begin_of(runs.root, "short table")
-        write_whole(short, with_table(short, begin, short_table(results, bounds)))
+        replace_table(short, begin_of(runs.root, "short table"), short_table(results, bounds))
     draw_curves(results, folder / "curves.png")
     draw_losses(results, folder / "losses.png")
     write_sheets(runs, list(results), folder)
@@ -57,8 +56,8 @@ def begin_of(out: Path, kind: str = "table") -> str:
     return f"<!-- {kind} of {out.name} -->"
 
 
-def with_table(page: Path, begin: str, table: str) -> str:
-    """The page's text with this table between its marks.
+def replace_table(page: Path, begin: str, table: str) -> None:
+    """Writes this table into the page, between its marks.
 
     Raises:
         SystemExit: the page lacks them.
@@ -68,7 +67,7 @@ def with_table(page: Path, begin: str, table: str) -> str:
     _, ended, after = rest.partition(END)
     if not (found and ended):
         raise SystemExit(f"{page} has no table to replace, between {begin} and {END}.")
-    return f"{before}{begin}\n{table}\n{END}{after}"
+    write_whole(page, f"{before}{begin}\n{table}\n{END}{after}")
 
 
 def draw_curves(results: Mapping[str, Sequence[Result]], target: Path) -> None:
