@@ -45,5 +45,7 @@ def of_answers(answers: np.ndarray, region: np.ndarray) -> np.ndarray:
 
 
 def of_truth(answers: np.ndarray, real: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """The energies of the real ab (h, w, 2) around the mean of the answers."""
-    return energies((real - answers.mean(0))[None], region)
+    """The energies of the real ab (h, w, 2) around the mean of all answers there could be: around
+    that of these, without what the mean of n answers is off."""
+    of_these = energies((real - answers.mean(0))[None], region)
+    return of_these - of_answers(answers, region) / len(answers)

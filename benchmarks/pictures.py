@@ -3,12 +3,13 @@
     python -m benchmarks.pictures
 
 Writes docs/colourings.jpg, one grey photo and eight colourings of it; and beside the models' cards
-weights/imagenet/beside-real.jpg, photos whose colours are known, with the model's colourings of
-their grey versions, and weights/mnist/digits.png, ten digits in ten hands.
+beside-real.jpg, photos whose colours are known, with the model's colourings of their grey versions;
+and digits.png, ten digits in ten hands.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,11 @@ from cinn_hub.photos import fit_within, render_grey_preview
 
 ROOT = Path(__file__).parent.parent
 PHOTO, SEED = ROOT / "examples" / "astronaut.jpg", 1
-KNOWN = sorted((ROOT / "examples" / "moods").glob("*.jpg"))
+KNOWN = {
+    "imagenet": sorted((ROOT / "examples" / "moods").glob("*.jpg")),
+    "bedroom": sorted((ROOT / "benchmarks" / "rooms").glob("*.jpg")),
+}
+"""Photos whose colours are known, for each model."""
 
 
 def colourings() -> Image.Image:
@@ -33,10 +38,10 @@ def colourings() -> Image.Image:
     return contact_sheet(rows, fit_within(photo.size, 420))
 
 
-def beside_real(side: int = 200) -> Image.Image:
+def beside_real(name: str, photos: Sequence[Path], side: int = 200) -> Image.Image:
     """A row for each photo: grey, real, and the first four colourings; middle squares."""
-    model, rows = cinn_hub.load("imagenet", device="cpu"), []
-    for path in KNOWN:
+    model, rows = cinn_hub.load(name, device="cpu"), []
+    for path in photos:
         results = model.colorize(path, n=4, seed=0)
         pictures = [render_grey_preview(results[0].photo, 640), Image.open(path)]
         pictures += [result.preview(640) for result in results]
@@ -54,7 +59,9 @@ def digits() -> Image.Image:
 
 def main() -> None:
     colourings().save(ROOT / "docs" / "colourings.jpg", quality=90)
-    beside_real().save(ROOT / "weights" / "imagenet" / "beside-real.jpg", quality=90)
+    for name, photos in KNOWN.items():
+        target = ROOT / "weights" / name / "beside-real.jpg"
+        beside_real(name, photos).save(target, quality=90)
     digits().save(ROOT / "weights" / "mnist" / "digits.png", optimize=True)
 
 

@@ -49,6 +49,16 @@ REGISTRY = (
         size=19_694_757,
     ),
     RegistryEntry(
+        name="bedroom",
+        task="colorization",
+        summary="colours for bedrooms and other rooms, a smaller model",
+        license="research and your own pictures",
+        repo="cinn-hub/bedroom",
+        revision="v0.1.0",
+        sha256="729983717ddc3eb8ab5ff13130cf0eade584503ba6bc2ae95ab61930601c10ce",
+        size=7_914_757,
+    ),
+    RegistryEntry(
         name="mnist",
         task="digits",
         summary="handwritten digits of a chosen label, and any handwriting as all ten digits",

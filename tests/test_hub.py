@@ -21,6 +21,13 @@ def test_the_registry_is_bundled():
         assert entry.license and entry.source == "bundled"
 
 
+def test_all_models_together_are_small():
+    """A Space, and everyone who installs the package, gets all of them."""
+    sizes = {path: path.stat().st_size for path in (ROOT / "weights").rglob("*")}
+    assert sum(sizes.values()) < 64e6
+    assert sizes[ROOT / "weights" / "bedroom" / "model.safetensors"] < 8e6
+
+
 def test_the_registry_knows_the_weights():
     for entry in cinn_hub.list_models():
         weights = entry.folder / "model.safetensors"
@@ -61,7 +68,7 @@ def test_loading_a_folder(tmp_path, small_model):
     ("name", "message"),
     [
         ("imagnet", "There is no model called 'imagnet'; did you mean 'imagenet'"),
-        ("nothing/like/it", "use imagenet, mnist, a folder"),
+        ("nothing/like/it", "use imagenet, bedroom, mnist, a folder"),
         ("", "There is no model called ''"),
     ],
 )
