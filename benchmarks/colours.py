@@ -103,10 +103,10 @@ class Figures:
         self.firsts.append(samples[0])
 
     def compare(self, answers: np.ndarray, real: np.ndarray, light: np.ndarray) -> None:
-        """How the answers' ab (n, 64, 64, 2) differ, and the real ab from their mean."""
+        """How the answers' ab (n, 64, 64, 2) differ, and the real ab from the mean of all."""
         region = differences.regions(light, real)
         own = differences.of_answers(answers, region)
-        truth = differences.of_truth(answers, real, region)
+        truth = differences.of_truth(answers, own, real, region)
         for part, value, wanted in zip(differences.PARTS, own, truth, strict=True):
             self.lists.setdefault(part, []).append(float(value))
             self.lists.setdefault(f"real {part}", []).append(float(wanted))

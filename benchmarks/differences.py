@@ -8,7 +8,8 @@ things   of how the means of its regions differ from that: the cup is red here a
 patches  of what varies within a region: blotches
 
 The regions are those of Felzenszwalb and Huttenlocher 2004 in the real photo. Answers as different
-as the truth is from their mean have the same three energies as the real photo minus that mean.
+as the truth have, on average, the same three energies as the real photo minus the mean of all
+answers there could be.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ def of_answers(answers: np.ndarray, region: np.ndarray) -> np.ndarray:
     return energies(answers - answers.mean(0), region) * n / (n - 1)
 
 
-def of_truth(answers: np.ndarray, real: np.ndarray, region: np.ndarray) -> np.ndarray:
+def of_truth(
+    answers: np.ndarray, own: np.ndarray, real: np.ndarray, region: np.ndarray
+) -> np.ndarray:
     """The energies of the real ab (h, w, 2) around the mean of all answers there could be: around
-    that of these, without what the mean of n answers is off."""
-    of_these = energies((real - answers.mean(0))[None], region)
-    return of_these - of_answers(answers, region) / len(answers)
+    that of these, without what the mean of n answers is off. own: what `of_answers` gives."""
+    return energies((real - answers.mean(0))[None], region) - own / len(answers)

@@ -12,8 +12,9 @@ def test_answers_drawn_as_the_truth_is_differ_as_much():
     for _ in range(400):
         *drawn, real = random.normal(size=(9, 4, 4, 2)) + random.normal(size=(9, 1, 1, 2))
         drawn = np.stack(drawn)
-        answers += differences.of_answers(drawn, region)
-        truth += differences.of_truth(drawn, real, region)
+        own = differences.of_answers(drawn, region)
+        answers += own
+        truth += differences.of_truth(drawn, own, real, region)
     np.testing.assert_allclose(answers / truth, 1, atol=0.06)
 
 
