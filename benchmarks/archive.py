@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from benchmarks.speed import photo
-from cinn_hub.processes import best_workers, cores
+from cinn_hub.batch.processes import best_workers, cores
 
 SIZE = (1732, 1155)  # 2 megapixels
 ARCHIVES = (1000, 1_000_000)  # photos

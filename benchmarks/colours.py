@@ -43,7 +43,7 @@ from benchmarks.features import ColorCritic, Seen, frechet_distance, top5_agreem
 from benchmarks.held_out import Held, middle_square
 from benchmarks.sheets import write_sheet
 from cinn_hub.color import colorfulness, to_lab, to_rgb
-from cinn_hub.colorizing import ColorModel
+from cinn_hub.color_model import ColorModel
 from cinn_hub.flow import Condition
 from cinn_hub.photos import paint
 from training.photos import evenly, find_photos

@@ -19,8 +19,8 @@ import cinn_hub
 from benchmarks.classifier import DigitReader, reader_of, slant_and_ink
 from benchmarks.features import frechet_distance
 from benchmarks.minimal import load_minimal
+from cinn_hub.digit_model import LABELS, DigitModel, bits_per_pixel, dequantized
 from cinn_hub.model import ConditionalINN
-from cinn_hub.writing import LABELS, DigitModel, bits_per_pixel, dequantized
 from training.mnist import read_mnist
 
 SAMPLES, TRANSFERS, ROUND_TRIPS = 10_000, 1_000, 1_000

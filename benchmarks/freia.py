@@ -13,7 +13,7 @@ from FrEIA import modules as fm
 from torch import Tensor, nn
 
 from cinn_hub.flow import AffineCoupling, Flow, Permutation
-from cinn_hub.models.originals import VECTOR, OriginalBedroomCINN
+from cinn_hub.originals.models import VECTOR, OriginalBedroomCINN
 
 
 class FreiaBedroom(nn.Module):

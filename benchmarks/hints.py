@@ -32,9 +32,9 @@ import cinn_hub
 from benchmarks import differences
 from benchmarks.held_out import SIDE, middle_square, small_ab
 from cinn_hub.color import to_lab
+from cinn_hub.color_model import ColorModel
 from cinn_hub.colorization import Colorization, PreparedPhoto
-from cinn_hub.colorizing import ColorModel
-from cinn_hub.guidance import read_hints, spot_weights
+from cinn_hub.hints import read_hints, spot_weights
 from training.photos import evenly, find_photos
 
 ANSWERS = 4

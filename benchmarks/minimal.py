@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from cinn_hub.digit_model import LABELS, SIDE, check_labels
 from cinn_hub.flow import (
     ActNorm,
     AffineCoupling,
@@ -29,7 +30,6 @@ from cinn_hub.flow import (
     Permutation,
 )
 from cinn_hub.model import ConditionalINN
-from cinn_hub.writing import LABELS, SIDE, check_labels
 from training.digits import HELD_OUT, DigitTask, loader
 from training.loop import Stage, Trainer
 from training.mnist import read_mnist

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 import cinn_hub
 from cinn_hub.color import colorfulness, to_lab
-from cinn_hub.colorizing import ColorModel
+from cinn_hub.color_model import ColorModel
 from cinn_hub.photos import paint
 from training.photos import SUFFIXES
 

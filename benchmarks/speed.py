@@ -27,9 +27,9 @@ from torch import Tensor
 
 import cinn_hub
 from benchmarks.timing import interleaved, multiply_adds, print_table, reachable_rate
-from cinn_hub.colorizing import ColorModel
+from cinn_hub.color_model import ColorModel
 from cinn_hub.latent import Latent
-from cinn_hub.models.originals import AB_CENTER, AB_SPREAD, L_CENTER, L_SPREAD, build_original
+from cinn_hub.originals.models import AB_CENTER, AB_SPREAD, L_CENTER, L_SPREAD, build_original
 
 SIZES = {"512 px": (512, 384), "12 megapixels": (4243, 2828), "48 megapixels": (8485, 5657)}
 ANSWERS = 8

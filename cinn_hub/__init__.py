@@ -6,11 +6,10 @@ model = cinn_hub.load("imagenet")
 for i, result in enumerate(model.colorize("grandma.jpg", n=8)):
     result.save(f"grandma-{i}.png")
 
-`load("imagenet")` gives a `cinn_hub.colorizing.ColorModel`, `load("mnist")` a
-`cinn_hub.writing.DigitModel`; their docstrings tell all methods.
+`load("imagenet")` gives a `cinn_hub.color_model.ColorModel`, `load("mnist")` a
+`cinn_hub.digit_model.DigitModel`; their docstrings tell all methods.
 """
 
-from cinn_hub.conversion import convert
 from cinn_hub.errors import (
     CheckpointError,
     CinnHubError,
@@ -19,8 +18,9 @@ from cinn_hub.errors import (
     PhotoError,
     UnknownModelError,
 )
+from cinn_hub.hub import list_models
 from cinn_hub.loading import load
-from cinn_hub.registry import list_models
+from cinn_hub.originals.conversion import convert
 
 __version__ = "0.1.0"
 

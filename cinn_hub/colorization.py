@@ -70,7 +70,7 @@ class Colorization:
             bits_per_dim: the same per ab value; lower is likelier. Pale colourings are likelier
             than real ones, so sort by plausibility.
         plausibility: how believable the colours are beside others of the photo, in nats a place;
-            higher is better. See `ColorBins.plausibility`; of a model without classes of colour it
+            higher is better. See `choosing.plausibility`; of a model without classes of colour it
             is log_prob per ab value.
         settings: what is needed to make it again, as text: model and weights, seed, temperature,
             number of the sample.
@@ -140,15 +140,20 @@ class Colorization:
         """The same colours on the same photo at another size."""
         return replace(self, photo=photo)
 
-    def save(self, path: str | Path, quality: int = 95, enlargement: str = "guided") -> None:
+    def save(
+        self,
+        path: str | Path,
+        quality: int = 95,
+        enlargement: type[photos.Enlargement] = photos.GuidedEnlargement,
+    ) -> None:
         """Writes the full-size picture with the photo's EXIF and the settings; see `photos.save`.
 
-        enlargement: "guided", or "joint-bilateral" as in Ardizzone et al. 2019, which is slow.
+        enlargement: of the colours; `originals.bilateral` has that of Ardizzone et al. 2019.
 
         Raises:
             PhotoError: the suffix is unknown, or the file cannot be written.
         """
-        image = vars(self).get("image") if enlargement == "guided" else None
+        image = vars(self).get("image") if enlargement is photos.GuidedEnlargement else None
         if image is None:  # the rendered one is not kept
             image = photos.render(self.photo, self.ab, enlargement, self.hinted)
         photos.save(image, path, settings=self.settings, quality=quality)

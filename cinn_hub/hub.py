@@ -1,4 +1,4 @@
-"""Names -> model folders: the registry, the Hugging Face Hub and its cache."""
+"""Names -> model folders: the models known by name, the Hugging Face Hub and its cache."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import errno
 import hashlib
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from cinn_hub.errors import CheckpointError, CinnHubError, OfflineError, UnknownModelError
 from cinn_hub.files import MOST_CARD, MOST_CONFIG, MOST_TENSORS
-from cinn_hub.registry import find_entry, list_models
 
 FILES = {"config.json": MOST_CONFIG, "model.safetensors": MOST_TENSORS, "README.md": MOST_CARD}
 """The files of a model, the last of which is optional, and how many bytes each may have."""
@@ -24,6 +24,81 @@ DISK_FAULTS = (
 )
 COMMIT = re.compile(r"[0-9a-f]{40}")
 ANSWER_SECONDS = 3.0  # the Hub has this long to say what is new; then the cache is used
+
+PACKAGE = Path(__file__).resolve().parent
+BUNDLES = (PACKAGE / "weights", PACKAGE.parent / "weights")  # installed; a clone
+
+
+@dataclass(frozen=True)
+class RegistryEntry:
+    """A model that has a name.
+
+    repo, revision: where it is on the Hub; sha256: of its weights, wherever they come from.
+    """
+
+    name: str
+    task: str
+    summary: str
+    license: str
+    repo: str
+    revision: str
+    sha256: str
+    size: int  # of the weights, in bytes
+
+    @property
+    def folder(self) -> Path | None:
+        """The bundled model folder, None if it is not bundled."""
+        folders = (bundle / self.name for bundle in BUNDLES)
+        return next((f for f in folders if (f / "config.json").exists()), None)
+
+    @property
+    def source(self) -> str:
+        """Where `load` takes it from."""
+        return "bundled" if self.folder else f"{self.repo}@{self.revision}"
+
+
+REGISTRY = (
+    RegistryEntry(
+        name="imagenet",
+        task="colorization",
+        summary="colours for any photo: things, animals, people, food, rooms, landscapes",
+        license="research and your own pictures",
+        repo="cinn-hub/imagenet",
+        revision="v0.1.0",
+        sha256="416f00c03e5b757cdcc2175a514d8aaf09f30d2c887c9b1a8b472bc1a8fd6694",
+        size=19_694_757,
+    ),
+    RegistryEntry(
+        name="bedroom",
+        task="colorization",
+        summary="colours for bedrooms and other rooms, a smaller model",
+        license="research and your own pictures",
+        repo="cinn-hub/bedroom",
+        revision="v0.1.0",
+        sha256="729983717ddc3eb8ab5ff13130cf0eade584503ba6bc2ae95ab61930601c10ce",
+        size=7_914_757,
+    ),
+    RegistryEntry(
+        name="mnist",
+        task="digits",
+        summary="handwritten digits of a chosen label, and any handwriting as all ten digits",
+        license="CC BY-SA 3.0, as MNIST",
+        repo="cinn-hub/mnist",
+        revision="v0.1.0",
+        sha256="80570e2c7a5a01e01a2df89885948dcbc00aed6435bbeab943e560a02bc8a489",
+        size=12_986_320,
+    ),
+)
+
+
+def list_models() -> list[RegistryEntry]:
+    """The models that `load` knows by name."""
+    return list(REGISTRY)
+
+
+def find_entry(name: str) -> RegistryEntry | None:
+    """The entry with that name, or None."""
+    return next((entry for entry in REGISTRY if entry.name == name), None)
 
 
 def find_folder(

@@ -15,10 +15,10 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from cinn_hub.checkpoints import open_tensors
 from cinn_hub.errors import CheckpointError, CinnHubError, quoted
 from cinn_hub.files import reason_of, whole_file
 from cinn_hub.flow import Condition
-from cinn_hub.tensors import open_tensors
 
 HOTTEST = 10  # temperature; far lower ones give noise already
 MOST_ROWS = 10_000  # that can be asked for at once; results are held in memory

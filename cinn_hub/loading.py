@@ -9,20 +9,12 @@ from typing import TYPE_CHECKING
 
 from cinn_hub.errors import CheckpointError, quoted
 from cinn_hub.hub import find_folder
+from cinn_hub.models import ARCHITECTURES
 
 if TYPE_CHECKING:  # so that `import cinn_hub` loads no torch
     import torch
 
     from cinn_hub.model import ConditionalINN
-
-ARCHITECTURES = {
-    "ColorizationCINN": "cinn_hub.models.colorization_cinn",
-    "DigitCINN": "cinn_hub.models.digit_cinn",
-    "OriginalDigitCINN": "cinn_hub.models.originals",
-    "OriginalBedroomCINN": "cinn_hub.models.originals",
-    "OriginalImageNetCINN": "cinn_hub.models.originals",
-}
-"""The module of each architecture; the class in it has the architecture's name."""
 
 
 def load(

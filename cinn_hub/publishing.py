@@ -10,9 +10,8 @@ from huggingface_hub.utils import httpx
 
 from cinn_hub.cards import CARD_FILE, card_text, check_card
 from cinn_hub.errors import CheckpointError, CinnHubError, OfflineError
-from cinn_hub.hub import FILES
+from cinn_hub.hub import FILES, PACKAGE, list_models
 from cinn_hub.loading import load
-from cinn_hub.registry import PACKAGE, list_models
 
 # where the app's own files are: beside the package in a clone, inside of it once installed
 APP_PLACES = (PACKAGE.parent, PACKAGE / "space")

@@ -12,7 +12,7 @@ from PIL import Image
 from cinn_hub.models.colorization_cinn import ColorizationCINN
 
 # The models of most tests are small, and threads would only wait for each other. Never taken back:
-# see `cinn_hub.processes.use_one_core`.
+# see `cinn_hub.batch.processes.use_one_core`.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 

@@ -15,10 +15,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import cinn_hub
-from cinn_hub.colorizing import ColorModel
+from cinn_hub.color_model import ColorModel
+from cinn_hub.digit_model import LABELS, SIDE, dequantized
 from cinn_hub.flow import Condition, attention_of
 from cinn_hub.model import ConditionalINN
-from cinn_hub.writing import LABELS, SIDE, dequantized
 
 FOLDER = Path(__file__).parent / "golden"
 MOST_VALUES = 4096  # kept of one tensor

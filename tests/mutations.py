@@ -47,7 +47,7 @@ MUTATIONS = [
         GOLDEN,
     ),
     Mutation(
-        "spread of the expected colours zeroed", "cinn_hub/color_classes.py",
+        "spread of the expected colours zeroed", "cinn_hub/networks.py",
         "clamp_min(0).sqrt()", "clamp_min(0).sqrt() * 0",
         ("tests/test_golden.py", "tests/test_training.py::test_bins_give_back_the_color"),
     ),
@@ -67,7 +67,7 @@ MUTATIONS = [
         ("tests/test_numbers.py",),
     ),
     Mutation(
-        "hints without a limit of their steps", "cinn_hub/guidance.py",
+        "hints without a limit of their steps", "cinn_hub/hints.py",
         "LONGEST_STEP = 4.0", "LONGEST_STEP = 1e9",
         ("tests/test_numbers.py",),
     ),

@@ -9,7 +9,7 @@ from helpers import ROOT
 from safetensors.torch import load_file
 
 from cinn_hub.latent import Latent
-from cinn_hub.models.originals import AB_CENTER, AB_SPREAD, L_CENTER, L_SPREAD
+from cinn_hub.originals.models import AB_CENTER, AB_SPREAD, L_CENTER, L_SPREAD
 
 FOLDER = ROOT / "tests" / "originals"
 NAMES = ["mnist-minimal", "mnist-research", "lsun-minimal", "imagenet-research"]

@@ -10,10 +10,10 @@ import pytest
 from helpers import ROOT, color_picture
 from PIL import Image
 
-from cinn_hub.album import find_jobs
+from cinn_hub.batch.album import find_jobs
+from cinn_hub.batch.running import SomeFailed, run_all
 from cinn_hub.cli import main
 from cinn_hub.errors import CinnHubError
-from cinn_hub.running import SomeFailed, run_all
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from helpers import ROOT, color_picture
 
-from cinn_hub import album, photos
+from cinn_hub import photos
+from cinn_hub.batch import album
+from cinn_hub.batch.manifest import NAME
 from cinn_hub.cli import main
 from cinn_hub.files import OLD, UNFINISHED, sweep, whole_file
-from cinn_hub.manifest import NAME
 
 
 @pytest.fixture

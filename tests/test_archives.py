@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from cinn_hub import archives
+from cinn_hub.batch import archives
 from cinn_hub.errors import PhotoError
 
 

@@ -9,8 +9,8 @@ from PIL import Image, ImageCms
 
 import cinn_hub
 from cinn_hub import __version__
+from cinn_hub.batch.manifest import NAME
 from cinn_hub.cli import main
-from cinn_hub.manifest import NAME
 
 
 @pytest.fixture

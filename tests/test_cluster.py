@@ -11,8 +11,8 @@ import pytest
 from clusters import running_cluster
 from helpers import ROOT, color_picture
 
+from cinn_hub.batch.manifest import NAME
 from cinn_hub.cli import main
-from cinn_hub.manifest import NAME
 
 ray = pytest.importorskip("ray")
 pytest.importorskip("s3fs")

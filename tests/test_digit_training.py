@@ -4,10 +4,10 @@ import pytest
 import torch
 from helpers import randomize
 
+from cinn_hub.digit_model import bits_per_pixel, dequantized
 from cinn_hub.latent import Latent
 from cinn_hub.model import standard_normal_log_prob
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
-from cinn_hub.writing import bits_per_pixel, dequantized
 from training.digit_reader import TrainingReader, reader_of, train_reader
 from training.digits import ReadableDigitTask, flow_and_hands, flow_of, hand_directions, hands_of
 from training.hands import Hands, measures_of

@@ -9,10 +9,10 @@ from helpers import randomize
 from PIL import Image
 
 import cinn_hub
+from cinn_hub.digit_model import bits_per_pixel, dequantized, from_sketch, quantized, read_digits
 from cinn_hub.errors import CinnHubError, DigitError
 from cinn_hub.loading import load
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
-from cinn_hub.writing import bits_per_pixel, dequantized, from_sketch, quantized, read_digits
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from cinn_hub import guidance, photos
+from cinn_hub import hints as hinting
+from cinn_hub import photos
 from cinn_hub.errors import CinnHubError
 from cinn_hub.latent import Latent
 
 
 def colors_at(result, hints):
-    spots = guidance.spot_weights(guidance.read_hints(hints, (96, 64)), (96, 64), 16).numpy()
+    spots = hinting.spot_weights(hinting.read_hints(hints, (96, 64)), (96, 64), 16).numpy()
     return np.einsum("hwc,khw->kc", result.ab, spots)
 
 
@@ -23,7 +24,7 @@ def test_colors_at_hints_come_nearer(small_model, photo):
     lightness = photos.read(photo).lightness
     light = [lightness[y - 4 : y + 5, x - 4 : x + 5].mean() for x, y, _ in hints]
     wanted = [
-        guidance.hinted_ab(guidance.Hint(*hint), at) for hint, at in zip(hints, light, strict=True)
+        hinting.hinted_ab(hinting.Hint(*hint), at) for hint, at in zip(hints, light, strict=True)
     ]
     for before, after in zip(plain, hinted, strict=True):
         misses = [
@@ -44,12 +45,12 @@ def test_a_linear_flow_gets_the_exact_posterior_mean(reach):
     spots = torch.zeros(1, side, side)
     spots[0, 1, 2] = 1
     start, wanted = 0.3 * torch.randn(1, 32), torch.tensor([[4.0, -3.0]])
-    z = guidance.guide(
+    z = hinting.guide(
         lambda z: (z @ a.T).unflatten(1, (2, 4, 4)), start, spots, wanted, rest, [reach]
     )
-    rows = a.unflatten(0, (2, 16))[:, 6] / guidance.DOUBT
+    rows = a.unflatten(0, (2, 16))[:, 6] / hinting.DOUBT
     precision = torch.eye(32) + rest.T @ rest / reach**2 + rows.T @ rows
-    missing = wanted[0] / guidance.DOUBT - rows @ start[0]
+    missing = wanted[0] / hinting.DOUBT - rows @ start[0]
     expected = start[0] + torch.linalg.solve(precision, rows.T @ missing)
     torch.testing.assert_close(z[0], expected, atol=2e-3, rtol=0)
 
@@ -80,11 +81,11 @@ def test_each_hint_has_its_reach():
     spots = things[[0, 3]]
     rest = torch.stack([things[0] + things[1], things[0] + things[2]])
     rest = torch.cat([rest, rest.roll(3, 1)])
-    held = guidance.held_rest(rest, spots, [2.0, 20.0])
+    held = hinting.held_rest(rest, spots, [2.0, 20.0])
     torch.testing.assert_close(held, rest / torch.tensor([2.0, 2.0, 20.0, 20.0])[:, None])
-    same = guidance.held_rest(rest, spots, [5.0, 5.0])
+    same = hinting.held_rest(rest, spots, [5.0, 5.0])
     torch.testing.assert_close(same, rest / 5)
-    between = guidance.held_rest(spots.sum(0)[None], spots, [1.0, math.inf])
+    between = hinting.held_rest(spots.sum(0)[None], spots, [1.0, math.inf])
     torch.testing.assert_close(between, spots.sum(0)[None] * 0.5**0.5)
 
 
@@ -128,7 +129,7 @@ def test_no_step_makes_it_worse():
     wanted = torch.tensor([[50.0]])
     wild = lambda z: (30 * torch.sin(3 * z[:, :1]) + z[:, :1] ** 3)[..., None, None]  # noqa: E731
     start = torch.linspace(-2, 2, 9)[:, None].repeat(1, 2)
-    end = guidance.guide(wild, start, spots, wanted, torch.zeros(1, 2), [1.0])
+    end = hinting.guide(wild, start, spots, wanted, torch.zeros(1, 2), [1.0])
     assert ((wild(end) - 50).abs() <= (wild(start) - 50).abs() + 1e-4).all()
 
 

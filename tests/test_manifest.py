@@ -10,14 +10,14 @@ import sys
 import pytest
 from helpers import ROOT, color_picture
 
-from cinn_hub import audit
-from cinn_hub.album import find_jobs
+from cinn_hub.batch import audit
+from cinn_hub.batch.album import find_jobs
+from cinn_hub.batch.manifest import NAME, Manifest, Outcome, Result
+from cinn_hub.batch.running import run_all
+from cinn_hub.batch.storage import Storage
+from cinn_hub.batch.tasks import SETTINGS
 from cinn_hub.cli import build_parser, main
 from cinn_hub.errors import CinnHubError
-from cinn_hub.manifest import NAME, Manifest, Outcome, Result
-from cinn_hub.running import run_all
-from cinn_hub.storage import Storage
-from cinn_hub.tasks import SETTINGS
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from cinn_hub import guidance, photos
+from cinn_hub import hints as hinting
+from cinn_hub import photos
 from cinn_hub.latent import Latent
 from cinn_hub.networks import saturated
 
@@ -28,13 +29,11 @@ def test_a_hint_moves_a_latent_by_bounded_steps(distance):
         seen.append(z.detach())
         return (100 * z[:, :1])[..., None, None]
 
-    end = guidance.guide(decode, torch.zeros(1, 2), spots, wanted, torch.zeros(1, 2), [1e9])
+    end = hinting.guide(decode, torch.zeros(1, 2), spots, wanted, torch.zeros(1, 2), [1e9])
     walked = torch.cat(seen[1:])
     lengths = (walked[1:] - walked[:-1]).norm(dim=1)
-    assert lengths.max() <= guidance.LONGEST_STEP * 1.001 < distance
-    assert end[0, 0] == pytest.approx(
-        min(distance, guidance.LONGEST_STEP * guidance.STEPS), rel=0.01
-    )
+    assert lengths.max() <= hinting.LONGEST_STEP * 1.001 < distance
+    assert end[0, 0] == pytest.approx(min(distance, hinting.LONGEST_STEP * hinting.STEPS), rel=0.01)
 
 
 def test_every_level_has_its_own_temperature():

@@ -6,7 +6,7 @@ import re
 import pytest
 from helpers import ROOT
 
-from cinn_hub.options import build_parser
+from cinn_hub.cli import build_parser
 from cinn_hub.ui.settings import Settings
 
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")

@@ -9,7 +9,8 @@ from helpers import ROOT
 
 import cinn_hub
 from benchmarks.plausibility import turned, wins
-from cinn_hub.color_classes import ColorBins
+from cinn_hub.choosing import plausibility
+from cinn_hub.networks import ColorBins
 
 BINS = ColorBins(1, spacing=10.0, per_axis=11)
 
@@ -45,7 +46,7 @@ def test_the_expected_chroma_is_that_of_the_classes():
 @pytest.mark.parametrize("other", [(0, 0), (-30, -40), (40, -30), (6, 8), (49, 49)])
 def test_what_is_believed_is_more_plausible_than(other):
     colors = torch.cat([flat(30, 40), flat(*other)])
-    right, wrong = BINS.plausibility(peaked(30, 40), colors).tolist()
+    right, wrong = plausibility(BINS, peaked(30, 40), colors).tolist()
     assert right > wrong + 0.1
 
 

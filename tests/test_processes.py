@@ -13,10 +13,10 @@ import pytest
 import torch
 from helpers import ROOT, color_picture
 
-from cinn_hub import processes
+from cinn_hub.batch import processes
+from cinn_hub.batch.manifest import NAME
+from cinn_hub.batch.processes import best_workers, in_processes
 from cinn_hub.cli import main
-from cinn_hub.manifest import NAME
-from cinn_hub.processes import best_workers, in_processes
 
 LIMIT = 60  # seconds; generous, for slow machines
 
@@ -50,7 +50,7 @@ def test_a_process_that_dies_costs_nothing_but_time(tmp_path):
 def test_processes_end_with_their_parent(tmp_path):
     code = f"""
 import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
-from cinn_hub.processes import in_processes
+from cinn_hub.batch.processes import in_processes
 from test_processes import sleeping
 list(in_processes([{str(tmp_path / "pid")!r}], sleeping, 1))
 """

@@ -9,7 +9,7 @@ from helpers import ROOT
 
 import cinn_hub
 from cinn_hub import photos
-from cinn_hub.guidance import Hint, hinted_ab
+from cinn_hub.hints import Hint, hinted_ab
 
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
 

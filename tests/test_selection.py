@@ -6,10 +6,10 @@ import torch
 from helpers import ROOT
 
 import cinn_hub
-from cinn_hub import selection
+from cinn_hub import choosing
+from cinn_hub.choosing import possible_colors
 from cinn_hub.color import to_lab
 from cinn_hub.errors import CinnHubError
-from cinn_hub.palette import possible_colors
 
 
 def flat(*colors):
@@ -19,22 +19,22 @@ def flat(*colors):
 
 def test_the_chosen_ones_lie_far_apart_and_the_safest_is_first():
     ab = flat((0, 1), (0, 0), (30, 0), (31, 0), (0, 30), (0, 31), (90, 0))
-    chosen = selection.choose(ab, torch.tensor([0.1, 0.0, 1.0, 1.1, 1.2, 1.3, 9.0]), 3)
+    chosen = choosing.choose(ab, torch.tensor([0.1, 0.0, 1.0, 1.1, 1.2, 1.3, 9.0]), 3)
     assert chosen[0] == 1
     assert sorted(row // 2 for row in chosen) == [0, 1, 2]
 
 
 def test_the_least_believable_are_left_out():
     ab = flat(*[(k, 0) for k in range(9)], (90, 0))
-    surprises = selection.surprise(ab, torch.zeros(2, 8, 8), torch.full((2, 8, 8), 10.0))
+    surprises = choosing.surprise(ab, torch.zeros(2, 8, 8), torch.full((2, 8, 8), 10.0))
     assert surprises.argmax() == 9
     assert surprises[3].item() == pytest.approx((3 / 13) ** 2)
-    assert 9 not in selection.choose(ab, surprises, 5)
-    assert sorted(selection.choose(ab, surprises, 10)) == list(range(10))
+    assert 9 not in choosing.choose(ab, surprises, 5)
+    assert sorted(choosing.choose(ab, surprises, 10)) == list(range(10))
 
 
 def test_equal_draws_are_chosen_once_each():
-    assert sorted(selection.choose(flat(*[(5, 5)] * 6), torch.zeros(6), 4)) == [0, 1, 2, 3]
+    assert sorted(choosing.choose(flat(*[(5, 5)] * 6), torch.zeros(6), 4)) == [0, 1, 2, 3]
 
 
 def test_a_pool_gives_samples_of_the_same_seed(small_model, photo):
@@ -61,7 +61,7 @@ def test_the_best_of_a_pool_differ_more_and_begin_safely():
     assert least[1] > 1.3 * least[0]
     expected, spread = model.expected_ab(prepared.condition, 64)
     ab = torch.from_numpy(np.stack([r.ab for r in chosen])).permute(0, 3, 1, 2)
-    assert selection.surprise(ab, expected, spread).argmin() == 0
+    assert choosing.surprise(ab, expected, spread).argmin() == 0
 
 
 def test_a_pool_with_hints(small_model, photo):

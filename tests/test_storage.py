@@ -9,11 +9,11 @@ import pytest
 from helpers import color_picture
 
 import cinn_hub
-from cinn_hub import tasks
+from cinn_hub.batch import tasks
+from cinn_hub.batch.cluster import begin_there
+from cinn_hub.batch.storage import RemoteStorage, storage_at
 from cinn_hub.cli import build_parser, main
-from cinn_hub.cluster import begin_there
 from cinn_hub.errors import CinnHubError
-from cinn_hub.storage import RemoteStorage, storage_at
 
 OUT = "memory://archive/out"
 

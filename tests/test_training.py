@@ -19,9 +19,8 @@ from PIL import Image
 
 import cinn_hub
 from cinn_hub.cards import DRAFT
-from cinn_hub.color_classes import ColorBins
 from cinn_hub.models.colorization_cinn import ColorizationCINN
-from cinn_hub.networks import EfficientNetLite, SameConv
+from cinn_hub.networks import ColorBins, EfficientNetLite, SameConv
 from cinn_hub.publishing import model_bundle
 from training import average, classes, color_flow, colorization, loop
 from training.average import mean

@@ -8,7 +8,7 @@ import pytest
 from helpers import color_picture
 
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.guidance import read_hints
+from cinn_hub.hints import read_hints
 from cinn_hub.ui import folder, hints, models, session
 from cinn_hub.ui.lightbox import Row
 from cinn_hub.ui.memory import Memory

@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import cinn_hub
-from cinn_hub.color_classes import ColorBins
 from cinn_hub.config import read_json
 from cinn_hub.models.colorization_cinn import ColorizationCINN, ColorizationConfig
-from cinn_hub.networks import EfficientNetLite
+from cinn_hub.networks import ColorBins, EfficientNetLite
 from training import classes
 from training.backbone import ClassHead, load_pretrained, with_quick_gradients
 from training.loop import Stage, Trainer

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from cinn_hub.digit_model import LABELS, SIDE, STEPS
 from cinn_hub.files import whole_file
-from cinn_hub.writing import LABELS, SIDE, STEPS
 
 SEED, EPOCHS, BATCH, LEARNING_RATE = 1, 4, 128, 2e-3
 NOISE = 0.1  # standard deviation on pixels, at most

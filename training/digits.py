@@ -18,10 +18,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import cinn_hub
 from cinn_hub.config import read_json
+from cinn_hub.digit_model import LABELS, STEPS, dequantized
 from cinn_hub.latent import Latent
 from cinn_hub.model import ConditionalINN, standard_normal_log_prob
 from cinn_hub.models.digit_cinn import COARSE, FINE, MIDDLE, DigitCINN, DigitConfig
-from cinn_hub.writing import LABELS, STEPS, dequantized
 from training.digit_reader import reader_of
 from training.hands import MEASURES, Hands
 from training.loop import Stage, Trainer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cinn_hub.writing import LABELS
+from cinn_hub.digit_model import LABELS
 
 MEASURES = ("slant", "ink", "width", "head or foot")
 LEAST = 1e-3  # of what is divided by, for pictures that are empty

@@ -21,7 +21,7 @@ from benchmarks.rivals import report, training, verdicts
 from benchmarks.rivals.rows import ROWS
 from benchmarks.rivals.runs import Runs
 from benchmarks.rivals.training import Terms
-from cinn_hub.processes import use_one_core
+from cinn_hub.batch.processes import use_one_core
 
 SEEDS = 3
 

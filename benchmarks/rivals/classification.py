@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmarks.rivals.conditions import Parts
 from benchmarks.rivals.networks import FINE, Eye, Residual
 from benchmarks.rivals.rival import Rival
-from cinn_hub.color_classes import ColorBins
+from cinn_hub.networks import ColorBins
 from training.cache import Cache
 
 TEMPERATURE = 0.38  # of the annealed mean, eq. 5

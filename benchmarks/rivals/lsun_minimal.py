@@ -2,7 +2,7 @@
 
 Ardizzone et al. 2019, "Guided Image Generation with Conditional Invertible Neural Networks",
 https://arxiv.org/abs/1907.02392; the layers and widths are those of the authors' minimal example,
-`lsun-minimal` in `cinn_hub.models.originals`. Their condition network sees L alone; here the
+`lsun-minimal` in `cinn_hub.originals.models`. Their condition network sees L alone; here the
 couplings see the maps of `Eye`.
 """
 
@@ -27,8 +27,8 @@ from cinn_hub.flow import (
     Split,
     Standardization,
 )
-from cinn_hub.models.original_networks import Terms
-from cinn_hub.models.originals import AB_CENTER, AB_SPREAD, coupling, numpy_permutation
+from cinn_hub.originals.models import AB_CENTER, AB_SPREAD, coupling, numpy_permutation
+from cinn_hub.originals.networks import Terms
 
 HIDDEN, CLAMPS = (32, 64, 128, 512), (1.0, 1.0, 0.6, 0.6)
 KERNELS = (1, 3, 1, 3)  # of the couplings after a Haar step

@@ -15,9 +15,9 @@ from torch import Tensor
 from benchmarks.rivals.conditions import SIDE, Parts
 from benchmarks.rivals.networks import COARSE, MIDDLE, Eye
 from benchmarks.rivals.rival import DIMENSIONS, Rival, noisy
-from cinn_hub.color_classes import ColorBins
 from cinn_hub.flow import LevelCondition
 from cinn_hub.models.color_flow import CELL, CELLS, DETAILS, GRAIN, ColorFlow
+from cinn_hub.networks import ColorBins
 from training.color_flow import SHRUNK, level_nats
 from training.colorization import cross_entropy
 

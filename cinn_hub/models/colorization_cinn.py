@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 import torch.nn.functional as F
 from torch import Tensor
 
-from cinn_hub.color_classes import ColorBins
-from cinn_hub.colorizing import ColorModel
+from cinn_hub.choosing import plausibility
+from cinn_hub.color_model import ColorModel
 from cinn_hub.config import Config, bounded
 from cinn_hub.errors import quoted
 from cinn_hub.flow import Condition
 from cinn_hub.latent import Latent
 from cinn_hub.models.color_flow import CELLS, DETAILS, GRAIN, MOOD, THINGS, ColorFlow
-from cinn_hub.networks import ConditionNetwork
+from cinn_hub.networks import ColorBins, ConditionNetwork
 
 LEVELS = (MOOD, THINGS, DETAILS, GRAIN)
 CLASSES = "classes"  # in a condition: the log-probabilities of the classes of colour
@@ -137,7 +137,7 @@ class ColorizationCINN(ColorModel):
         return condition[CLASSES].exp(), self.bins.colors
 
     def plausibility(self, ab: Tensor, condition: Condition) -> Tensor:
-        return self.bins.plausibility(condition[CLASSES], ab)
+        return plausibility(self.bins, condition[CLASSES], ab)
 
     def parts(self, lightness: Tensor) -> dict[str, Tensor]:
         """The outputs of the condition network for L (B, 1, image_size, image_size), as

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cinn_hub.config import Config, bounded
+from cinn_hub.digit_model import LABELS, SIDE, DigitModel, Labels, check_labels
 from cinn_hub.errors import quoted
 from cinn_hub.flow import (
     AffineCoupling,
@@ -31,7 +32,6 @@ from cinn_hub.flow.splines import parameters_at, parameters_of
 from cinn_hub.latent import Latent
 from cinn_hub.model import standard_normal_log_prob
 from cinn_hub.models.digit_networks import DetailNetwork, EarlierValues, ModulatedNetwork
-from cinn_hub.writing import LABELS, SIDE, DigitModel, Labels, check_labels
 
 COARSE, MIDDLE, FINE = "7x7", "14x14", "28x28"
 KNOTS = (0, 0.045, 0.062, 0.073, 0.084, 0.105, 0.25, 0.5, 0.7, 0.9, 1)

@@ -1,7 +1,6 @@
 """Photos: reading them, squeezing L for the network, enlarging ab on the photo's own L, writing."""
 
-from cinn_hub.photos.bilateral import JointBilateralEnlargement
-from cinn_hub.photos.enlarging import GuidedEnlargement, enlarge
+from cinn_hub.photos.enlarging import Enlargement, GuidedEnlargement, enlarge
 from cinn_hub.photos.photo import (
     Photo,
     PhotoLike,
@@ -12,7 +11,6 @@ from cinn_hub.photos.photo import (
 )
 from cinn_hub.photos.reading import read
 from cinn_hub.photos.rendering import (
-    ENLARGEMENTS,
     paint,
     render,
     render_grey_preview,
@@ -21,12 +19,11 @@ from cinn_hub.photos.rendering import (
     render_preview,
 )
 from cinn_hub.photos.saving import save
-from cinn_hub.photos.toning import is_colored
+from cinn_hub.photos.sepia import is_colored
 
 __all__ = [
-    "ENLARGEMENTS",
+    "Enlargement",
     "GuidedEnlargement",
-    "JointBilateralEnlargement",
     "Photo",
     "PhotoLike",
     "enlarge",

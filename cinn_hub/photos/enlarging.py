@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import cv2
 import numpy as np
@@ -13,6 +14,19 @@ GUIDE_SIDE = 512  # long side at which the guided filter finds its coefficients
 GUIDE_RADIUS = 0.6  # of its window, in cells of the small ab
 GUIDE_EPSILON = 4.0**2  # contrast of L, squared, above which an edge of L is an edge of colour
 GUIDE_PASSES = 2
+
+
+class Enlargement(Protocol):
+    """A way of enlarging a small ab on a photo's L."""
+
+    @classmethod
+    def of(cls, ab: np.ndarray, lightness: np.ndarray) -> Self:
+        """ab: (s, s, 2) of the whole picture squeezed; lightness: (H, W) in [0, 100]."""
+        ...
+
+    def rows(self, lightness: np.ndarray, rows: slice) -> np.ndarray:
+        """ab (rows, W, 2) for these rows of the whole lightness (H, W)."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -14,13 +15,50 @@ from PIL import Image, UnidentifiedImageError
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos.photo import PhotoLike
-from cinn_hub.photos.strangers import stranger
-from cinn_hub.photos.tiff import MOST_PAGES
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "BMP", "GIF", "JPEG2000", "PPM", "PSD")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+MOST_PAGES = 1000  # of one file
 LARGEST_FILE = 2_000_000_000  # bytes: more than any photo that is not too large has
 EXPECTED = "give a photo such as JPEG, PNG, TIFF, WebP or HEIC"
+
+ARCHIVE = "is an archive; unpack it and give the folder"
+FILM = "is a film; save one of its frames as a picture"
+RAW = "holds the raw data of a camera; develop it to a TIFF or JPEG first"
+POSTSCRIPT = "is PostScript; save it as PNG or TIFF"
+JPEG_XL = "is a JPEG XL; save it as JPEG or PNG"
+# Where the bytes begin, which they are, and what the file is
+KNOWN = (
+    (0, b"PK\3\4", "is a ZIP archive; unpack it and give the folder"),
+    (0, b"Rar!", ARCHIVE),
+    (0, b"7z\xbc\xaf", ARCHIVE),
+    (0, b"\x1f\x8b", ARCHIVE),
+    (0, b"%PDF", "is a PDF; save its pages as PNG or TIFF"),
+    (0, b"%!PS", POSTSCRIPT),
+    (0, b"\xc5\xd0\xd3\xc6", POSTSCRIPT),
+    (0, b"FUJIFILMCCD-RAW", RAW),
+    (0, b"IIRO", RAW),
+    (0, b"IIRS", RAW),
+    (0, b"MMOR", RAW),
+    (0, b"IIU\0", RAW),
+    (8, b"CR\2\0", RAW),
+    (4, b"ftypcrx", RAW),
+    (0, b"\xff\x0a", JPEG_XL),
+    (4, b"JXL ", JPEG_XL),
+    (0, b"\x1aE\xdf\xa3", FILM),
+    (8, b"AVI ", FILM),
+    (4, b"moov", FILM),
+    *((4, b"ftyp" + brand, FILM) for brand in (b"iso", b"mp4", b"M4V", b"qt", b"3gp", b"avc1")),
+    (0, b"8BPS\0\2", "is a large Photoshop document; save it as TIFF"),
+    (0, b"gimp xcf", "is a document of GIMP; export it as PNG or TIFF"),
+)
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"fdAT", b"IDAT", b"IEND")
+GAMMA = b"\0\0\0\4gAMA"  # how a whole gAMA chunk begins
+JPEG_SIGNATURE = b"\xff\xd8\xff"
+SCAN, ADOBE = 0xDA, 0xEE  # the markers where pixels begin, and of how colours are stored
+WORDS = (*range(0xE0, 0xF0), 0xFE)
 
 
 def name_of(photo: PhotoLike) -> str:
@@ -95,7 +133,7 @@ def open_image(source: BinaryIO, name: str, max_pixels: int, page: int = 0) -> I
     if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
         register_heif(name)
         formats = ("HEIF", "AVIF")
-    elif text := stranger(head):
+    elif text := other_kind(head):
         raise PhotoError(f"{name} {text}.")
     try:
         with warnings.catch_warnings():
@@ -175,3 +213,46 @@ def pages_of(image: Image.Image) -> int:
         if image.format in ("TIFF", "GIF", "WEBP", "PNG", "AVIF"):
             return min(getattr(image, "n_frames", 1), MOST_PAGES)
     return 1
+
+
+def other_kind(head: bytes) -> str | None:
+    """What a file that begins so is, and what to do with it; None if it may be a photo."""
+    return next((text for at, known, text in KNOWN if head[at:].startswith(known)), None)
+
+
+def without_words(source: BinaryIO) -> io.BytesIO | None:
+    """The PNG or JPEG with nothing but what says which its pixels are.
+
+    None for other files, and where there was nothing to leave out.
+    """
+    source.seek(0)
+    data = source.read()
+    if data.startswith(PNG_SIGNATURE):
+        bare = b"".join(png_pixels(data))
+    elif data.startswith(JPEG_SIGNATURE):
+        bare = b"".join(jpeg_pixels(data))
+    else:
+        return None
+    return io.BytesIO(bare) if len(bare) < len(data) else None
+
+
+def png_pixels(data: bytes) -> Iterator[bytes]:
+    yield PNG_SIGNATURE
+    place = len(PNG_SIGNATURE)
+    while place < len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4], "big")
+        if data[place + 4 : place + 8] in PIXEL_CHUNKS or data.startswith(GAMMA, place):
+            yield data[place:end]
+        place = end
+
+
+def jpeg_pixels(data: bytes) -> Iterator[bytes]:
+    yield data[:2]
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF and data[place + 1] != SCAN:
+        end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        is_adobe = data[place + 1] == ADOBE and data.startswith(b"\0\x0eAdobe", place + 2)
+        if data[place + 1] not in WORDS or is_adobe:
+            yield data[place:end]
+        place = end
+    yield data[place:]

@@ -24,10 +24,10 @@ from cinn_hub.photos.opening import (
     open_image,
     open_source,
     pages_of,
+    without_words,
 )
 from cinn_hub.photos.photo import Photo, PhotoLike
-from cinn_hub.photos.salvage import without_words
-from cinn_hub.photos.tones import (
+from cinn_hub.photos.profiles import (
     Curve,
     applied,
     coding,

@@ -7,20 +7,16 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from cinn_hub import color
-from cinn_hub.errors import CinnHubError
-from cinn_hub.photos.bilateral import JointBilateralEnlargement
 from cinn_hub.photos.content import Content
-from cinn_hub.photos.enlarging import GuidedEnlargement
+from cinn_hub.photos.enlarging import Enlargement, GuidedEnlargement
 from cinn_hub.photos.photo import Photo, fit_within, shrunk
-
-ENLARGEMENTS = {"guided": GuidedEnlargement, "joint-bilateral": JointBilateralEnlargement}
 
 
 def paint(
     lightness: np.ndarray,
     ab: np.ndarray,
     flat: float | None = None,
-    way: str = "guided",
+    way: type[Enlargement] = GuidedEnlargement,
     hinted: bool = False,
 ) -> np.ndarray:
     """sRGB (H, W, 3) uint8 of this L with the small ab enlarged on it; L stays as it is.
@@ -29,16 +25,11 @@ def paint(
 
     Arguments:
         flat: one L for all pixels of the result; the given one is then only what ab is enlarged on.
-        way: of enlarging, one of `ENLARGEMENTS`.
+        way: of enlarging ab.
         hinted: somebody asked for these colours, so that a drawing gets them, too.
-
-    Raises:
-        CinnHubError: the way is none of them.
     """
-    if way not in ENLARGEMENTS:
-        raise CinnHubError(f"The enlargement is {way!r}; it must be {' or '.join(ENLARGEMENTS)}.")
     content = Content.of(lightness)
-    enlargement = ENLARGEMENTS[way].of(ab if hinted else ab * content.detail, lightness)
+    enlargement = way.of(ab if hinted else ab * content.detail, lightness)
     rgb = np.empty((*lightness.shape, 3), np.uint8)
     for rows in color.strips(lightness.shape):
         inside = np.outer(content.rows[rows], content.columns)[..., None]
@@ -48,7 +39,12 @@ def paint(
     return rgb
 
 
-def render(photo: Photo, ab: np.ndarray, way: str = "guided", hinted: bool = False) -> Image.Image:
+def render(
+    photo: Photo,
+    ab: np.ndarray,
+    way: type[Enlargement] = GuidedEnlargement,
+    hinted: bool = False,
+) -> Image.Image:
     """The photo with these colours at its own size, with its alpha; `info` has its metadata.
 
     ab: (h, w, 2) float32, of the photo squeezed to a square; way, hinted: see `paint`.

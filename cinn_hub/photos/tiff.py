@@ -13,7 +13,8 @@ from PIL import Image
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos.metadata import Metadata, clean_dpi, clean_iptc, clean_xmp, exif_of_tiff
-from cinn_hub.photos.strangers import RAW as RAW_DATA
+from cinn_hub.photos.opening import MOST_PAGES
+from cinn_hub.photos.opening import RAW as RAW_DATA
 
 BITS, PHOTOMETRIC, PLANAR, SUBFILE = 258, 262, 284, 254
 MAX_SAMPLE, FLOAT_MAX, SAMPLE_FORMAT, DNG_VERSION = 281, 341, 339, 50706
@@ -24,7 +25,6 @@ LABS = LAB, ICC_LAB = 8, 9
 COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 8: 3, 9: 3}  # samples of the kinds of PHOTOMETRIC
 ALPHAS = MULTIPLIED, _ = 1, 2  # of EXTRA_SAMPLES: colours are multiplied by it, or not
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
-MOST_PAGES = 1000
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong is raised, too
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
-from cinn_hub.colorizing import ColorModel
+from cinn_hub.color_model import ColorModel
+from cinn_hub.digit_model import DigitModel
 from cinn_hub.ui import colorize, digits, explore, hints, models, session, transfer
 from cinn_hub.ui.example import finished_example
 from cinn_hub.ui.figures import PAGE
@@ -21,7 +22,6 @@ from cinn_hub.ui.settings import Settings
 from cinn_hub.ui.table import Table
 from cinn_hub.ui.waiting import COLORS, Lines
 from cinn_hub.ui.wiring import PRIVATE
-from cinn_hub.writing import DigitModel
 
 STYLE = PAGE / "style.css"
 SCRIPT = PAGE / "page.js"

@@ -6,9 +6,9 @@ from typing import Any
 
 import gradio as gr
 
+from cinn_hub.choosing import PossibleColor
 from cinn_hub.errors import CinnHubError
-from cinn_hub.guidance import GREY, REACH, Hint
-from cinn_hub.palette import PossibleColor
+from cinn_hub.hints import GREY, REACH, Hint
 from cinn_hub.ui import views
 from cinn_hub.ui.figures import PAGE
 from cinn_hub.ui.lightbox import Lightbox, Row

@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from cinn_hub.album import one_after_another
+from cinn_hub.batch.album import one_after_another
+from cinn_hub.color_model import ColorModel
 from cinn_hub.colorization import Colorization
-from cinn_hub.colorizing import ColorModel
 from cinn_hub.latent import fresh_seed
 from cinn_hub.ui import views
 from cinn_hub.ui.downloads import stop_on

@@ -9,12 +9,12 @@ import gradio as gr
 import numpy as np
 from torch import Tensor
 
+from cinn_hub.digit_model import SIDE, DigitModel, from_sketch
 from cinn_hub.latent import fresh_seed
 from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.table import code_block
 from cinn_hub.ui.waiting import DIGITS
 from cinn_hub.ui.wiring import PRIVATE, Wiring
-from cinn_hub.writing import SIDE, DigitModel, from_sketch
 
 CODE = """import cinn_hub
 

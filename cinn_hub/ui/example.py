@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cinn_hub.colorizing import ColorModel
+from cinn_hub.color_model import ColorModel
 from cinn_hub.photos import render_grey_preview
 from cinn_hub.ui.colorize import POOL, words
 from cinn_hub.ui.figures import item, rows

@@ -10,7 +10,7 @@ import gradio as gr
 
 from cinn_hub.colorization import Colorization
 from cinn_hub.errors import CinnHubError
-from cinn_hub.guidance import REACH, Hint, read_hints
+from cinn_hub.hints import REACH, Hint, read_hints
 from cinn_hub.latent import Latent
 from cinn_hub.ui.canvas import REACHES, answer_with_hints, canvas_value, hint_canvas, palette_value
 from cinn_hub.ui.colorize import added, words

@@ -9,8 +9,8 @@ from pathlib import Path
 import gradio as gr
 from PIL.Image import Image
 
-from cinn_hub.archives import HIDDEN, PHOTO_SUFFIXES, is_zip, unpack
-from cinn_hub.colorizing import ColorModel
+from cinn_hub.batch.archives import HIDDEN, PHOTO_SUFFIXES, is_zip, unpack
+from cinn_hub.color_model import ColorModel
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos import read, render_grey_preview
 from cinn_hub.ui.figures import figures, item, rows

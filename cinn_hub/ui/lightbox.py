@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.guidance import Hint
+from cinn_hub.hints import Hint
 from cinn_hub.ui.session import Session
 
 MOST_PHOTOS = 60

@@ -8,18 +8,17 @@ import gradio as gr
 
 import cinn_hub
 from cinn_hub.cards import CARD_FILE
-from cinn_hub.colorizing import ColorModel
+from cinn_hub.color_model import ColorModel
+from cinn_hub.digit_model import DigitModel
 from cinn_hub.errors import CinnHubError
-from cinn_hub.hub import REPO_ID, download
+from cinn_hub.hub import REPO_ID, download, find_entry
 from cinn_hub.loading import find_class
 from cinn_hub.model import ConditionalINN
-from cinn_hub.registry import find_entry
 from cinn_hub.ui.cards import safe_html, without_metadata
 from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.settings import Loading
 from cinn_hub.ui.waiting import LOADING
 from cinn_hub.ui.wiring import PROGRESS
-from cinn_hub.writing import DigitModel
 
 MOST_LETTERS = 100_000  # of a card
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from cinn_hub import photos
+from cinn_hub.color_model import ColorModel
 from cinn_hub.colorization import Colorization, PreparedPhoto
-from cinn_hub.colorizing import ColorModel
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.ui.memory import Kept, Memory
 

@@ -162,14 +162,14 @@ def test_the_registry_pins_a_hash(hub, client, tmp_path, model_files):
     def load(sha256):
         return client.run(
             "import dataclasses\n"
-            "from cinn_hub import registry\n"
-            "pinned = dataclasses.replace(registry.REGISTRY[0], name='tiny', "
+            "from cinn_hub import hub\n"
+            "pinned = dataclasses.replace(hub.REGISTRY[0], name='tiny', "
             f"repo='cinn-hub/tiny', revision={oid!r}, sha256={sha256!r})\n"
-            "before, registry.REGISTRY = registry.REGISTRY, (pinned,)\n"
+            "before, hub.REGISTRY = hub.REGISTRY, (pinned,)\n"
             "try:\n"
             f"    value = cinn_hub.load('tiny', cache_dir={str(tmp_path)!r}).name\n"
             "finally:\n"
-            "    registry.REGISTRY = before"
+            "    hub.REGISTRY = before"
         )
 
     assert load(sha256)["value"] == "tiny"

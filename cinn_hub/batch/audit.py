@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from cinn_hub.batch.manifest import FAILED, Manifest
 from cinn_hub.errors import CinnHubError
 from cinn_hub.files import reason_of, whole_file
-from cinn_hub.manifest import FAILED, Manifest
 
 
 def summary(manifest: Manifest) -> Iterator[str]:

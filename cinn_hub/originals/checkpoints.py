@@ -14,14 +14,14 @@ from cinn_hub.config import Config
 from cinn_hub.errors import CheckpointError, quoted
 from cinn_hub.flow import AffineCoupling, HaarDownsampling, InvertibleConv1x1, Level
 from cinn_hub.model import ConditionalINN
-from cinn_hub.models.original_networks import BLOCKS
-from cinn_hub.models.originals import (
+from cinn_hub.originals.models import (
     ORIGINALS,
     VECTOR,
     OriginalBedroomCINN,
     OriginalDigitCINN,
     OriginalImageNetCINN,
 )
+from cinn_hub.originals.networks import BLOCKS
 
 NET = "net"  # where the tensors are, in files with the optimizers' state
 OPTIMIZERS = ("opt", "opt_f")

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from cinn_hub.batch.processes import AHEAD, BYTES_PER_PROCESS, use_one_core
 from cinn_hub.errors import CinnHubError
-from cinn_hub.processes import AHEAD, BYTES_PER_PROCESS, use_one_core
 
 SECONDS = 10  # that the head of a cluster has to answer
 

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cinn_hub
-from cinn_hub.album import Job
-from cinn_hub.cluster import Cluster
+from cinn_hub.batch.album import Job
+from cinn_hub.batch.cluster import Cluster
+from cinn_hub.batch.manifest import NAME, Result
+from cinn_hub.batch.running import Engine, Work
+from cinn_hub.batch.storage import RemoteStorage
 from cinn_hub.errors import CinnHubError
-from cinn_hub.manifest import NAME, Result
-from cinn_hub.running import Engine, Work
-from cinn_hub.storage import RemoteStorage
 
 if TYPE_CHECKING:
+    from cinn_hub.color_model import ColorModel
     from cinn_hub.colorization import Colorization
-    from cinn_hub.colorizing import ColorModel
     from cinn_hub.latent import Latent
-    from cinn_hub.photos import Photo
+    from cinn_hub.photos import Enlargement, Photo
 
 SETTINGS = (
     "command",
@@ -126,14 +126,21 @@ def written(result: Colorization, target: Path, options: argparse.Namespace) -> 
     """Writes the picture."""
     if options.intensity != 1:
         result = result.with_intensity(options.intensity)
-    result.save(target, options.quality, options.enlargement)
+    result.save(target, options.quality, enlargement_of(options.enlargement))
     seed = f"  seed {result.settings['seed']}" if "seed" in result.settings else ""
     about = f"{result.bits_per_dim:.3f} bits/dim{seed}"
     return Result(target, about, result.settings, result.bits_per_dim, result.plausibility)
 
 
+def enlargement_of(name: str) -> type[Enlargement]:
+    from cinn_hub.originals.bilateral import JointBilateralEnlargement
+    from cinn_hub.photos import GuidedEnlargement
+
+    return GuidedEnlargement if name == "guided" else JointBilateralEnlargement
+
+
 def load_model(options: argparse.Namespace) -> ColorModel:
-    from cinn_hub.colorizing import ColorModel
+    from cinn_hub.color_model import ColorModel
 
     model = cinn_hub.load(options.model, options.device)
     if not isinstance(model, ColorModel):

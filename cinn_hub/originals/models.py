@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cinn_hub.colorizing import ColorModel
+from cinn_hub.color_model import ColorModel
 from cinn_hub.config import Config, bounded
+from cinn_hub.digit_model import LABELS, SIDE, STEPS, DigitModel, Labels, check_labels
 from cinn_hub.flow import (
     AffineCoupling,
     Bijection,
@@ -33,15 +34,14 @@ from cinn_hub.flow import (
     Standardization,
 )
 from cinn_hub.latent import Latent
-from cinn_hub.models.original_networks import (
+from cinn_hub.networks import StackSubnet
+from cinn_hub.originals.networks import (
     BedroomConditionNetwork,
     FeatureNetwork,
     Terms,
     VectorConditionNetwork,
     side_by_side,
 )
-from cinn_hub.networks import StackSubnet
-from cinn_hub.writing import LABELS, SIDE, STEPS, DigitModel, Labels, check_labels
 
 L_CENTER, L_SPREAD = 47.5, 25.6  # the networks see (x - center) / spread of L, a and b
 AB_CENTER, AB_SPREAD = (2.4, 7.4), (11.2, 16.8)

@@ -12,7 +12,7 @@ from glob import glob
 from pathlib import Path
 from typing import TypeVar
 
-from cinn_hub.archives import ARCHIVE_SUFFIXES, PHOTO_SUFFIXES, is_visible, is_zip, unpack
+from cinn_hub.batch.archives import ARCHIVE_SUFFIXES, PHOTO_SUFFIXES, is_visible, is_zip, unpack
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.files import DISK_FULL, brief_folder
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cinn_hub.batch.storage import Storage
 from cinn_hub.errors import CinnHubError
 from cinn_hub.files import open_plain
-from cinn_hub.storage import Storage
 
 NAME = "manifest.sqlite"
 VERSION = 1

@@ -10,15 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cinn_hub.album import Job, one_after_another
+from cinn_hub.batch.album import Job, one_after_another
+from cinn_hub.batch.manifest import DONE, FAILED, SKIPPED, Content, Manifest, Outcome, Result
+from cinn_hub.batch.processes import best_workers, in_processes, use_one_core
+from cinn_hub.batch.storage import HERE, Storage
 from cinn_hub.errors import CinnHubError
 from cinn_hub.files import sweep
-from cinn_hub.manifest import DONE, FAILED, SKIPPED, Content, Manifest, Outcome, Result
-from cinn_hub.processes import best_workers, in_processes, use_one_core
-from cinn_hub.storage import HERE, Storage
 
 if TYPE_CHECKING:
-    from cinn_hub.cluster import Cluster
+    from cinn_hub.batch.cluster import Cluster
     from cinn_hub.photos import Photo
 
 Work = Callable[[Job, "Photo"], Iterable[Result]]

@@ -62,8 +62,8 @@ def convert(
     """
     import torch
 
-    from cinn_hub.models.original_files import read_original
-    from cinn_hub.pickles import read_pickle
+    from cinn_hub.originals.checkpoints import read_original
+    from cinn_hub.originals.pickles import read_pickle
 
     path, folder = Path(file), Path(out)
     if dtype not in DTYPES:

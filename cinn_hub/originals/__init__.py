@@ -1,0 +1,1 @@
+"""The four networks of Ardizzone et al. 2019, and their checkpoints as models of this package."""
