@@ -9,6 +9,9 @@ import torch
 from helpers import SMALL, color_picture, randomize
 from PIL import Image
 
+import cinn_hub
+from cinn_hub.color_model import ColorModel
+from cinn_hub.digit_model import DigitModel
 from cinn_hub.models.colorization_cinn import ColorizationCINN
 
 # The models of most tests are small, and threads would only wait for each other. Never taken back:
@@ -24,6 +27,18 @@ def small_model() -> ColorizationCINN:
     model = ColorizationCINN(SMALL)
     randomize(model.flow, scale=0.3)
     return model.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def imagenet() -> ColorModel:
+    """The model that people get. A test that changes it must put it back."""
+    return cinn_hub.load("imagenet", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def mnist() -> DigitModel:
+    """The digits that people get. A test that changes them must put them back."""
+    return cinn_hub.load("mnist", device="cpu")
 
 
 @pytest.fixture

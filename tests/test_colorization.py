@@ -8,7 +8,6 @@ import torch
 from helpers import ROOT, color_picture
 from PIL import Image
 
-import cinn_hub
 from cinn_hub import color, photos
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.latent import Latent
@@ -108,16 +107,11 @@ def test_bad_photos(small_model):
 
 
 @pytest.fixture(scope="module")
-def model():
-    return cinn_hub.load("imagenet", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def example():
     return Image.open(ROOT / "examples" / "photographer.jpg")
 
 
-def test_the_shipped_weights_are_exactly_invertible(model):
+def test_the_shipped_weights_are_exactly_invertible(imagenet):
     generator = np.random.default_rng(0)
     for seed in range(8):
         lab = color.to_lab(np.asarray(color_picture(256, 256, seed)))
@@ -125,13 +119,13 @@ def test_the_shipped_weights_are_exactly_invertible(model):
         lightness = torch.from_numpy(lab[..., 0].copy())[None, None]
         ab = torch.from_numpy(photos.squeeze(lab[..., 1:], 64)).permute(2, 0, 1)[None]
         with torch.inference_mode():
-            condition = model.condition(lightness)
-            z, _ = model.encode(ab, condition)
-            assert (model.decode(z, condition) - ab).abs().max() < 0.05
+            condition = imagenet.condition(lightness)
+            z, _ = imagenet.encode(ab, condition)
+            assert (imagenet.decode(z, condition) - ab).abs().max() < 0.05
 
 
-def test_the_shipped_weights_give_different_colors(model, example):
-    results = model.colorize(example, n=8, seed=0)
+def test_the_shipped_weights_give_different_colors(imagenet, example):
+    results = imagenet.colorize(example, n=8, seed=0)
     assert len({result.image.tobytes() for result in results}) == 8
     means = np.array([result.ab.mean((0, 1)) for result in results])
     assert means.std(0).max() > 2
@@ -139,20 +133,20 @@ def test_the_shipped_weights_give_different_colors(model, example):
 
 
 @pytest.mark.parametrize("name", ["astronaut", "cat", "coffee", "rocket"])
-def test_true_colors_are_likelier_than_the_opposite_ones(model, name):
-    prepared = model.prepare(ROOT / "examples" / "moods" / f"{name}.jpg")
-    ab = model.as_x(prepared.ab)
+def test_true_colors_are_likelier_than_the_opposite_ones(imagenet, name):
+    prepared = imagenet.prepare(ROOT / "examples" / "moods" / f"{name}.jpg")
+    ab = imagenet.as_x(prepared.ab)
     noise = 0.5 * torch.randn(ab.shape, generator=torch.Generator().manual_seed(0))
-    log_prob = model.log_prob(torch.cat([ab + noise, -ab + noise]), prepared.condition)
+    log_prob = imagenet.log_prob(torch.cat([ab + noise, -ab + noise]), prepared.condition)
     assert log_prob[0] > log_prob[1]
 
 
 @pytest.mark.parametrize("side", [128, 700, 4000])
-def test_colors_do_not_depend_on_the_size_of_the_photo(model, example, side):
+def test_colors_do_not_depend_on_the_size_of_the_photo(imagenet, example, side):
     width, height = example.size
-    reference, *others = (r.ab for r in model.colorize(example, n=4, temperature=0.7, seed=3))
+    reference, *others = (r.ab for r in imagenet.colorize(example, n=4, temperature=0.7, seed=3))
     apart = np.mean([np.abs(other - reference).mean() for other in others])
     size = (round(side * width / max(width, height)), round(side * height / max(width, height)))
-    resized = model.colorize(example.resize(size, Image.Resampling.LANCZOS), 1, 0.7, 3)[0].ab
+    resized = imagenet.colorize(example.resize(size, Image.Resampling.LANCZOS), 1, 0.7, 3)[0].ab
     # an upload of 128 pixels lacks the details that the network sees at 256
     assert np.abs(resized - reference).mean() < (0.4 if side < 256 else 0.05) * apart

@@ -8,7 +8,6 @@ import torch
 from helpers import randomize
 from PIL import Image
 
-import cinn_hub
 from cinn_hub.digit_model import bits_per_pixel, dequantized, from_sketch, quantized, read_digits
 from cinn_hub.errors import CinnHubError, DigitError
 from cinn_hub.loading import load
@@ -24,11 +23,6 @@ def small():
     model.directions = torch.linalg.qr(torch.randn(784, 2)).Q.T.contiguous()
     model.deviations = torch.tensor([2.0, 1.0])
     return model.eval().requires_grad_(False)
-
-
-@pytest.fixture(scope="module")
-def mnist():
-    return cinn_hub.load("mnist", device="cpu")
 
 
 @pytest.fixture

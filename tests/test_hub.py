@@ -36,20 +36,20 @@ def test_the_registry_knows_the_weights():
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_networks_in_half_precision_give_nearly_the_same_colors(dtype):
+def test_networks_in_half_precision_give_nearly_the_same_colors(imagenet, dtype):
     photo = ROOT / "examples" / "cat.jpg"
-    exact = cinn_hub.load("imagenet", "cpu").colorize(photo, n=1, seed=1)[0].ab
+    exact = imagenet.colorize(photo, n=1, seed=1)[0].ab
     model = cinn_hub.load("imagenet", "cpu", dtype=dtype)
     found = model.colorize(photo, n=1, seed=1)[0]
     assert 0 < np.abs(found.ab - exact).mean() < 1
     assert np.isfinite(found.log_prob)
 
 
-def test_double_precision():
+def test_double_precision(mnist):
     model = cinn_hub.load("mnist", "cpu", dtype=torch.float64)
     assert model.dtype == torch.float64
     pictures = model.sample(range(10), n=2, seed=1)
-    single = cinn_hub.load("mnist", "cpu").sample(range(10), n=2, seed=1)
+    single = mnist.sample(range(10), n=2, seed=1)
     assert (pictures.float() - single).abs().max() < 0.02
     assert model.classify(pictures[4, 0]).argmax() == 4
     with pytest.raises(CinnHubError, match="dtype is torch.int8"):

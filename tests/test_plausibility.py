@@ -7,7 +7,6 @@ import pytest
 import torch
 from helpers import ROOT
 
-import cinn_hub
 from benchmarks.plausibility import turned, wins
 from cinn_hub.choosing import plausibility
 from cinn_hub.networks import ColorBins
@@ -50,21 +49,19 @@ def test_what_is_believed_is_more_plausible_than(other):
     assert right > wrong + 0.1
 
 
-def test_every_colouring_has_its_plausibility_and_it_is_that_of_its_classes():
-    model = cinn_hub.load("imagenet", device="cpu")
-    prepared = model.prepare(ROOT / "examples" / "coffee.jpg")
-    results = model.colorize(prepared, n=3, seed=1)
+def test_every_colouring_has_its_plausibility_and_it_is_that_of_its_classes(imagenet):
+    prepared = imagenet.prepare(ROOT / "examples" / "coffee.jpg")
+    results = imagenet.colorize(prepared, n=3, seed=1)
     ab = torch.stack([torch.from_numpy(result.ab).permute(2, 0, 1) for result in results])
-    expected = model.plausibility(ab, prepared.condition).tolist()
+    expected = imagenet.plausibility(ab, prepared.condition).tolist()
     assert [result.plausibility for result in results] == pytest.approx(expected, abs=1e-4)
     assert len(set(expected)) == 3
 
 
-def test_real_colours_are_more_plausible_than_grey_and_than_other_hues():
+def test_real_colours_are_more_plausible_than_grey_and_than_other_hues(imagenet):
     """A small part of `python -m benchmarks.plausibility`, on a few examples."""
-    model = cinn_hub.load("imagenet", device="cpu")
     paths = sorted((ROOT / "examples" / "moods").iterdir())
-    found = [wins(model, model.prepare(path)) for path in paths]
+    found = [wins(imagenet, imagenet.prepare(path)) for path in paths]
     assert len(found) >= 3 and np.mean(found) > 0.9
 
 

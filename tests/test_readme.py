@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from helpers import ROOT
 
-import cinn_hub
 from cinn_hub import photos
 from cinn_hub.hints import Hint, hinted_ab
 
@@ -29,13 +28,12 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     assert names["probabilities"].argmax() == 7
 
 
-def test_the_shipped_model_follows_hints():
+def test_the_shipped_model_follows_hints(imagenet):
     """What the README promises of hints, on the model that people get."""
-    model = cinn_hub.load("imagenet")
     photo = ROOT / "examples" / "photographer.jpg"
     hints = [(100, 60, "#7fa0d0"), (260, 460, "#5a8f3c"), (250, 250, "#aa3311")]
-    plain = model.colorize(photo, n=2, seed=1)
-    hinted = model.colorize(photo, n=2, seed=1, hints=hints)
+    plain = imagenet.colorize(photo, n=2, seed=1)
+    hinted = imagenet.colorize(photo, n=2, seed=1, hints=hints)
     width, height = hinted[0].photo.size
     lightness = photos.squeeze(hinted[0].photo.lightness, 64)
     for before, after in zip(plain, hinted, strict=True):

@@ -5,7 +5,6 @@ import pytest
 import torch
 from helpers import ROOT
 
-import cinn_hub
 from cinn_hub import choosing
 from cinn_hub.choosing import possible_colors
 from cinn_hub.color import to_lab
@@ -49,17 +48,16 @@ def test_a_pool_gives_samples_of_the_same_seed(small_model, photo):
     assert [result.settings["sample"] for result in again] == [str(i) for i in samples]
 
 
-def test_the_best_of_a_pool_differ_more_and_begin_safely():
-    model = cinn_hub.load("imagenet", device="cpu")
-    prepared = model.prepare(ROOT / "examples" / "coffee.jpg")
-    first, chosen = (model.colorize(prepared, n=6, seed=0, pool=pool) for pool in (None, 24))
+def test_the_best_of_a_pool_differ_more_and_begin_safely(imagenet):
+    prepared = imagenet.prepare(ROOT / "examples" / "coffee.jpg")
+    first, chosen = (imagenet.colorize(prepared, n=6, seed=0, pool=pool) for pool in (None, 24))
     pairs = np.triu_indices(6, 1)
     least = []
     for results in (first, chosen):
         coarse = np.stack([r.ab.reshape(8, 8, 8, 8, 2).mean((1, 3)).ravel() for r in results])
         least.append(np.linalg.norm(coarse[:, None] - coarse[None], axis=2)[pairs].min())
     assert least[1] > 1.3 * least[0]
-    expected, spread = model.expected_ab(prepared.condition, 64)
+    expected, spread = imagenet.expected_ab(prepared.condition, 64)
     ab = torch.from_numpy(np.stack([r.ab for r in chosen])).permute(0, 3, 1, 2)
     assert choosing.surprise(ab, expected, spread).argmin() == 0
 

@@ -11,7 +11,6 @@ from gradio_client.exceptions import AppError
 from helpers import ROOT, api_client, color_picture, same
 from PIL import Image
 
-import cinn_hub
 from cinn_hub import photos
 from cinn_hub.color import to_lab
 from cinn_hub.latent import Latent
@@ -23,11 +22,6 @@ CAT = handle_file(str(EXAMPLES / "cat.jpg"))
 @pytest.fixture
 def client(address):
     return api_client(address)
-
-
-@pytest.fixture(scope="module")
-def model():
-    return cinn_hub.load("imagenet")
 
 
 def answers_of(value):
@@ -52,11 +46,11 @@ def test_every_endpoint_has_a_name_and_a_description(client):
     assert parameters[:5] == ["photo", "n", "temperature", "seed", "temperature_mood"]
 
 
-def test_colorize_and_its_files(client, model):
+def test_colorize_and_its_files(client, imagenet):
     value = client.predict(CAT, n=3, seed=4, api_name="/colorize")
     answers, stage, facts, code = value
     items = answers_of(value)
-    results = model.colorize(EXAMPLES / "cat.jpg", n=3, seed=4, pool=32)
+    results = imagenet.colorize(EXAMPLES / "cat.jpg", n=3, seed=4, pool=32)
     assert len(items) == 3 and "seed=4" in code and "**Number 1**" in facts
     assert like(items[2]["image"], results[2].preview(480))
     assert like(stage["picture"], results[0].preview(1280))
@@ -73,7 +67,7 @@ def test_colorize_and_its_files(client, model):
     layer = client.predict(index=1, api_name="/save_layer")
     assert same(layer, results[1].layer)
     z = Latent.load(client.predict(index=1, api_name="/save_latent"))
-    again = model.colorize(EXAMPLES / "cat.jpg", latent=z)[0]
+    again = imagenet.colorize(EXAMPLES / "cat.jpg", latent=z)[0]
     assert like(items[1]["image"], again.preview(480))
     with pytest.raises(AppError, match="The index is 7; it must be from 0 to 2"):
         client.predict(index=7, api_name="/save")
@@ -83,17 +77,17 @@ def test_colorize_and_its_files(client, model):
     assert len(answers_of(near)) == 2 and "model.similar" in near[3]
 
 
-def test_a_temperature_for_each_level(client, model):
-    mood = {f"temperature_{level}": 0 for level in model.latent_shapes} | {"temperature_mood": 1}
+def test_a_temperature_for_each_level(client, imagenet):
+    mood = {f"temperature_{level}": 0 for level in imagenet.latent_shapes} | {"temperature_mood": 1}
     value = client.predict(CAT, n=1, seed=4, **mood, api_name="/colorize")
-    levels = dict.fromkeys(model.latent_shapes, 0.0) | {"mood": 1.0}
-    expected = model.colorize(EXAMPLES / "cat.jpg", n=1, seed=4, temperature=levels, pool=32)
+    levels = dict.fromkeys(imagenet.latent_shapes, 0.0) | {"mood": 1.0}
+    expected = imagenet.colorize(EXAMPLES / "cat.jpg", n=1, seed=4, temperature=levels, pool=32)
     assert like(answers_of(value)[0]["image"], expected[0].preview(480))
 
 
-def test_explore_and_interpolate(client, model):
+def test_explore_and_interpolate(client, imagenet):
     items = answers_of(client.predict(CAT, temperature=1, seed=2, api_name="/explore"))
-    results = model.explore(EXAMPLES / "cat.jpg", 5, model.temperature(), seed=2)
+    results = imagenet.explore(EXAMPLES / "cat.jpg", 5, imagenet.temperature(), seed=2)
     assert len(items) == 25 and like(items[3]["image"], results[3].preview(280))
     assert items[12]["picked"]
     fresh = api_client(client.src)  # has drawn no map
@@ -109,24 +103,24 @@ def test_explore_and_interpolate(client, model):
         fresh.predict(CAT, b=26, api_name="/interpolate")
 
 
-def test_transfer(client, model):
+def test_transfer(client, imagenet):
     reference = EXAMPLES / "moods" / "coffee.jpg"
     value = client.predict(CAT, [handle_file(str(reference))], keep_things=0, api_name="/transfer")
-    keep = model.default_keep() | {"things": 0}
-    expected = model.transfer(reference, onto=EXAMPLES / "cat.jpg", keep=keep, seed=0)
+    keep = imagenet.default_keep() | {"things": 0}
+    expected = imagenet.transfer(reference, onto=EXAMPLES / "cat.jpg", keep=keep, seed=0)
     assert like(answers_of(value)[0]["image"], expected.preview(480))
     with pytest.raises(AppError, match="There is no colour photo to take colours from"):
         client.predict(CAT, [], api_name="/transfer")
 
 
-def test_hints(client, model):
+def test_hints(client, imagenet):
     lines = "100 120 #4a7fc1\n300 200 #5a8f3c"
     value = client.predict(CAT, hints=lines, n=2, seed=1, api_name="/hints")
     hints = [(100, 120, "#4a7fc1"), (300, 200, "#5a8f3c")]
-    expected = model.colorize(EXAMPLES / "cat.jpg", n=2, seed=1, hints=hints)
+    expected = imagenet.colorize(EXAMPLES / "cat.jpg", n=2, seed=1, hints=hints)
     assert like(answers_of(value)[1]["image"], expected[1].preview(480))
     value = client.predict(CAT, hints="100 120 #4a7fc1", n=1, seed=1, reach=90, api_name="/hints")
-    expected = model.colorize(EXAMPLES / "cat.jpg", n=1, seed=1, hints=hints[:1], reach=90)
+    expected = imagenet.colorize(EXAMPLES / "cat.jpg", n=1, seed=1, hints=hints[:1], reach=90)
     assert like(answers_of(value)[0]["image"], expected[0].preview(480))
     assert "reach=90" in value[3]
     with pytest.raises(AppError, match="The line 'red' is not a hint; expected"):

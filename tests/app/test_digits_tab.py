@@ -11,8 +11,6 @@ from helpers import WAIT
 from PIL import Image
 from playwright.sync_api import TimeoutError, expect
 
-import cinn_hub
-
 
 @pytest.fixture
 def tab(page):
@@ -56,11 +54,10 @@ def draw_seven(page, pad):
     expect(page.locator(f"#{pad}").get_by_role("button", name="Undo")).to_be_enabled(timeout=WAIT)
 
 
-def test_digits_are_written(tab):
+def test_digits_are_written(tab, mnist):
     from cinn_hub.ui.digits import sheet
 
-    model = cinn_hub.load("mnist")
-    expected = sheet(model.sample(range(10), 10, 0.8, 0))
+    expected = sheet(mnist.sample(range(10), 10, 0.8, 0))
     assert np.abs(shown(tab, "written").astype(int) - expected).max() <= 3
     before = tab.locator("#written img").get_attribute("src")
     tab.get_by_label("3", exact=True).first.check()

@@ -26,7 +26,6 @@ from helpers import WAIT, same
 from PIL import Image
 from playwright.sync_api import expect
 
-import cinn_hub
 from cinn_hub.latent import Latent
 
 EXAMPLE = EXAMPLES / "photographer.jpg"
@@ -52,11 +51,9 @@ def colored(page, photo):
 
 
 @pytest.fixture(scope="module")
-def results():
+def results(imagenet):
     """The answers that the page shows first."""
-    return cinn_hub.load("imagenet").colorize(
-        Image.open(EXAMPLE).resize((413, 300)), n=8, seed=0, pool=32
-    )
+    return imagenet.colorize(Image.open(EXAMPLE).resize((413, 300)), n=8, seed=0, pool=32)
 
 
 def test_an_empty_page_shows_what_will_happen(page):

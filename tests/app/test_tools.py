@@ -19,8 +19,6 @@ from helpers import WAIT, same
 from PIL import Image
 from playwright.sync_api import expect
 
-import cinn_hub
-
 
 @pytest.fixture
 def photo(tmp_path):
@@ -29,7 +27,7 @@ def photo(tmp_path):
     return path
 
 
-def test_a_map_is_drawn_walked_and_filmed(page, photo, tmp_path):
+def test_a_map_is_drawn_walked_and_filmed(page, imagenet, photo, tmp_path):
     add(page, photo)
     open_tab(page, "Explore")
     expect(page.locator("#film")).to_be_disabled()
@@ -38,8 +36,7 @@ def test_a_map_is_drawn_walked_and_filmed(page, photo, tmp_path):
     answers(page).nth(0).click()
     expect(page.locator("#facts")).to_contain_text("Number 1.", timeout=WAIT)
     save_download(page, "#save", tmp_path / "corner.png")
-    model = cinn_hub.load("imagenet")
-    results = model.explore(photo, side=5, temperature=model.temperature(1.2), seed=0)
+    results = imagenet.explore(photo, side=5, temperature=imagenet.temperature(1.2), seed=0)
     assert same(tmp_path / "corner.png", results[0].image)
     run_code(code_on(page, "model.explore"), photo)
     assert same(photo.with_name("cat_color1.png"), results[0].image)
@@ -61,7 +58,7 @@ def test_a_map_is_drawn_walked_and_filmed(page, photo, tmp_path):
     assert 12 <= film.n_frames <= 46  # 24 there and 22 back; equal neighbours become one
 
 
-def test_colours_are_transferred(page, photo, tmp_path):
+def test_colours_are_transferred(page, imagenet, photo, tmp_path):
     add(page, photo)
     open_tab(page, "Transfer")
     expect(page.locator("#as-mood")).to_be_disabled()
@@ -76,8 +73,7 @@ def test_colours_are_transferred(page, photo, tmp_path):
     answers(page).nth(1).click()
     expect(page.locator("#facts")).to_contain_text("Number 2, rocket", timeout=WAIT)
     save_download(page, "#save", tmp_path / "rocket.png")
-    model = cinn_hub.load("imagenet")
-    expected = model.transfer(EXAMPLES / "moods" / "rocket.jpg", onto=photo, seed=0)
+    expected = imagenet.transfer(EXAMPLES / "moods" / "rocket.jpg", onto=photo, seed=0)
     assert same(tmp_path / "rocket.png", expected.image)
     for name in ("coffee.jpg", "rocket.jpg"):
         (tmp_path / name).write_bytes((EXAMPLES / "moods" / name).read_bytes())
