@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,16 +10,16 @@ import numpy as np
 from PIL import Image
 
 from cinn_hub.errors import CinnHubError
-from cinn_hub.files import reason_of, whole_file, write_whole
+from cinn_hub.files import reason_of, whole_file
+from cinn_hub.formats import FILMS, format_of, suffixes_of
 
 MOST_PIXELS = 2**28  # of all frames together, which are held in memory: 0.8 GB
-SUFFIXES = (".webp", ".gif", ".mp4")
 
 
 def write_animation(
     frames: Sequence[Image.Image], path: str | Path, seconds: float = 3.0, back: bool = True
 ) -> None:
-    """Writes an animated WebP or GIF that repeats, or an MP4, by the suffix.
+    """Writes an animated WebP or GIF that repeats, or an MP4, by the suffix; see `formats`.
 
     Arguments:
         frames: RGB pictures of one size, 2 or more.
@@ -31,9 +30,10 @@ def write_animation(
         CinnHubError: another suffix, too few frames, or no codec or place to write to.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
+    if (kind := format_of(path, FILMS)) is None:
         raise CinnHubError(
-            f"{path.name} is not the name of a film; it must end in {', '.join(SUFFIXES)}."
+            f"{path.name} is not the name of a film; it must end in "
+            f"{', '.join(suffixes_of(FILMS))}."
         )
     if len(frames) < 2:
         raise CinnHubError(f"The film has too few frames ({len(frames)}); it needs 2 or more.")
@@ -42,11 +42,13 @@ def write_animation(
         pictures += pictures[-2:0:-1]
     each = max(20, round(1000 * seconds / (len(frames) - 1)))  # milliseconds
     try:
-        if path.suffix.lower() == ".mp4":
-            with whole_file(path) as unfinished:
+        with whole_file(path) as unfinished:
+            if kind.name == "MP4":
                 write_mp4(pictures, unfinished, 1000 / each)
-        else:
-            write_whole(path, repeating(pictures, path.suffix.lower(), each))
+            else:
+                first, *others = pictures
+                film = {"save_all": True, "append_images": others, "duration": each, "loop": 0}
+                first.save(unfinished, kind.pillow, **film, **(kind.film or {}))
     except (OSError, ValueError) as error:
         raise CinnHubError(f"{path} cannot be written: {reason_of(error)}.") from error
 
@@ -59,16 +61,6 @@ def check_length(frames: int, size: tuple[int, int]) -> None:
             f"A film of {frames} frames of {size[0]} x {size[1]} has {pixels / 1e6:.0f} million "
             f"pixels, too many for the memory; take up to {most} frames, or a smaller size."
         )
-
-
-def repeating(pictures: Sequence[Image.Image], suffix: str, milliseconds: int) -> bytes:
-    """An animated WebP or GIF."""
-    kind, options = ("WEBP", {"quality": 85}) if suffix == ".webp" else ("GIF", {})
-    film, others = io.BytesIO(), pictures[1:]
-    pictures[0].save(
-        film, kind, save_all=True, append_images=others, duration=milliseconds, loop=0, **options
-    )
-    return film.getvalue()
 
 
 def write_mp4(pictures: Sequence[Image.Image], path: Path, rate: float) -> None:

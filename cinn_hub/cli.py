@@ -23,6 +23,7 @@ from cinn_hub.batch.running import SomeFailed, run_all
 from cinn_hub.batch.storage import storage_at
 from cinn_hub.errors import CinnHubError
 from cinn_hub.files import make_folder, reason_of
+from cinn_hub.formats import FILMS, STILLS, Format
 from cinn_hub.originals.conversion import DTYPES
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def add_interpolate(commands: argparse._SubParsersAction) -> None:
     interpolate = commands.add_parser(
         "interpolate", help="make a film from one colouring to another"
     )
-    add_photos(interpolate, formats=("webp", "gif", "mp4", "png", "jpg"))
+    add_photos(interpolate, FILMS + STILLS)
     interpolate.add_argument("-b", "--boldness", type=float, default=1.0, help=BOLDNESS)
     interpolate.add_argument("--steps", type=int, default=24, help="frames (default 24)")
     interpolate.add_argument(
@@ -157,10 +158,9 @@ def add_app(commands: argparse._SubParsersAction) -> None:
     )
 
 
-def add_photos(
-    parser: argparse.ArgumentParser, formats: Sequence[str] = ("png", "jpg", "tif", "webp")
-) -> None:
+def add_photos(parser: argparse.ArgumentParser, formats: Sequence[Format] = STILLS) -> None:
     """Options of all commands that take photos."""
+    names = list(dict.fromkeys(format.suffix[1:] for format in formats))
     parser.add_argument("photos", nargs="+", type=Path, help="photos, folders or ZIP archives")
     parser.add_argument(
         "-o",
@@ -173,7 +173,7 @@ def add_photos(
     parser.add_argument("-m", "--model", default="imagenet", help=MODEL)
     parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
     parser.add_argument(
-        "--format", choices=formats, default=formats[0], help="of the files (default %(default)s)"
+        "--format", choices=names, default=names[0], help="of the files (default %(default)s)"
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="in folders, do finished photos again"

@@ -10,7 +10,7 @@ from helpers import ROOT
 # import what lies on floors below its own. "cinn_hub" is the package's own face, __init__.py.
 FLOORS = (
     ("errors",),
-    ("files", "color", "flow"),
+    ("files", "formats", "color", "flow"),
     ("config", "hub", "cards", "networks", "photos", "animation"),
     ("checkpoints", "choosing", "hints"),
     ("latent",),

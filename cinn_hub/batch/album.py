@@ -12,11 +12,11 @@ from glob import glob
 from pathlib import Path
 from typing import TypeVar
 
-from cinn_hub.batch.archives import ARCHIVE_SUFFIXES, PHOTO_SUFFIXES, is_visible, is_zip, unpack
+from cinn_hub.batch.archives import ARCHIVE_SUFFIXES, is_visible, is_zip, unpack
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.files import DISK_FULL, brief_folder
+from cinn_hub.formats import FILMS, PHOTOS, STILLS, format_of, suffixes_of
 
-WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".mp4")
 ENDING = r"color\d+|\d+_to_\d+(?:_\d+)?"  # what `colorize` and `interpolate` add to a name
 
 
@@ -106,7 +106,7 @@ def expanded(photos: Sequence[Path]) -> Iterator[Path]:
 
 def is_file_name(out: Path) -> bool:
     """Whether `--out` names a file instead of a folder."""
-    return out.suffix.lower() in WRITTEN_SUFFIXES and not out.is_dir()
+    return format_of(out, STILLS + FILMS) is not None and not out.is_dir()
 
 
 def one_file(found: Sequence[tuple[Path, Path, bool]], out: Path) -> list[Job]:
@@ -138,7 +138,7 @@ def photos_in(folder: Path, out: Path) -> list[Path]:
     return sorted(
         path
         for path in visible(folder)
-        if path.suffix.lower() in PHOTO_SUFFIXES
+        if format_of(path, PHOTOS)
         and path.is_file()
         and (skipped is None or skipped not in path.resolve().parents)
     )
@@ -169,7 +169,7 @@ def without_results(photos: Sequence[Path], ending: str) -> list[Path]:
         made_of = result.fullmatch(photo.stem)
         if made_of is None:
             return False
-        suffixes = ("", *PHOTO_SUFFIXES)  # of two photos of one stem, results name the suffix
+        suffixes = ("", *suffixes_of(PHOTOS))  # of two photos of one stem, results name the suffix
         return any((photo.parent, (made_of[1] + end).lower()) in names for end in suffixes)
 
     return [photo for photo in photos if not is_result(photo)]

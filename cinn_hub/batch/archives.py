@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from cinn_hub.errors import PhotoError
+from cinn_hub.formats import PHOTOS, format_of
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif")
-PHOTO_SUFFIXES += (".avif", ".jp2", ".heic", ".heif", ".hif", ".jpe", ".ppm", ".pgm", ".psd")
 ARCHIVE_SUFFIXES = (".zip", ".rar", ".7z", ".tar", ".gz")
 HIDDEN = (".", "@eaDir", "__MACOSX")  # what systems keep for themselves begins so
 
@@ -83,7 +82,7 @@ def photos_of(opened: zipfile.ZipFile, name: str, most: int) -> list[zipfile.Zip
         for entry in entries
         if not entry.is_dir()
         and is_visible(PurePosixPath(entry.filename))
-        and entry.filename.lower().endswith(PHOTO_SUFFIXES)
+        and format_of(entry.filename, PHOTOS)
     ]
     if not found:
         inner = any(entry.filename.lower().endswith(ARCHIVE_SUFFIXES) for entry in entries)

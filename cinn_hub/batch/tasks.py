@@ -18,6 +18,7 @@ from cinn_hub.batch.manifest import NAME, Result
 from cinn_hub.batch.running import Engine, Work
 from cinn_hub.batch.storage import RemoteStorage
 from cinn_hub.errors import CinnHubError
+from cinn_hub.formats import FILMS, format_of
 
 if TYPE_CHECKING:
     from cinn_hub.color_model import ColorModel
@@ -91,7 +92,7 @@ def transfer(options: argparse.Namespace, model: ColorModel) -> Task:
 def interpolate(options: argparse.Namespace, model: ColorModel) -> Task:
     from cinn_hub.animation import check_length, write_animation
 
-    film = options.format in ("webp", "gif", "mp4")
+    film = format_of(f"film.{options.format}", FILMS)
     name = f"{options.a}_to_{options.b}"
     endings = [f"{name}.{options.format}"]
     if not film:

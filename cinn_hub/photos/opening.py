@@ -14,9 +14,10 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cinn_hub.errors import PhotoError
+from cinn_hub.formats import PHOTOS
 from cinn_hub.photos.photo import PhotoLike
 
-FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "BMP", "GIF", "JPEG2000", "PPM", "PSD")
+READ = tuple(format.pillow for format in PHOTOS if format.name != "HEIC")  # by Pillow alone
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 MOST_PAGES = 1000  # of one file
 LARGEST_FILE = 2_000_000_000  # bytes: more than any photo that is not too large has
@@ -129,7 +130,7 @@ def open_image(source: BinaryIO, name: str, max_pixels: int, page: int = 0) -> I
     """
     head = source.read(16)
     source.seek(0)
-    formats = FORMATS
+    formats = READ
     if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
         register_heif(name)
         formats = ("HEIF", "AVIF")

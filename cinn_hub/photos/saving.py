@@ -14,6 +14,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.files import reason_of, write_whole
+from cinn_hub.formats import STILLS, Format, format_of, suffixes_of
 from cinn_hub.photos.metadata import (
     MARKER_ROOM,
     Metadata,
@@ -24,21 +25,6 @@ from cinn_hub.photos.metadata import (
 )
 
 TAG = ExifTags.Base
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
-OPTIONS: dict[str, dict[str, object]] = {
-    "PNG": {"compress_level": 1},  # level 6 takes five times as long
-    "JPEG": {"subsampling": 0},
-    "WEBP": {},
-    "TIFF": {"compression": "tiff_adobe_deflate"},
-}
-LONGEST_SIDES = {"JPEG": 65_535, "WEBP": 16_383}
 XMP_ROOM = 65_000  # bytes in a segment of a JPEG, less its header
 
 
@@ -61,16 +47,16 @@ def save(
     Raises:
         PhotoError: the format is unknown, the quality out of range, or the file cannot be written.
     """
-    kind = format_of(path, format)
+    kind = format_to_write(path, format)
     if not 1 <= quality <= 100:
         raise PhotoError(f"The quality is {quality}; it must be from 1 to 100.")
     if isinstance(path, io.TextIOBase):
         raise PhotoError("The file was opened as text; open it with the mode 'wb'.")
     name = path if isinstance(path, str | os.PathLike) else "The file"
-    if max(image.size) > LONGEST_SIDES.get(kind, 2**31):
+    if max(image.size) > kind.longest_side:
         raise PhotoError(
-            f"{name} cannot be written: {kind} takes {LONGEST_SIDES[kind]} pixels on a side, but "
-            f"the picture has {max(image.size)}; choose PNG or TIFF."
+            f"{name} cannot be written: {kind.name} takes {kind.longest_side} pixels on a side, "
+            f"but the picture has {max(image.size)}; choose PNG or TIFF."
         )
     try:
         if not isinstance(path, str | os.PathLike):
@@ -82,51 +68,51 @@ def save(
         raise PhotoError(f"{name} cannot be written: {reason_of(error)}.") from error
 
 
-def format_of(path: str | os.PathLike[str] | BinaryIO, format: str | None) -> str:
-    """The name that Pillow has for the format.
+def format_to_write(path: str | os.PathLike[str] | BinaryIO, format: str | None) -> Format:
+    """The format of this name; without one, by the suffix of the path.
 
     Raises:
         PhotoError: it is unknown.
     """
+    suffixes = suffixes_of(STILLS)
     if format is not None:
-        suffix = f".{format.lower().lstrip('.')}"
-        if suffix not in FORMATS:
-            names = ", ".join(end[1:] for end in FORMATS)
+        if (kind := format_of(f"file.{format.lstrip('.')}", STILLS)) is None:
+            names = ", ".join(suffix[1:] for suffix in suffixes)
             raise PhotoError(f"The format is {format!r}; use one of {names}.")
-        return FORMATS[suffix]
+        return kind
     if not isinstance(path, str | os.PathLike):
         raise PhotoError('The format of an open file is unknown; give it, such as format="png".')
-    suffix = Path(path).suffix.lower()
-    if suffix not in FORMATS:
+    if (kind := format_of(path, STILLS)) is None:
         raise PhotoError(
-            f"{Path(path).name} has an unknown suffix; use one of {', '.join(FORMATS)}."
+            f"{Path(path).name} has an unknown suffix; use one of {', '.join(suffixes)}."
         )
-    return FORMATS[suffix]
+    return kind
 
 
-def encoded(image: Image.Image, kind: str, settings: Mapping[str, str], quality: int) -> bytes:
+def encoded(image: Image.Image, kind: Format, settings: Mapping[str, str], quality: int) -> bytes:
     """The bytes of the file."""
     about = metadata_of(image)
-    options = dict(OPTIONS[kind])
+    options = dict(kind.still or {})
     if "icc_profile" in image.info:
         options["icc_profile"] = image.info["icc_profile"]
     if about.dpi:
         options["dpi"] = about.dpi
-    if kind in ("JPEG", "WEBP"):
+    if kind.lossy:
         options["quality"] = quality
-    if kind == "JPEG":
+    if not kind.transparent:
         image = on_white(image)
     text = ", ".join(f"{key} {value}" for key, value in settings.items())
-    software = f"cinn_hub; generated colours: {text}" if text and kind != "PNG" else None
-    room = MARKER_ROOM if kind == "JPEG" else None
+    software = f"cinn_hub; generated colours: {text}" if text and kind.name != "PNG" else None
+    room = MARKER_ROOM if kind.name == "JPEG" else None
     exif = exif_to_write(about.exif, image.size, software, room)
-    if kind == "TIFF":
+    if kind.name == "TIFF":
         return tiff(bare(image), options, exif, about)
     if exif:
         options["exif"] = exif.tobytes()
-    options |= {"PNG": png_texts, "JPEG": jpeg_segments, "WEBP": webp_chunks}[kind](about, settings)
+    further = {"PNG": png_texts, "JPEG": jpeg_segments}.get(kind.name, xmp_alone)
+    options |= further(about, settings)
     buffer = io.BytesIO()
-    bare(image).save(buffer, kind, **options)
+    bare(image).save(buffer, kind.pillow, **options)
     return buffer.getvalue()
 
 
@@ -167,7 +153,7 @@ def jpeg_segments(about: Metadata, settings: Mapping[str, str]) -> dict[str, obj
     return segments
 
 
-def webp_chunks(about: Metadata, settings: Mapping[str, str]) -> dict[str, object]:
+def xmp_alone(about: Metadata, settings: Mapping[str, str]) -> dict[str, object]:
     return {"xmp": about.xmp} if about.xmp else {}
 
 

@@ -13,6 +13,7 @@ from PIL.Image import Image
 from cinn_hub.animation import write_animation
 from cinn_hub.colorization import Colorization
 from cinn_hub.errors import CinnHubError
+from cinn_hub.formats import FILMS
 from cinn_hub.latent import Latent
 from cinn_hub.ui.colorize import added
 from cinn_hub.ui.downloads import download_after, hidden_download, stop_on
@@ -29,7 +30,7 @@ from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
 SIDE = 5
 FILM_SIZE = 640  # pixels on the longer side
-FILMS = {"WebP": ".webp", "GIF": ".gif", "MP4": ".mp4"}
+FORMATS = {format.name: format for format in FILMS}
 
 ABOUT_THE_MAP = (
     "A map of colourings: the most typical answer in the middle, bolder ones towards the corners."
@@ -80,7 +81,7 @@ class Walk:
         )
         with gr.Row():
             self.frames = gr.Slider(5, 48, 24, step=1, label="Frames", min_width=120)
-            self.kind = gr.Radio(list(FILMS), value="WebP", label="Film", min_width=120)
+            self.kind = gr.Radio(list(FORMATS), value="WebP", label="Film", min_width=120)
         with gr.Row():
             self.film = gr.Button("Download the film", elem_id="film", interactive=False)
             self.stop = gr.Button("Stop", visible=False, elem_id="film-stop")
@@ -208,7 +209,7 @@ class Explorer:
             progress((i, frames), desc="Painting frames")
             yield None, gr.Button(visible=True)
             pictures.append(self.between(sheet, a, b, i / (frames - 1)).preview(FILM_SIZE))
-        target = download_folder() / f"{Path(sheet.path).stem}_{name}{FILMS[kind]}"
+        target = download_folder() / f"{Path(sheet.path).stem}_{name}{FORMATS[kind].suffix}"
         write_animation(pictures, target)
         yield str(target), gr.Button(visible=False)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import gradio as gr
 from PIL.Image import Image
 
-from cinn_hub.batch.archives import HIDDEN, PHOTO_SUFFIXES, is_zip, unpack
+from cinn_hub.batch.archives import HIDDEN, is_zip, unpack
 from cinn_hub.color_model import ColorModel
 from cinn_hub.errors import PhotoError
+from cinn_hub.formats import PHOTOS, format_of
 from cinn_hub.photos import read, render_grey_preview
 from cinn_hub.ui.figures import figures, item, rows
 from cinn_hub.ui.folder import app_folder
@@ -91,7 +92,7 @@ def taken(box: Lightbox, files: Sequence[str] | str | None, folder: bool) -> lis
 
 
 def is_photo(path: Path) -> bool:
-    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(HIDDEN)
+    return format_of(path, PHOTOS) is not None and not path.name.startswith(HIDDEN)
 
 
 def photos_of(box: Lightbox, path: Path) -> list[Path]:

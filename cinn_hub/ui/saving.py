@@ -13,6 +13,7 @@ from gradio.events import Dependency
 
 from cinn_hub.colorization import Colorization
 from cinn_hub.errors import PhotoError
+from cinn_hub.formats import STILLS
 from cinn_hub.ui.downloads import download_after, stop_on
 from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.folder import download_folder
@@ -21,8 +22,7 @@ from cinn_hub.ui.session import code_to_save
 from cinn_hub.ui.waiting import ARCHIVES, SAVES, Kind
 from cinn_hub.ui.wiring import PROGRESS
 
-SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "WebP": ".webp"}
-LOSSY = ("JPEG", "WebP")
+FORMATS = {format.name: format for format in STILLS}
 PICKED, AS_SHOWN = -1, -1  # an index and an intensity
 RECIPES = "recipes.txt"  # the Python that makes each picture of an archive
 
@@ -34,7 +34,7 @@ class Files:
         with gr.Group(elem_classes="files"):
             with gr.Row():
                 self.format = gr.Radio(
-                    list(SUFFIXES), value="PNG", label="Format of the files", min_width=260
+                    list(FORMATS), value="PNG", label="Format of the files", min_width=260
                 )
                 self.quality = gr.Slider(
                     50, 100, 95, step=1, label="Quality", min_width=160, visible=False
@@ -62,7 +62,7 @@ class Files:
     def connect(self, box: gr.State, file: gr.DownloadButton) -> None:
         """Each button makes its file, which the browser then downloads by way of `file`."""
         self.format.input(
-            lambda kind: gr.Slider(visible=kind in LOSSY),
+            lambda kind: gr.Slider(visible=FORMATS[kind].lossy),
             self.format,
             self.quality,
             queue=False,
@@ -103,7 +103,7 @@ def save(box: Lightbox, index: int, intensity: float, kind: str, quality: float)
     The index counts from 0, -1 is the picked answer. The intensity is in percent, -1 as shown.
     """
     result, stem = full_size(box, index, intensity)
-    path = download_folder() / f"{stem}{SUFFIXES[kind]}"
+    path = download_folder() / f"{stem}{FORMATS[kind].suffix}"
     result.save(path, quality=int(quality))
     return str(path)
 
@@ -177,7 +177,7 @@ def archived(
         for i, ((_, row, index), stem) in enumerate(zip(chosen, stems, strict=True)):
             progress((i, len(chosen)), desc=f"Painting {stem} at full size")
             yield None, gr.Button(visible=True)
-            path = folder / f"{stem}{SUFFIXES[kind]}"
+            path = folder / f"{stem}{FORMATS[kind].suffix}"
             intensity = row.intensity(index) / 100
             row.session.full_size(index, intensity).save(path, int(quality))
             archive.write(path, path.name)
