@@ -1,31 +1,90 @@
-"""The Python of the README runs as it stands, with examples in place of its photos."""
+"""README and docs: their Python runs as it stands, their commands can be parsed, their links lead
+somewhere."""
 
 import re
+import shlex
 import shutil
 
 import numpy as np
+import pytest
 import torch
 from helpers import ROOT
 
 from cinn_hub import photos
+from cinn_hub.cli import build_parser
 from cinn_hub.hints import Hint, hinted_ab
 
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+MOST_WORDS = 1000
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text("utf-8")
+    for pattern in ("*.md", "docs/*.md", "training/*.md", "weights/*/README.md")
+    for path in sorted(ROOT.glob(pattern))
+}
+COMMANDS = [
+    (page, line)
+    for page, text in PAGES.items()
+    for block in re.findall(r"```\n(.*?)```", text, re.DOTALL)
+    for line in block.replace("\\\n", "").splitlines()
+    if line.startswith("cinn-hub ")
+]
 
 
-def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+def blocks_of(page):
+    """Its Python, but for the client of the app, which tests/app/test_api.py has."""
+    blocks = re.findall(r"```python\n(.*?)```", PAGES[page], re.DOTALL)
+    return [block for block in blocks if "gradio_client" not in block]
+
+
+def anchor(heading):
+    return re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-")
+
+
+def test_the_readme_is_short():
+    assert len(PAGES["README.md"].split()) <= MOST_WORDS
+
+
+@pytest.mark.parametrize("page", filter(blocks_of, PAGES))
+def test_the_python_runs(page, tmp_path, monkeypatch):
+    """With examples in place of its photos, and with tensors that the reader is to have."""
     shutil.copy(ROOT / "examples" / "photographer.jpg", tmp_path / "grandma.jpg")
     shutil.copy(ROOT / "examples" / "moods" / "rocket.jpg", tmp_path / "sunset.jpg")
     monkeypatch.chdir(tmp_path)
     names = {"lightness": 100 * torch.rand(1, 1, 256, 256), "ab": 20 * torch.randn(1, 2, 64, 64)}
-    blocks = [block for block in BLOCKS if "gradio_client" not in block]  # that one needs the app
-    assert len(blocks) >= 3
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
-    assert (tmp_path / "grandma.png").exists()
-    assert torch.equal(names["again"].latent.flatten(), names["results"][0].latent.flatten())
-    assert names["sevens"].shape == (16, 1, 28, 28) and len(names["cells"]) == 25
-    assert names["probabilities"].argmax() == 7
+    for block in blocks_of(page):
+        exec(compile(block, page, "exec"), names)
+    assert names["sevens"].shape == (16, 1, 28, 28)
+    if "again" in names:
+        assert (tmp_path / "grandma.png").exists()
+        assert torch.equal(names["again"].latent.flatten(), names["results"][0].latent.flatten())
+    if "probabilities" in names:
+        assert names["probabilities"].argmax() == 7
+
+
+@pytest.mark.parametrize("page, command", COMMANDS)
+def test_commands_can_be_parsed(page, command):
+    words = shlex.split(re.sub(r"\s#(\s.*)?$", "", command))
+    build_parser().parse_args(words[1:])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)\s]+)\)", PAGES[page])
+    for link in links:
+        if "://" in link:
+            continue
+        name, _, part = link.partition("#")
+        path = (ROOT / page).parent / name if name else ROOT / page
+        assert path.exists(), link
+        if part:
+            headings = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
+            assert part in map(anchor, headings), link
+
+
+def test_every_page_is_listed():
+    listed = PAGES["docs/README.md"]
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert pages == set(re.findall(r"\]\(([a-z]+\.md)\)", listed))
+    assert "(docs/README.md)" in PAGES["README.md"]
 
 
 def test_the_shipped_model_follows_hints(imagenet):

@@ -63,7 +63,6 @@ def main() -> None:
     several.add_argument("--seeds", type=int, default=SEEDS)
     pictured = commands.add_parser("report", help="table, curves and sheets")
     pictured.add_argument("--page", type=Path, help="a page that gets the table, too")
-    pictured.add_argument("--short", type=Path, help="a page that gets its short form")
     for command in (one, several):
         command.add_argument("--data", nargs="+", required=True, help="folders or zips of photos")
         command.add_argument("--held-out", nargs="+", required=True, help="folders or zips")
@@ -75,7 +74,7 @@ def main() -> None:
     options = parser.parse_args()
     runs = Runs(options.out)
     if options.command == "report":
-        return report.write(runs, options.page, options.short)
+        return report.write(runs, options.page)
     use_one_core()
     terms = Terms(
         tuple(options.data),

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from benchmarks.colours import with_ab
 from benchmarks.rivals import answers
 from benchmarks.rivals.runs import Runs
-from benchmarks.rivals.table import paper_table, short_table, table
+from benchmarks.rivals.table import paper_table, table
 from benchmarks.rivals.verdicts import Result
 from benchmarks.sheets import write_sheet
 from cinn_hub.files import write_whole
@@ -31,9 +31,8 @@ FIGURES = {
 END = "<!-- end of table -->"
 
 
-def write(runs: Runs, page: Path | None = None, short: Path | None = None) -> None:
-    """Into OUT/report; and into a page, between the marks of OUT's table, the table, or into
-    another one its short form."""
+def write(runs: Runs, page: Path | None = None) -> None:
+    """Into OUT/report; and the table into a page, too, between the marks of OUT's table."""
     results = runs.results()
     if not results:
         raise SystemExit(f"There is no finished training in {runs.root}; run `train` or `all`.")
@@ -44,16 +43,14 @@ def write(runs: Runs, page: Path | None = None, short: Path | None = None) -> No
     write_whole(folder / "table.md", f"{text}\n\nThe paper, other photos:\n\n{paper_table()}\n")
     if page:
         replace_table(page, begin_of(runs.root), text)
-    if short:
-        replace_table(short, begin_of(runs.root, "short table"), short_table(results, bounds))
     draw_curves(results, folder / "curves.png")
     draw_losses(results, folder / "losses.png")
     write_sheets(runs, list(results), folder)
 
 
-def begin_of(out: Path, kind: str = "table") -> str:
+def begin_of(out: Path) -> str:
     """The mark before the table of a comparison, by the name of its folder."""
-    return f"<!-- {kind} of {out.name} -->"
+    return f"<!-- table of {out.name} -->"
 
 
 def replace_table(page: Path, begin: str, table: str) -> None:

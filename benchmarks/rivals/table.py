@@ -15,7 +15,6 @@ MORE = (
     *(f"{part} / real" for part in PARTS),
     *("minutes to its best", "end / best", "pictures a second", "million weights"),
 )
-SHORT = ("of 8", "nearest", "spread", "FD", "collapsed")
 DIGITS = {
     **dict.fromkeys(("variance", "FD", "top 5", "million weights"), 1),
     **dict.fromkeys(("minutes to its best", "pictures a second"), 0),
@@ -72,12 +71,6 @@ def table(by_row: Mapping[str, Sequence[Result]], bounds: Bounds) -> str:
     more of these rows."""
     rows = rows_of(by_row, bounds)
     return f"{markdown(bounds_of(bounds) | rows, QUALITY)}\n\n{markdown(rows, MORE)}"
-
-
-def short_table(by_row: Mapping[str, Sequence[Result]], bounds: Bounds) -> str:
-    """As Markdown, the columns that matter most."""
-    between = bounds_of({name: bounds[name] for name in ("grey", "one colour")})
-    return markdown(between | rows_of(by_row, bounds), SHORT)
 
 
 def bounds_of(bounds: Bounds) -> dict[str, dict[str, str]]:
