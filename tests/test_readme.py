@@ -43,7 +43,7 @@ def test_the_readme_is_short():
     assert len(PAGES["README.md"].split()) <= MOST_WORDS
 
 
-@pytest.mark.parametrize("page", filter(blocks_of, PAGES))
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)])
 def test_the_python_runs(page, tmp_path, monkeypatch):
     """With examples in place of its photos, and with tensors that the reader is to have."""
     shutil.copy(ROOT / "examples" / "photographer.jpg", tmp_path / "grandma.jpg")
