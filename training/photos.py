@@ -23,6 +23,7 @@ from cinn_hub.errors import PhotoError
 T = TypeVar("T")
 Draw = int | tuple[int, int]
 """The number of a photo; or that and a seed, for a random part of it."""
+MOST_FACES = 0.1  # of the photos that are drawn
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
@@ -97,6 +98,7 @@ class ColorPhotos(Dataset):
 
     Arguments:
         classes: (photos, classes) of any dtype.
+        checked: the photos are known to have colours, and are not looked at for that.
     """
 
     def __init__(
@@ -104,8 +106,10 @@ class ColorPhotos(Dataset):
         sources: Sequence[Source],
         size: int = 256,
         classes: Tensor | None = None,
+        checked: bool = False,
     ) -> None:
         self.sources = list(sources)
+        self.checked = checked
         self.classes = classes
         self.size = size
 
@@ -124,7 +128,7 @@ class ColorPhotos(Dataset):
             photo = photos.read(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
         except PhotoError:  # too small
             return None
-        if not photos.is_colored(photo):
+        if not (self.checked or photos.is_colored(photo)):
             return None
         lightness = photos.squeeze(photo.lightness, self.size)
         if chance:
@@ -172,9 +176,15 @@ def collate(items: list[tuple[Tensor, ...] | None]) -> Sequence[Tensor]:
 
 
 def rarity(sources: Sequence[Source]) -> Tensor:
-    """How often to draw each photo: collections by the root of their size, (photos,)."""
+    """How often to draw each photo, (photos,): collections by the root of their size, but those of
+    faces (by their name) at most a tenth of the time."""
     sizes = Counter(source.group for source in sources)
-    return torch.tensor([sizes[source.group] ** -0.5 for source in sources])
+    weights = torch.tensor([sizes[source.group] ** -0.5 for source in sources])
+    faces = torch.tensor([source.group.startswith("faces") for source in sources])
+    if faces.any() and not faces.all():
+        allowed = MOST_FACES / (1 - MOST_FACES) * weights[~faces].sum()
+        weights[faces] *= (allowed / weights[faces].sum()).clamp_max(1)
+    return weights
 
 
 class Draws(WeightedRandomSampler):
