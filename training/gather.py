@@ -35,7 +35,8 @@ from cinn_hub import photos
 from cinn_hub.errors import PhotoError
 from training.photos import SUFFIXES, find_photos
 
-CHOOSING = "choosing"
+CHOOSING = "choosing"  # folder
+MISSING = "missing"
 LISTS = Path(__file__).with_name("lists.toml")
 SMALL, LARGE = 128, 256  # pixels, of the shorter side
 LEAST_LARGE = 192  # pixels, of a photo to be trained on at 256
@@ -53,6 +54,11 @@ class Row:
     repo: str
     commit: str
     path: str
+
+    @property
+    def name(self) -> str:
+        """Of all repositories' photos, on one line."""
+        return f"{self.repo}\t{self.path}"
 
     @property
     def place(self) -> str:
@@ -242,7 +248,7 @@ def written(picture: np.ndarray, short_side: int, path: Path) -> None:
 def judged(data: bytes | None, known: Known) -> tuple[str, np.ndarray | None]:
     """Why a photo is left out, or "kept" and the photo."""
     if data is None:
-        return "missing", None
+        return MISSING, None
     picture = upright(data)
     if picture is None:
         return "unreadable", None
@@ -263,21 +269,20 @@ def gather(
     targets: folders, and of the photos in each the shorter side at most, and at least.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    done = log.read_text("utf-8").splitlines() if log.exists() else []
-    counts = Counter(line.split("\t")[0] for line in done)
-    for start in range(len(done), len(rows), AT_ONCE):
-        lines = []
-        for number, row in enumerate(rows[start : start + AT_ONCE], start + 1):
-            verdict, picture = judged(snapshots.read(row), known)
-            if picture is not None:
-                for folder, (most, least) in targets.items():
-                    if min(picture.shape[:2]) >= least:
-                        written(picture, most, folder / f"{number:06}.jpg")
-            lines.append(f"{verdict}\t{row.repo}\t{row.path}\n")
-            counts[verdict] += 1
-        with log.open("a", encoding="utf-8") as stream:
-            stream.writelines(lines)
-    return counts
+    lines = log.read_text("utf-8").splitlines() if log.exists() else []
+    verdicts = {place: verdict for verdict, place in (line.split("\t", 1) for line in lines)}
+    todo = [row for row in rows if row.name not in verdicts]
+    for start in range(0, len(todo), AT_ONCE):
+        new = {}
+        for row in todo[start : start + AT_ONCE]:
+            new[row.name], picture = judged(snapshots.read(row), known)
+            for folder, (most, least) in targets.items() if picture is not None else ():
+                if min(picture.shape[:2]) >= least:
+                    written(picture, most, folder / f"{row.place[:16]}.jpg")
+        verdicts |= new
+        with log.open("a", encoding="utf-8") as stream:  # what is missing may come yet
+            stream.writelines(f"{v}\t{name}\n" for name, v in new.items() if v != MISSING)
+    return Counter(verdicts.values())
 
 
 def gather_all(
