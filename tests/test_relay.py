@@ -10,7 +10,8 @@ from helpers import SMALL, color_picture
 import cinn_hub
 from cinn_hub.models.colorization_cinn import ColorizationCINN
 from training import colorization, relay
-from training.judging import Gain, Judgement, gain, judge, log_probabilities
+from training.judging import Gain, Judgement, gain, judge
+from training.looking import log_probabilities, looks_at, teaching
 from training.photos import Source, rarity
 from training.relay import Relay, best_share, write_mean
 
@@ -113,11 +114,38 @@ def test_looks_are_averaged_as_probabilities(model_folder):
     model = cinn_hub.load(model_folder, device="cpu")
     looks = [50 + 20 * torch.randn(1, 1, side, side) for side in (256, 192)]
     with torch.inference_mode():
-        both = log_probabilities(model, looks).exp()
-        first, second = (log_probabilities(model, [x]).exp() for x in looks)
+        both = log_probabilities(model, looks, 32).exp()
+        first, second = (log_probabilities(model, [x], 32).exp() for x in looks)
     assert both.shape[-2:] == (32, 32)
     torch.testing.assert_close(both, (first + second) / 2, atol=1e-6, rtol=1e-4)
     torch.testing.assert_close(both.sum(1), torch.ones(1, 32, 32), atol=1e-4, rtol=0)
+
+
+def test_a_pupil_learns_what_its_teacher_sees(model_folder):
+    torch.manual_seed(3)
+    lightness = 50 + 20 * torch.randn(4, 1, 64, 64)
+    assert [x.shape[-1] for x in looks_at(torch.zeros(1, 1, 256, 256))] == [192, 256, 320]
+    teacher = cinn_hub.load(model_folder, device="cpu")
+    torch.nn.init.normal_(teacher.bins.head.bias)
+    expected = teaching(teacher)
+    wanted = expected(lightness)
+    assert wanted.shape == (4, 361, 8, 8)
+    torch.testing.assert_close(wanted.sum(1), torch.ones(4, 8, 8), atol=1e-4, rtol=0)
+
+    def distance():
+        log_p = pupil.bins(pupil.condition_network(lightness)[0])
+        return (wanted * (wanted.log() - log_p)).sum(1).mean().item()
+
+    pupil = cinn_hub.load(model_folder, device="cpu").requires_grad_(True)
+    task = colorization.ColorizationTask(pupil, teacher=expected)
+    assert not [name for name, _ in task.named_parameters() if "teacher" in name]
+    before = distance()
+    optimizer = torch.optim.Adam(pupil.bins.parameters(), 0.02)
+    for _ in range(30):
+        optimizer.zero_grad()
+        task("condition", lightness, torch.zeros(4, 2, 16, 16)).backward()
+        optimizer.step()
+    assert distance() < 0.7 * before
 
 
 def test_a_gain_is_that_of_photo_by_photo():

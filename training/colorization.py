@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,12 @@ from cinn_hub.models.colorization_cinn import ColorizationCINN, ColorizationConf
 from cinn_hub.networks import ColorBins, EfficientNetLite
 from training import classes
 from training.backbone import ClassHead, load_pretrained, with_quick_gradients
+from training.looking import teaching
 from training.loop import Stage, Trainer
 from training.photos import ColorPhotos, Draws, Source, collate, evenly, find_photos, rarity
 
 CLASS_WEIGHT = 0.5
+TEACHER_WEIGHT = 0.5  # beside the real colours
 
 
 def cross_entropy(log_p: Tensor, ab: Tensor, bins: ColorBins) -> Tensor:
@@ -39,12 +41,19 @@ class ColorizationTask(nn.Module):
 
     class_head: for photos whose class scores are known. From L alone the backbone learns to
     predict the classes that a network sees in the colour photo, so it keeps what it knows.
+    teacher: what to learn from beside the real colours, see `looking.teaching`.
     """
 
-    def __init__(self, model: ColorizationCINN, class_head: ClassHead | None = None) -> None:
+    def __init__(
+        self,
+        model: ColorizationCINN,
+        class_head: ClassHead | None = None,
+        teacher: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self.class_head = class_head
+        self.teacher = teacher
 
     def forward(
         self, stage: str, lightness: Tensor, ab: Tensor, scores: Tensor | None = None
@@ -56,6 +65,10 @@ class ColorizationTask(nn.Module):
         i, j = torch.randint(2, (2,)).tolist()  # a quarter of the places: nearly as good
         log_p = self.model.bins(fine[..., i::2, j::2])
         loss = cross_entropy(log_p, small[..., i::2, j::2], self.model.bins)
+        if self.teacher:
+            wanted = self.teacher(lightness)[..., i::2, j::2]
+            taught = -(wanted * log_p).sum(1).mean()
+            loss = (1 - TEACHER_WEIGHT) * loss + TEACHER_WEIGHT * taught
         if scores is not None and stage == "condition":
             loss = loss + CLASS_WEIGHT * class_loss(self.class_head(features[-1])[1], scores)
         return loss
@@ -235,6 +248,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--init", help="go on from this model, by name or folder")
     parser.add_argument(
+        "--teacher",
+        help="learn as well what this model expects that looks at three sizes: by name or folder",
+    )
+    parser.add_argument(
         "--config",
         type=Path,
         help="a config.json of another shape; with --init, all weights that fit are kept",
@@ -303,7 +320,8 @@ def main(options: argparse.Namespace) -> None:
     sources, held = split_sources(options)
     scores = classes.read(options.classes, sources) if options.classes else None
     head = pretrained_head() if scores is not None and "condition" in options.stages else None
-    task = ColorizationTask(model, head).to(memory_format=torch.channels_last)
+    teacher = teaching(cinn_hub.load(options.teacher)) if options.teacher else None
+    task = ColorizationTask(model, head, teacher).to(memory_format=torch.channels_last)
     size = options.size or model.config.image_size
     batches = partial(
         *(loader, sources, size, options.batch, options.workers),

@@ -311,8 +311,10 @@ def gather_all(
         print(f"{part.name}: {told or 'none'}", flush=True)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--snapshots", type=Path, required=True, help="folder of git directories")
+def add_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    parser.add_argument(
+        "--snapshots", type=Path, required=required, help="folder of git directories"
+    )
     parser.add_argument("--lists", type=Path, help="folder of more lists")
     parser.add_argument(
         "--held-out", nargs="+", default=[], help="folders or zips of photos that are measured on"

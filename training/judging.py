@@ -16,6 +16,7 @@ from torch import Tensor
 from cinn_hub import photos
 from cinn_hub.errors import PhotoError
 from cinn_hub.models.colorization_cinn import ColorizationCINN
+from training.looking import log_probabilities
 from training.photos import Source, evenly, find_photos
 
 AT_ONCE = 16  # photos
@@ -90,19 +91,6 @@ def seen(source: Source, sides: Sequence[int]) -> tuple[list[Tensor], Tensor] | 
     return lightness, F.avg_pool2d(ab, 2)
 
 
-def log_probabilities(model: ColorizationCINN, looks: Sequence[Tensor]) -> Tensor:
-    """Log-probabilities of the classes of colour, (B, classes, 32, 32): of the mean of the
-    probabilities over looks (B, 1, side, side) at the same photos."""
-    total = 0
-    for lightness in looks:
-        lightness = lightness.contiguous(memory_format=torch.channels_last)
-        p = model.bins(model.condition_network(lightness)[0]).exp()
-        if p.shape[-1] != GROUND:
-            p = F.interpolate(p, (GROUND, GROUND), mode="bilinear", antialias=True)
-        total = total + p
-    return (total / len(looks)).clamp_min(1e-12).log()
-
-
 @torch.inference_mode()
 def judge(
     model: ColorizationCINN,
@@ -125,7 +113,7 @@ def judge(
         each = zip(*(looks for looks, _ in items.values()), strict=True)
         looks = [torch.stack(same).to(model.device) for same in each]
         ab = torch.stack([ab for _, ab in items.values()]).to(model.device)
-        log_p = log_probabilities(model, looks)
+        log_p = log_probabilities(model, looks, GROUND)
         expected, _ = model.bins.mean_and_spread(log_p)
         entropy.append(-model.bins.log_prob(log_p, ab).mean((1, 2)))
         squares.append((expected - ab).square().mean((1, 2, 3)))

@@ -3,13 +3,16 @@
     nice python -m training.relay --home HOME --snapshots DIR --held-out PHOTOS [PHOTOS ...]
 
 The same command goes on where it was ended. First `training.gather` takes photos out of the
-snapshots into HOME/photos. Each stage then trains from the best model so far: for two thirds of
---minutes at 128 px on all photos, for the rest at 256 px on the large ones, each down to rate zero.
-The means of the weights before and after are judged on HOME/photos/choosing and --choose-by, and
-the best model, of which the next stage starts, is that of the least error among those whose
-cross-entropy is no higher than before. HOME/relay.jsonl has a line for each stage, and the last one
-names the best model. On a CPU it takes one core. Other options go to `training.train colorization`;
-on a large GPU: --batch 256 --lr 1e-3 --workers 14 --clock wall
+snapshots into HOME/photos; without --snapshots, those that are there are used. Each stage then
+trains from the best model so far: for two thirds of --minutes at 128 px on all photos, for the rest
+at 256 px on the large ones, each down to rate zero. The means of the weights before and after are
+judged on HOME/photos/choosing and --choose-by, and the best model, of which the next stage starts,
+is that of the least error among those whose cross-entropy is no higher than before. A line of
+HOME/relay.jsonl says so of each stage, and the last one names the best model. On a CPU it takes one
+core.
+Other options go to `training.train colorization`; on a large GPU:
+
+    --batch 256 --lr 1e-3 --workers 14 --clock wall
 """
 
 from __future__ import annotations
@@ -145,7 +148,7 @@ def main() -> None:
         description=textwrap.dedent(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--home", type=Path, required=True, help="folder of photos and stages")
-    gather.add_arguments(parser)
+    gather.add_arguments(parser, required=False)
     parser.add_argument("--choose-by", nargs="+", default=[], help="folders or zips of photos")
     parser.add_argument(
         "--init", default="imagenet", help="the model that the first stage starts from"
