@@ -1,20 +1,20 @@
 """The Space and `python app.py`: builds the app and launches it.
 
-Environment variables set its options, see `cinn_hub.ui.settings.Settings` and docs/operations.md.
+Environment variables set its options, see `cinn_hub.ui.options.AppOptions` and docs/operations.md.
 """
 
 from pathlib import Path
 
-from cinn_hub.ui import blocks
+from cinn_hub.ui import app
 from cinn_hub.ui.models import load_pair
-from cinn_hub.ui.settings import Settings
+from cinn_hub.ui.options import AppOptions
 
-settings = Settings.of()
-demo = blocks.build(
-    *load_pair(settings.model),
+options = AppOptions.of()
+demo = app.build(
+    *load_pair(options.model),
     examples=Path(__file__).with_name("examples"),
-    settings=settings,
+    options=options,
 )
 
 if __name__ == "__main__":
-    blocks.launch(demo, settings)
+    app.launch(demo, options)

@@ -267,7 +267,7 @@ def test_pictures_as_in_the_paper(models, tmp_path):
 
 @pytest.mark.parametrize("names", [("lsun-minimal", "mnist-minimal")])
 def test_the_app_takes_them(models, names, tmp_path):
-    from cinn_hub.ui import blocks
+    from cinn_hub.ui import app
     from cinn_hub.ui.models import load_pair
 
     folders = [tmp_path / name for name in names]
@@ -276,4 +276,4 @@ def test_the_app_takes_them(models, names, tmp_path):
     colors, own_digits = load_pair(str(folders[0]))[0], load_pair(str(folders[1]))[1]
     assert [colors.name, own_digits.name] == [str(folder) for folder in folders]
     assert load_pair(str(folders[1]))[0].name == "imagenet"
-    assert blocks.build(colors, own_digits).fns
+    assert app.build(colors, own_digits).fns

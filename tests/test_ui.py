@@ -9,11 +9,11 @@ from helpers import color_picture
 
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.hints import read_hints
-from cinn_hub.ui import folder, hints, models, session
+from cinn_hub.ui import bounds, hints, models, session
 from cinn_hub.ui.lightbox import Row
 from cinn_hub.ui.memory import Memory
+from cinn_hub.ui.options import Loading
 from cinn_hub.ui.session import Session
-from cinn_hub.ui.settings import Loading
 
 
 @pytest.fixture
@@ -116,12 +116,12 @@ def test_the_shelf_keeps_few_models(small_model, monkeypatch):
 
 def test_the_app_is_set_to_send_nothing_and_to_delete_uploads(small_model):
     from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
-    from cinn_hub.ui import blocks
+    from cinn_hub.ui import app
 
     digits = DigitCINN(DigitConfig()).eval().requires_grad_(False)
-    demo = blocks.build(small_model, digits)
+    demo = app.build(small_model, digits)
     assert demo.analytics_enabled is False
-    assert demo.delete_cache[1] == folder.KEPT_SECONDS == 3600
+    assert demo.delete_cache[1] == bounds.KEPT_SECONDS == 3600
 
 
 def test_a_photo_that_made_room_is_prepared_again_and_answers_say_why(

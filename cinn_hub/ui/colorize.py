@@ -13,7 +13,6 @@ from cinn_hub.color_model import ColorModel
 from cinn_hub.colorization import Colorization
 from cinn_hub.latent import fresh_seed
 from cinn_hub.ui import views
-from cinn_hub.ui.downloads import stop_on
 from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.intake import Intake, open_sheet, taken
 from cinn_hub.ui.lightbox import Lightbox, Sheet, likelihood_words
@@ -21,7 +20,7 @@ from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.saving import chosen_index
 from cinn_hub.ui.session import temperature_code
 from cinn_hub.ui.table import Table
-from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
+from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring, stop_on
 
 POOL = 32  # draws, of which those that differ most are shown
 NEARNESS = 0.35  # how much of the latent is new in "more like this"

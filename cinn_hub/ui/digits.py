@@ -12,8 +12,8 @@ from torch import Tensor
 from cinn_hub.digit_model import SIDE, DigitModel, from_sketch
 from cinn_hub.latent import fresh_seed
 from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.queueing import DIGITS
 from cinn_hub.ui.table import code_block
-from cinn_hub.ui.waiting import DIGITS
 from cinn_hub.ui.wiring import PRIVATE, Wiring
 
 CODE = """import cinn_hub

@@ -16,17 +16,16 @@ from cinn_hub.errors import CinnHubError
 from cinn_hub.formats import FILMS
 from cinn_hub.latent import Latent
 from cinn_hub.ui.colorize import added
-from cinn_hub.ui.downloads import download_after, hidden_download, stop_on
 from cinn_hub.ui.errors import error_notes
-from cinn_hub.ui.folder import download_folder
+from cinn_hub.ui.files import download_folder
 from cinn_hub.ui.intake import open_sheet
 from cinn_hub.ui.lightbox import Lightbox, Row, Sheet
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.pictures import LARGE_SIZE, shown
+from cinn_hub.ui.queueing import ARCHIVES, LOOKS
 from cinn_hub.ui.session import temperature_code
 from cinn_hub.ui.table import Table
-from cinn_hub.ui.waiting import ARCHIVES, LOOKS
-from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
+from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring, download_after, hidden_download, stop_on
 
 SIDE = 5
 FILM_SIZE = 640  # pixels on the longer side
@@ -110,12 +109,11 @@ def connect_walk(controls: Controls, walk: Walk, explorer: Explorer, model_name:
     place = Wiring(explorer.show_place, [table.box, walk.place], [table.stage], kind=LOOKS)
     place.on(walk.place.input, trigger_mode="always_last", show_progress="hidden", **PRIVATE)
     writing = walk.film.click(
-        explorer.write_film,
+        ARCHIVES(explorer.write_film),
         [table.box, walk.frames, walk.kind],
         [walk.file, walk.stop],
         show_progress_on=walk.film,
         **PRIVATE,
-        **ARCHIVES.event,
     )
     download_after(writing, walk.file)
     stop_on(walk.stop, writing)

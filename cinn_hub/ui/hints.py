@@ -19,9 +19,9 @@ from cinn_hub.ui.intake import open_sheet
 from cinn_hub.ui.lightbox import Lightbox, Row, Sheet
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.pictures import large
+from cinn_hub.ui.queueing import LOOKS
 from cinn_hub.ui.table import Table
 from cinn_hub.ui.views import large_pictures
-from cinn_hub.ui.waiting import LOOKS
 from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
 MOST_COLORS = 6  # to choose from
@@ -83,7 +83,7 @@ def connect_canvas(canvas: gr.HTML, hinter: Hinter) -> None:
     )
     asked = Wiring(hinter.colors, [table.box, canvas], [canvas], kind=LOOKS)
     asked = asked.on(canvas.select, show_progress="hidden", trigger_mode="always_last", **PRIVATE)
-    asked.success(hinter.warm, table.box, None, show_progress="hidden", **PRIVATE, **LOOKS.event)
+    asked.success(LOOKS(hinter.warm), table.box, None, show_progress="hidden", **PRIVATE)
     first = Wiring(hinter.mend_picked, [table.box, canvas], [canvas]).on(
         canvas.input, show_progress="hidden", trigger_mode="always_last", **PRIVATE
     )

@@ -15,7 +15,7 @@ from cinn_hub.errors import PhotoError
 from cinn_hub.formats import PHOTOS, format_of
 from cinn_hub.photos import read, render_grey_preview
 from cinn_hub.ui.figures import figures, item, rows
-from cinn_hub.ui.folder import app_folder
+from cinn_hub.ui.files import app_folder
 from cinn_hub.ui.lightbox import MOST_PHOTOS, Lightbox, Sheet
 from cinn_hub.ui.pictures import TINY_SIZE, inline, shown
 from cinn_hub.ui.session import Session

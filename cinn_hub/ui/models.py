@@ -16,8 +16,8 @@ from cinn_hub.loading import find_class
 from cinn_hub.model import ConditionalINN
 from cinn_hub.ui.cards import safe_html, without_metadata
 from cinn_hub.ui.errors import error_notes
-from cinn_hub.ui.settings import Loading
-from cinn_hub.ui.waiting import LOADING
+from cinn_hub.ui.options import Loading
+from cinn_hub.ui.queueing import LOADING
 from cinn_hub.ui.wiring import PROGRESS
 
 MOST_LETTERS = 100_000  # of a card
@@ -114,12 +114,11 @@ def build(shelf: Shelf, chosen: gr.State) -> None:
         return model.name, in_use(model), card_of(model)
 
     load.click(
-        switch,
+        LOADING(switch),
         name,
         [chosen, status, card],
         api_name="load_model",
         show_progress_on=card,
-        **LOADING.event,
     )
 
 

@@ -16,7 +16,7 @@ from PIL.Image import Image
 from cinn_hub.colorization import Colorization
 from cinn_hub.files import whole_file
 from cinn_hub.photos import render_grey_preview, shrunk
-from cinn_hub.ui.folder import PREVIEWS, app_folder
+from cinn_hub.ui.files import PREVIEWS, app_folder
 
 THUMBNAIL_SIZE = 480  # pixels on the longer side
 TINY_SIZE = 160

@@ -14,13 +14,12 @@ from gradio.events import Dependency
 from cinn_hub.colorization import Colorization
 from cinn_hub.errors import PhotoError
 from cinn_hub.formats import STILLS
-from cinn_hub.ui.downloads import download_after, stop_on
 from cinn_hub.ui.errors import error_notes
-from cinn_hub.ui.folder import download_folder
+from cinn_hub.ui.files import download_folder
 from cinn_hub.ui.lightbox import Lightbox, Row, Sheet
+from cinn_hub.ui.queueing import ARCHIVES, SAVES, Kind
 from cinn_hub.ui.session import code_to_save
-from cinn_hub.ui.waiting import ARCHIVES, SAVES, Kind
-from cinn_hub.ui.wiring import PROGRESS
+from cinn_hub.ui.wiring import PROGRESS, download_after, stop_on
 
 FORMATS = {format.name: format for format in STILLS}
 PICKED, AS_SHOWN = -1, -1  # an index and an intensity
@@ -85,12 +84,11 @@ class Files:
     ) -> Dependency:
         """The button makes a file, which the browser then downloads."""
         making = button.click(
-            handler,
+            kind(handler),
             inputs,
             outputs,
             api_name=handler.__name__,
             show_progress_on=button,
-            **kind.event,
         )
         download_after(making, outputs[0] if isinstance(outputs, list) else outputs)
         return making

@@ -14,10 +14,10 @@ from cinn_hub import photos
 from cinn_hub.color_model import ColorModel
 from cinn_hub.colorization import Colorization, PreparedPhoto
 from cinn_hub.errors import CinnHubError, PhotoError
+from cinn_hub.ui.bounds import PHOTO_PIXELS
 from cinn_hub.ui.memory import Kept, Memory
 
 COMPARE_SIZE = 1280  # pixels on the longer side of what is shown large
-MOST_PIXELS = 64_000_000  # of a photo: 1 GB while it is read and coloured at its own size
 STEPS = 65535 / 100  # of a kept lightness, for each unit of L
 NO_PHOTO = photos.Photo(np.zeros((1, 1), np.float32))
 
@@ -139,7 +139,7 @@ class Session:
         """
         result = self.bare_result(index).with_intensity(intensity)
         self.check_upload()
-        return result.on(photos.read(self.path, MOST_PIXELS))
+        return result.on(photos.read(self.path, PHOTO_PIXELS))
 
     def check_upload(self) -> None:
         """Refuses to go on where the upload has been deleted."""
@@ -152,7 +152,7 @@ class Session:
 
 def prepare_packed(path: str, model: ColorModel) -> PreparedPhoto:
     """What a session keeps of a photo: small, its L in 16 bits, without its own colours."""
-    prepared = model.prepare(photos.read(path, MOST_PIXELS)).shrunk(COMPARE_SIZE)
+    prepared = model.prepare(photos.read(path, PHOTO_PIXELS)).shrunk(COMPARE_SIZE)
     steps = np.round(prepared.photo.lightness.clip(0, 100) * STEPS)
     return with_lightness(prepared, steps.astype(np.uint16))
 

@@ -10,17 +10,16 @@ from gradio.events import Dependency
 
 from cinn_hub.colorization import Colorization
 from cinn_hub.ui import views
-from cinn_hub.ui.downloads import hidden_download
+from cinn_hub.ui.bounds import KEPT_SECONDS
 from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.figures import figures, stage
-from cinn_hub.ui.folder import KEPT_SECONDS
 from cinn_hub.ui.intake import Intake
 from cinn_hub.ui.lightbox import ORDERS, Lightbox, Row, Sheet
 from cinn_hub.ui.pictures import THUMBNAIL_SIZE, previews
+from cinn_hub.ui.queueing import LOOKS
 from cinn_hub.ui.saving import Files
 from cinn_hub.ui.session import code_to_colorize
-from cinn_hub.ui.waiting import LOOKS
-from cinn_hub.ui.wiring import PRIVATE
+from cinn_hub.ui.wiring import PRIVATE, hidden_download
 
 
 class Table:
@@ -135,8 +134,8 @@ class Table:
         self.on(self.intake.photos.delete, self.remove)
         self.on(self.sort.input, self.rearrange, [self.sort])
         self.on(self.pin.click, self.keep_beside)
-        options = {"trigger_mode": "always_last", "queue": True, **LOOKS.event}
-        self.on(self.intensity.input, self.strengthen, [self.intensity], **options)
+        options = {"trigger_mode": "always_last", "queue": True}
+        self.on(self.intensity.input, LOOKS(self.strengthen), [self.intensity], **options)
         self.which.input(views.earlier, [self.box, self.which], self.earlier, **PRIVATE)
         self.files.connect(self.box, hidden_download("file"))
 

@@ -19,9 +19,9 @@ from cinn_hub.ui.intake import open_sheet
 from cinn_hub.ui.lightbox import Lightbox
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.pictures import TINY_SIZE, inline, shown
+from cinn_hub.ui.queueing import LOOKS
 from cinn_hub.ui.session import temperature_code
 from cinn_hub.ui.table import Table
-from cinn_hub.ui.waiting import LOOKS
 from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
 
 ABOUT = (
@@ -107,13 +107,16 @@ def connect_moods(controls: Controls, carrier: Carrier, table: Table) -> None:
     """Moods come from files, from examples and from the photo in view, and go by a click."""
     outputs = [controls.moods, controls.chosen]
     # in the queue: without it Gradio shows no sentence where a handler fails
-    options = {"show_progress": "hidden", **PRIVATE, **LOOKS.event}
+    options = {"show_progress": "hidden", **PRIVATE}
     controls.drop.upload(
-        carrier.add_files, [controls.drop, controls.moods], [controls.drop, *outputs], **options
+        LOOKS(carrier.add_files),
+        [controls.drop, controls.moods],
+        [controls.drop, *outputs],
+        **options,
     )
-    controls.examples.select(carrier.add_example, controls.moods, outputs, **options)
-    controls.chosen.delete(carrier.remove, controls.moods, outputs, **options)
-    table.as_mood.click(carrier.add_photo, [table.box, controls.moods], outputs, **options)
+    controls.examples.select(LOOKS(carrier.add_example), controls.moods, outputs, **options)
+    controls.chosen.delete(LOOKS(carrier.remove), controls.moods, outputs, **options)
+    table.as_mood.click(LOOKS(carrier.add_photo), [table.box, controls.moods], outputs, **options)
 
 
 @dataclass(frozen=True)

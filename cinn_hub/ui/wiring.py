@@ -1,4 +1,4 @@
-"""How a tab's events reach its handlers: a button, an upload, another seed."""
+"""How a tab's events reach its handlers, and how a browser gets the files that they make."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gradio.components import Component
 from gradio.events import Dependency
 
 from cinn_hub.latent import fresh_seed
-from cinn_hub.ui.waiting import COLORS, Kind
+from cinn_hub.ui.queueing import COLORS, Kind
 
 PRIVATE = {"api_visibility": "private"}
 PROGRESS = gr.Progress()  # as a default argument, Gradio fills it in for each call
@@ -50,14 +50,31 @@ class Wiring:
     @property
     def call(self) -> dict[str, Any]:
         return {
-            "fn": self.handler,
+            "fn": self.kind(self.handler),
             "inputs": list(self.inputs),
             "inputs_kwargs": dict(self.named_inputs) or None,
             "outputs": list(self.outputs),
             "show_progress_on": self.progress_on,
-            **self.kind.event,
         }
 
     def follow(self, event: Dependency) -> None:
         for add in self.after:
             add(event)
+
+
+def hidden_download(elem_id: str) -> gr.DownloadButton:
+    """The output of events that make a file; `download_after` presses it."""
+    return gr.DownloadButton(visible="hidden", elem_id=elem_id)
+
+
+def download_after(making: Dependency, file: gr.DownloadButton) -> None:
+    """The browser downloads the file as soon as the event has made it."""
+    press = f"() => document.querySelector('#{file.elem_id}').click()"
+    making.success(None, js=press, api_visibility="private")
+
+
+def stop_on(stop: gr.Button, making: Dependency) -> None:
+    """A click on the button ends the event, which shows it while it runs."""
+    hide = {"fn": lambda: gr.Button(visible=False), "outputs": stop, "queue": False}
+    stop.click(**hide, cancels=making, api_visibility="private")
+    making.failure(**hide, api_visibility="private")

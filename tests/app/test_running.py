@@ -15,7 +15,7 @@ from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from helpers import ROOT, WAIT, api_client, check_strangers_choice, color_picture, running_app
 
-from cinn_hub.ui.folder import LOCK, PREFIX
+from cinn_hub.ui.files import LOCK, PREFIX
 
 HEALTH = "/gradio_api/queue/status"
 

@@ -1,4 +1,5 @@
-"""How the app is run: options of the command line, which reach the app as environment variables."""
+"""What the operator decides: options of the command line, which reach the app as environment
+variables."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cinn_hub.errors import CinnHubError
-from cinn_hub.ui import folder, memory, waiting
+from cinn_hub.ui.bounds import DISK_MEGABYTES, MEMORY_MEGABYTES, WAITING_FOR_COLORS
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 NO = ("", "0", "false", "no")
@@ -23,7 +24,7 @@ class Loading(StrEnum):
 
 
 @dataclass(frozen=True)
-class Settings:
+class AppOptions:
     """What the operator of an app decides.
 
     Attributes:
@@ -37,15 +38,15 @@ class Settings:
     """
 
     model: str = "imagenet"
-    memory: int = memory.MEGABYTES
-    disk: int = folder.MEGABYTES
-    waiting: int = waiting.COLORS.most_waiting
+    memory: int = MEMORY_MEGABYTES
+    disk: int = DISK_MEGABYTES
+    waiting: int = WAITING_FOR_COLORS
     loading: Loading = Loading.ANYTHING
     open: bool = False
 
     @classmethod
-    def of(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """The settings in environment variables: CINN_HUB_MODEL, _MEMORY, _DISK, _WAITING,
+    def of(cls, environment: Mapping[str, str] = os.environ) -> AppOptions:
+        """The options in environment variables: CINN_HUB_MODEL, _MEMORY, _DISK, _WAITING,
         _LOADING and _OPEN; Gradio's own say where the app listens.
 
         Raises:

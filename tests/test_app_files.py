@@ -9,12 +9,13 @@ import time
 import pytest
 from helpers import ROOT
 
-from cinn_hub.ui import folder
-from cinn_hub.ui.folder import DOWNLOAD_SECONDS, DOWNLOADS, KEPT_SECONDS, PREVIEWS, AppFolder
+from cinn_hub.ui import files
+from cinn_hub.ui.bounds import DOWNLOAD_SECONDS, KEPT_SECONDS
+from cinn_hub.ui.files import DOWNLOADS, PREVIEWS, AppFolder
 
 HOLD = (
     "import time\n"
-    "from cinn_hub.ui.folder import app_folder, remove_on_sigterm\n"
+    "from cinn_hub.ui.files import app_folder, remove_on_sigterm\n"
     "remove_on_sigterm()\n"
     "print(app_folder().path, flush=True)\n"
     "time.sleep(600)\n"
@@ -74,7 +75,7 @@ def test_what_is_old_goes_and_what_the_page_itself_shows_stays(temporary):
     own = put(made, "c3/example.jpg", seconds=10 * KEPT_SECONDS)
     saved = put(made, f"{DOWNLOADS}/d4/color.png", seconds=DOWNLOAD_SECONDS + 1)
     preview = put(made, f"{PREVIEWS}/e5.webp", seconds=KEPT_SECONDS + 1)
-    made.sweep(megabytes=1, kept={str(own)})
+    made.sweep(megabytes=1, kept={own})
     assert [path.exists() for path in (old, new, own, saved, preview)] == [0, 1, 1, 0, 0]
     assert not old.parent.exists() and (made.path / PREVIEWS).is_dir()
 
@@ -94,15 +95,15 @@ def test_what_an_app_leaves_goes_and_what_another_one_holds_stays(other_app, tem
     first.wait(60)
     assert left.exists() == (end == signal.SIGKILL)
     if left.exists():
-        age(left / folder.LOCK, 60)
-    age(held / folder.LOCK, 60)
+        age(left / files.LOCK, 60)
+    age(held / files.LOCK, 60)
     AppFolder().sweep(megabytes=1)
     assert not left.exists()
     assert second.poll() is None and (held / "grandma.jpg").read_bytes() == b"private"
 
 
 def test_a_folder_that_is_not_locked_yet_stays(temporary):
-    new = temporary / f"{folder.PREFIX}new"
+    new = temporary / f"{files.PREFIX}new"
     new.mkdir()
     AppFolder().sweep(megabytes=1)
     assert new.exists()

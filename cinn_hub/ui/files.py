@@ -9,7 +9,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -17,15 +17,11 @@ from types import FrameType
 
 from filelock import FileLock, Timeout
 
+from cinn_hub.ui.bounds import DOWNLOAD_SECONDS, KEPT_SECONDS, NEW_SECONDS, SWEEP_SECONDS
+
 PREFIX = "cinn-hub-app-"
 LOCK = ".in-use"  # locked for as long as its app runs; the system unlocks it whatever happens
 DOWNLOADS, PREVIEWS = "downloads", "previews"
-
-KEPT_SECONDS = 3600  # uploads and previews
-DOWNLOAD_SECONDS = 300  # files made to be downloaded: browsers fetch them at once
-NEW_SECONDS = 5  # a folder so new may not be locked yet
-SWEEP_SECONDS = 5
-MEGABYTES = 2000  # of all visitors together
 
 
 class AppFolder:
@@ -42,18 +38,25 @@ class AppFolder:
         for name in (DOWNLOADS, PREVIEWS):
             (self.path / name).mkdir()
 
-    def sweep(self, megabytes: float, kept: Collection[str] = ()) -> None:
+    def files(self) -> Iterator[tuple[Path, os.stat_result]]:
+        """All but the lock."""
+        for parent, _, names in os.walk(self.path):
+            for path in (Path(parent, name) for name in names if name != LOCK):
+                with suppress(OSError):
+                    yield path, path.stat()
+
+    def sweep(self, megabytes: float, kept: Collection[Path] = ()) -> None:
         """Deletes what is old, and the oldest of what is more than these megabytes.
 
         Arguments:
-            kept: paths that stay: the app's own pictures.
+            kept: files that stay: the app's own pictures.
         """
         remove_abandoned(self.path.parent)
         now, held = time.time(), []
-        for path, status in files_below(self.path):
-            if str(path) in kept:
-                continue
+        for path, status in self.files():
             made = path.is_relative_to(self.path / DOWNLOADS)
+            if path in kept:
+                continue
             if now - status.st_mtime > (DOWNLOAD_SECONDS if made else KEPT_SECONDS):
                 delete(path)
             else:
@@ -67,15 +70,6 @@ class AppFolder:
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
-
-
-def files_below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            path = Path(parent, name)
-            with suppress(OSError):
-                if name != LOCK:
-                    yield path, path.stat()
 
 
 def delete(path: Path) -> None:
@@ -111,15 +105,19 @@ def download_folder() -> Path:
     return Path(tempfile.mkdtemp(dir=app_folder().path / DOWNLOADS))
 
 
-def keep_sweeping(megabytes: float, kept: Callable[[], Collection[str]]) -> None:
-    """Sweeps now and every few seconds, for as long as the process runs."""
+def keep_sweeping(megabytes: float) -> None:
+    """Sweeps now and every few seconds, for as long as the process runs.
+
+    What is there already stays: the pictures that the page shows at first, which nobody has sent.
+    """
     folder = app_folder()
-    folder.sweep(megabytes, kept())
+    kept = {path for path, _ in folder.files()}
+    folder.sweep(megabytes, kept)
 
     def run() -> None:
         while True:
             time.sleep(SWEEP_SECONDS)
-            folder.sweep(megabytes, kept())
+            folder.sweep(megabytes, kept)
 
     threading.Thread(target=run, name="sweeper", daemon=True).start()
 

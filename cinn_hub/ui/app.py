@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
 
 import gradio as gr
+import torch
 from starlette.middleware import Middleware
 
 from cinn_hub.color_model import ColorModel
 from cinn_hub.digit_model import DigitModel
-from cinn_hub.ui import colorize, digits, explore, hints, models, session, transfer
+from cinn_hub.ui import bounds, colorize, digits, explore, hints, models, session, transfer
 from cinn_hub.ui.example import finished_example
 from cinn_hub.ui.figures import PAGE
-from cinn_hub.ui.folder import KEPT_SECONDS, app_folder, keep_sweeping, remove_on_sigterm
+from cinn_hub.ui.files import app_folder, keep_sweeping, remove_on_sigterm
 from cinn_hub.ui.intake import Intake
-from cinn_hub.ui.machine import keep_giving_memory_back, share_cores
-from cinn_hub.ui.serving import FILE_SIZE, AppBlocks, BoundedBodies
-from cinn_hub.ui.settings import Settings
+from cinn_hub.ui.memory import keep_giving_memory_back
+from cinn_hub.ui.options import AppOptions
+from cinn_hub.ui.queueing import COLORS, lines
+from cinn_hub.ui.requests import RequestBounds
 from cinn_hub.ui.table import Table
-from cinn_hub.ui.waiting import COLORS, Lines
 from cinn_hub.ui.wiring import PRIVATE
 
 STYLE = PAGE / "style.css"
 SCRIPT = PAGE / "page.js"
 RELOAD = PAGE / "reload.js"
 
-MOST_SESSIONS = 400  # whose components Gradio remembers: 0.4 MB each
-DEFAULTS = Settings()
+DEFAULTS = AppOptions()
+NO_STATISTICS = {  # Gradio would make a table of all requests after each of them
+    "GRADIO_ANALYTICS_MAX_EVENTS": "1",
+    "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",
+}
 
 HEADER = """
 <div class="header">
@@ -49,7 +52,7 @@ def build(
     model: ColorModel,
     digit_model: DigitModel,
     examples: Path | None = None,
-    settings: Settings = DEFAULTS,
+    options: AppOptions = DEFAULTS,
 ) -> gr.Blocks:
     """The app around two loaded models.
 
@@ -57,11 +60,13 @@ def build(
         examples: a folder of photos to try, with a folder `moods` of colour photos in it.
     """
     app_folder()  # before any component asks where files go
-    session.memory.limit = int(settings.memory * 1e6)
-    shelf = models.Shelf(model, settings.loading)
-    with AppBlocks(
+    os.environ.update(NO_STATISTICS)
+    session.memory.limit = int(options.memory * 1e6)
+    lines.most_colors = options.waiting
+    shelf = models.Shelf(model, options.loading)
+    with gr.Blocks(
         title="cinn_hub: many colours for one photo",
-        delete_cache=(300, KEPT_SECONDS),
+        delete_cache=(300, bounds.KEPT_SECONDS),
         analytics_enabled=False,
         fill_width=False,
     ) as demo:
@@ -76,9 +81,7 @@ def build(
         gr.Markdown(FOOTER, elem_classes="footer")
         status = table.intake.status
         demo.load(None, status, status, js=RELOAD.read_text("utf-8"), **PRIVATE)
-    demo.queue(api_open=False)
-    demo._queue = Lines(demo, settings.waiting)
-    return demo
+    return demo.queue(api_open=False, default_concurrency_limit=None)
 
 
 def build_photos(shelf: models.Shelf, model_name: gr.State, examples: Path | None) -> Table:
@@ -103,32 +106,29 @@ def build_photos(shelf: models.Shelf, model_name: gr.State, examples: Path | Non
     return table
 
 
-def launch(demo: gr.Blocks, settings: Settings = DEFAULTS, **options) -> None:
-    """Starts the server; `options` go to Gradio's `launch`."""
+def launch(demo: gr.Blocks, options: AppOptions = DEFAULTS, **more) -> None:
+    """Starts the server; `more` goes to Gradio's `launch`."""
     own = ["localhost", "127.0.0.1", os.environ.get("GRADIO_SERVER_NAME")]
     for name in ("NO_PROXY", "no_proxy"):  # Gradio asks the server itself whether it has started
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), *own]))
-    share_cores(COLORS.slots)
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // COLORS.slots))  # they share the cores
     keep_giving_memory_back()
-    keep_sweeping(settings.disk, partial(own_files, demo))
+    keep_sweeping(options.disk)
     remove_on_sigterm()
+    checks = Middleware(RequestBounds, demo.get_config_file(), demo.get_api_info())
     demo.launch(
         theme=theme(),
         js=SCRIPT.read_text("utf-8"),
         css=STYLE.read_text("utf-8"),
-        max_file_size=FILE_SIZE,
+        max_file_size=bounds.FILE_SIZE,
+        max_threads=bounds.THREADS,
         run_history=False,
         footer_links=["api"],
-        inbrowser=settings.open,
-        state_session_capacity=MOST_SESSIONS,
-        app_kwargs={"middleware": [Middleware(BoundedBodies)]},
-        **options,
+        inbrowser=options.open,
+        state_session_capacity=bounds.SESSIONS,
+        app_kwargs={"middleware": [checks]},
+        **more,
     )
-
-
-def own_files(demo: gr.Blocks) -> set[str]:
-    """Paths of the examples and of what the page shows at first, which no visitor has sent."""
-    return set().union(*(getattr(b, "keep_in_cache", ()) for b in demo.blocks.values()))
 
 
 def theme() -> gr.themes.Base:

@@ -1,0 +1,29 @@
+"""All bounds of the app on one page: what a request may ask for, what is kept, and for how long."""
+
+# One request
+REQUEST_BYTES = 1_000_000  # of values; files are uploaded
+UPLOAD_BYTES = 600_000_000  # of all files of one upload
+FILE_SIZE = "300mb"  # of one of them, which may be an archive
+LETTERS = 4000  # of a text
+PARTS = 2000  # of one value, counting all that lies in it
+DEPTH = 8
+LARGEST_NUMBER = 2**64
+FILES = 200  # of one value
+LAYERS = 4  # of a drawing
+SKETCH_PIXELS = 4_000_000
+PHOTO_PIXELS = 64_000_000  # 1 GB while it is read and coloured at its own size
+
+# All visitors together
+MEMORY_MEGABYTES = 200  # of photos and answers
+DISK_MEGABYTES = 2000  # of uploads, previews and downloads
+SESSIONS = 400  # whose components Gradio remembers: 0.4 MB each
+WAITING_FOR_COLORS = 32
+WAITING_SECONDS, FEW = 180, 4  # nobody waits longer, unless fewer than that are before them
+THREADS = 300  # of Gradio, which begins all requests at once; they wait in our lines
+
+# How long
+KEPT_SECONDS = 3600  # uploads and previews
+DOWNLOAD_SECONDS = 300  # files made to be downloaded: browsers fetch them at once
+NEW_SECONDS = 5  # an app's folder so new may not be locked yet
+SWEEP_SECONDS = 5
+TRIM_SECONDS = 10  # between two times when freed memory is given back
