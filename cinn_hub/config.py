@@ -19,17 +19,21 @@ from cinn_hub.files import MOST_CONFIG, read_plain, reason_of
 FORMAT_VERSION = 1
 
 
-def bounded(default: Any, least: float, most: float) -> Any:
-    """A field whose number must be in [least, most]; in a tuple or dict, all of its numbers."""
-    return dataclasses.field(default=default, metadata={"range": (least, most)})
+def bounded(default: Any, least: float, most: float, any_length: bool = False) -> Any:
+    """A field whose number must be in [least, most]; in a tuple or dict, all of its numbers.
+
+    any_length: whether a tuple may have more or fewer entries than the default.
+    """
+    entries = len(default) if isinstance(default, tuple) and not any_length else None
+    return dataclasses.field(default=default, metadata={"range": (least, most), "entries": entries})
 
 
 @dataclass(frozen=True)
 class Config:
     """Base of the configurations. `architecture` names the model class.
 
-    Every number must be finite, and those of `bounded` fields must lie in their range; what does
-    not is refused with a ValueError.
+    Every number must be finite, and those of `bounded` fields must lie in their range and be as
+    many as they should; what does not fit is refused with a ValueError.
     """
 
     architecture: str
@@ -37,8 +41,12 @@ class Config:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            wanted = field.metadata.get("entries")
+            if wanted is not None and len(value) != wanted:
+                raise ValueError(f"{field.name} has {len(value)} entries; it needs {wanted}")
             least, most = field.metadata.get("range", (-math.inf, math.inf))
-            for number in numbers_in(getattr(self, field.name)):
+            for number in numbers_in(value):
                 if not abs(number) <= sys.float_info.max:
                     raise ValueError(f"{field.name} has {quoted(number)}; it must be finite")
                 if not least <= number <= most:
@@ -48,6 +56,12 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+    def canonical(self) -> str:
+        """The config as JSON that does not depend on how it was made, for fingerprints."""
+        types = typing.get_type_hints(type(self))
+        values = {key: checked(value, types[key], key) for key, value in self.to_dict().items()}
+        return json.dumps(values, sort_keys=True)
 
     @classmethod
     def from_dict(cls, entries: dict[str, Any]) -> Self:
@@ -63,14 +77,12 @@ class Config:
                 f"cinn_hub reads version {FORMAT_VERSION}; use the cinn_hub that wrote it."
             )
         types = typing.get_type_hints(cls)
-        if unknown := sorted(entries.keys() - types.keys()):
-            names = quoted(", ".join(unknown), text=True)
+        if wrong := entries.keys() ^ types.keys():
+            key = min(wrong)
+            fault = "lacks" if key in types else "has the unknown entry"
             raise CheckpointError(
-                f"config.json has {names}, which {cls.__name__} does not know; update cinn_hub."
-            )
-        if missing := sorted(types.keys() - entries.keys()):
-            raise CheckpointError(
-                f"config.json lacks {', '.join(missing)}, which {cls.__name__} needs; get it again."
+                f"config.json {fault} {quoted(key, text=True)} for a {cls.__name__}; get it again, "
+                "or update cinn_hub."
             )
         values = {key: checked(value, types[key], key) for key, value in entries.items()}
         try:
@@ -91,7 +103,7 @@ def numbers_in(value: Any) -> Iterator[float]:
 def checked(value: Any, wanted: Any, name: str) -> Any:
     """The value with JSON's lists turned back to tuples, if it is of the wanted type."""
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
-    if origin is tuple and isinstance(value, list):
+    if origin is tuple and isinstance(value, list | tuple):
         return tuple(checked(item, arguments[0], name) for item in value)
     if origin is dict and isinstance(value, dict):
         return {key: checked(item, arguments[1], name) for key, item in value.items()}

@@ -64,12 +64,8 @@ class ColorizationConfig(Config):
             raise ValueError("ab_size must be a multiple of 8")
         if self.image_size != 4 * self.ab_size:
             raise ValueError("image_size must be four times ab_size")
-        if len(self.channels) != 3 or self.channels[-1] % 32:
-            raise ValueError("channels must be three numbers, the last a multiple of 32")
-        if self.features % 32:
-            raise ValueError("features must be a multiple of 32")
-        if not len(self.couplings) == len(self.hidden) == 3:
-            raise ValueError("couplings and hidden need 3 entries: of cells, details and grain")
+        if self.channels[-1] % 32 or self.features % 32:
+            raise ValueError("features and the last of channels must be multiples of 32")
         cells, details, grain = self.couplings
         if (total := (self.attentions - 1) * cells + details + grain) > MOST_COUPLINGS:
             raise ValueError(

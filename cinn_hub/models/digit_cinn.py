@@ -65,8 +65,6 @@ class DigitConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.hidden) != 3:
-            raise ValueError("hidden needs 3 entries, for 7x7, 14x14 and 28x28")
         if len(self.directions) > MOST_DIRECTIONS:
             raise ValueError(
                 f"directions has {len(self.directions)} names; there may be {MOST_DIRECTIONS}"

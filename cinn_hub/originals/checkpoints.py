@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import pickle
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +17,8 @@ from torch import Tensor, nn
 
 from cinn_hub.config import Config
 from cinn_hub.errors import CheckpointError, quoted
-from cinn_hub.flow import AffineCoupling, HaarDownsampling, InvertibleConv1x1, Level
+from cinn_hub.files import open_plain, reason_of
+from cinn_hub.flow import AffineCoupling, InvertibleConv1x1, Level
 from cinn_hub.model import ConditionalINN
 from cinn_hub.originals.models import (
     ORIGINALS,
@@ -21,13 +27,33 @@ from cinn_hub.originals.models import (
     OriginalDigitCINN,
     OriginalImageNetCINN,
 )
-from cinn_hub.originals.networks import BLOCKS
 
+MOST_PICKLE = 2**32  # bytes; the largest original with its optimizers has a quarter of that
 NET = "net"  # where the tensors are, in files with the optimizers' state
 OPTIMIZERS = ("opt", "opt_f")
-LEFT_OUT = ("tmp_var", "num_batches_tracked")  # values of the last batch; a count of batches
-MNIST_MINIMAL, CONVS = ("0", "2"), ("conv1", "conv2", "conv3")
-DENSE = ("fc1", "fc2", "fc2b", "fc3")
+LEFT_OUT = (
+    *("tmp_var", "num_batches_tracked"),  # values of the last batch; a count of batches
+    *("M_inv", "logDetM", "haar_weights"),  # follow from others, or never change
+    *("conv8_313", "class8_ab"),  # classes of colour, which the flow does not see
+)
+"""Parts of the names of tensors that are not needed."""
+SIGNS = {
+    "imagenet-research": "module.inn.module_list.1.s1.conv1.weight",
+    "lsun-minimal": "cond_net.resolution_levels.0.0.weight",
+    "mnist-minimal": "cinn.module_list.3.s1.0.weight",
+    "mnist-research": "module_list.3.s1.fc1.weight",
+}
+"""A tensor that only this network has."""
+
+# the names of layers inside of a coupling's networks
+SEQUENCE, CONVS, DENSE = ("0", "2"), ("conv1", "conv2", "conv3"), ("fc1", "fc2", "fc2b", "fc3")
+# of the feature network, as in Zhang et al. 2016
+FEATURES = (
+    *("bw_conv1_1", "conv1_2", "conv1_2norm", "conv2_1", "conv2_2", "conv2_2norm"),
+    *(f"conv{b}_{i}" for b in range(3, 8) for i in ("1", "2", "3", "3norm")),
+    *("conv8_1", "conv8_2", "conv8_3"),
+)
+# which of their nodes are the couplings, and in the research network the rotations, of our levels
 BEDROOM_NODES = {
     "64x64": (1, 2),
     "32x32": (4, 6, 8, 10),
@@ -43,6 +69,38 @@ IMAGENET_NODES = {
 }
 
 
+def read_pickle(path: Path) -> tuple[Any, str]:
+    """What `torch.save` wrote, of any year, on the CPU: tensors in dicts and lists; its SHA-256.
+
+    Tensors alone are read, so that no code in the file runs.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or too large, or holds more than tensors.
+    """
+    try:
+        with open_plain(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MOST_PICKLE:
+                raise ValueError(f"it has {size:,} bytes; up to {MOST_PICKLE:,} are read")
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            return torch.load(file, map_location="cpu", weights_only=True), sha256
+    except FileNotFoundError as error:
+        raise CheckpointError(f"The file {path} does not exist; check the path.") from error
+    except Exception as error:  # a damaged pickle can raise anything
+        if isinstance(error, pickle.UnpicklingError) and (
+            wanted := re.search(r"GLOBAL (\S+)", str(error))
+        ):
+            raise CheckpointError(
+                f"{path} needs more than tensors ({quoted(wanted[1], text=True)}), which could run "
+                "any code, so it was not loaded; save its state_dict alone."
+            ) from error
+        reason = quoted(reason_of(error).partition(". ")[0], text=True)
+        raise CheckpointError(
+            f"{path} is damaged or not a file of torch.save ({reason}); get it again."
+        ) from error
+
+
 class Source:
     """The tensors of a checkpoint; each is taken once, and in the end none may be left.
 
@@ -54,19 +112,18 @@ class Source:
         self.path = path
         self.dropped: Counter[str] = Counter()
         self.left: dict[str, Tensor] = {}
-        if not isinstance(file, Mapping):
-            raise self.refusal(f"holds a {type(file).__name__}, not a dict of tensors")
-        if isinstance(file.get(NET), Mapping):
+        if isinstance(file, Mapping) and NET in file:
             for key in file.keys() - {NET}:
                 if key not in OPTIMIZERS:
                     raise self.refusal(f"has {quoted(key)}, which none of the originals has")
                 self.dropped["optimizer state"] += 1
             file = file[NET]
+        if not isinstance(file, Mapping):
+            raise self.refusal(f"holds a {type(file).__name__}, not a dict of tensors")
         for key, value in file.items():
             if not (isinstance(key, str) and isinstance(value, Tensor)):
                 raise self.refusal(f"has {quoted(key)}, which is not a tensor with a name")
-            part = next((part for part in LEFT_OUT if part in key), None)
-            if part:
+            if part := next((part for part in LEFT_OUT if part in key), None):
                 self.dropped[part] += 1
             else:
                 self.left[key] = value
@@ -86,41 +143,20 @@ class Source:
         value = self.left.pop(key, None)
         if value is None:
             raise self.refusal(f"lacks {key}")
-        if tuple(value.shape) != tuple(shape):
-            raise self.refusal(
-                f"has {key} of shape {quoted(tuple(value.shape))} where {tuple(shape)} fits"
-            )
-        if not (value.is_floating_point() and value.layout == torch.strided):
-            raise self.refusal(f"has {key} as {value.dtype} where plain floats fit")
+        plain = value.is_floating_point() and value.layout == torch.strided
+        if not plain or tuple(value.shape) != tuple(shape):
+            found = f"{value.dtype} of shape {quoted(tuple(value.shape))}"
+            raise self.refusal(f"has {key} as {found} where plain floats of {tuple(shape)} fit")
         if not value.float().isfinite().all():
             raise self.refusal(f"has NaN or infinity in {key}")
         return value
 
-    def drop(self, key: str, shape: Sequence[int]) -> Tensor:
-        """As `take`, for what the model does not need."""
-        self.dropped[key.rpartition(".")[2]] += 1
-        return self.take(key, shape)
-
-    def finish(self) -> None:
-        """Refuses a checkpoint in which something is left."""
-        if self.left:
-            key = quoted(min(self.left), text=True)
-            raise self.refusal(f"has {key}, which this network does not have")
-
-
-def recognize(source: Source) -> str:
-    """Which of the originals a checkpoint holds, by its keys."""
-    signs = {
-        "imagenet-research": "module.inn.module_list.1.s1.conv1.weight",
-        "lsun-minimal": "cond_net.resolution_levels.0.0.weight",
-        "mnist-minimal": "cinn.module_list.3.s1.0.weight",
-        "mnist-research": "module_list.3.s1.fc1.weight",
-    }
-    for name, key in signs.items():
-        if key in source.left:
-            return name
-    keys = quoted(min(source.left), text=True) if source.left else "no tensors"
-    raise source.refusal(f"holds none of the four original networks, but {keys}")
+    def copy(self, module: nn.Module, *keys: str) -> None:
+        """The tensors of one module into ours, or those of several as the groups of ours."""
+        for name, ours in module.state_dict().items():
+            if name not in LEFT_OUT:
+                for part, key in zip(ours.chunk(len(keys)), keys, strict=True):
+                    part.copy_(self.take(f"{key}.{name}", part.shape))
 
 
 @torch.no_grad()
@@ -134,61 +170,58 @@ def read_original(file: Any, path: str) -> tuple[str, ConditionalINN, Counter[st
         CheckpointError: it is not one of the four; a key is missing, left over, or misshapen.
     """
     source = Source(file, path)
-    name = recognize(source)
+    name = next((name for name, key in SIGNS.items() if key in source.left), None)
+    if name is None:
+        keys = quoted(min(source.left), text=True) if source.left else "no tensors"
+        raise source.refusal(f"holds none of the four original networks, but {keys}")
     model = READERS[name](source, name)
-    source.finish()
+    if source.left:
+        key = quoted(min(source.left), text=True)
+        raise source.refusal(f"has {key}, which {name} does not have")
     for part, layer in model.named_modules():
         if isinstance(layer, InvertibleConv1x1) and (fault := layer.fault()):
             raise source.refusal(f"cannot be inverted: {part} {fault}")
     return name, model.eval().requires_grad_(False), source.dropped
 
 
-def sized(source: Source, name: str, **widths: Sequence[str]) -> Config:
-    """The configuration of that name with the widths of these tensors."""
-    found = {field: tuple(map(source.width, keys)) for field, keys in widths.items()}
+def sized(source: Source, name: str, **layers: tuple[str, Sequence[object]]) -> Config:
+    """The configuration of that name with widths as in the checkpoint.
+
+    layers: {field: (a key with {} in it, the names of layers to put there)}.
+    """
+    widths = {
+        field: tuple(source.width(key.format(layer) + ".weight") for layer in names)
+        for field, (key, names) in layers.items()
+    }
     try:
-        return replace(ORIGINALS[name], **found)
+        return replace(ORIGINALS[name], **widths)
     except ValueError as error:
         raise source.refusal(f"does not fit {name}: {error}") from error
 
 
-def weights(template: str, names: Sequence[object]) -> list[str]:
-    """The keys of these layers' weights; {} in the template is the layer's name."""
-    return [f"{template.format(name)}.weight" for name in names]
-
-
 def read_digits(source: Source, name: str) -> OriginalDigitCINN:
     minimal = name == "mnist-minimal"
-    nodes, layers = ("cinn.module_list", MNIST_MINIMAL) if minimal else ("module_list", DENSE)
-    hidden = weights(nodes + ".3.s1.{}", layers[:-1])
-    model = OriginalDigitCINN(sized(source, name, hidden=hidden))
-    couplings = couplings_of(model.flow.levels["28x28"])
-    terms = [
-        copy_coupling(layer, source, f"{nodes}.{3 + 2 * k}", layers, model.terms.in_features)
-        for k, layer in enumerate(couplings)
-    ]
-    model.terms.weight.copy_(torch.cat(terms))
+    nodes, layers = ("cinn.module_list.", SEQUENCE) if minimal else ("module_list.", DENSE)
+    model = OriginalDigitCINN(sized(source, name, hidden=(nodes + "3.s1.{}", layers[:-1])))
+    numbers = range(3, 3 + 2 * model.config.couplings, 2)
+    copy_level(model.flow.levels["28x28"], source, nodes, numbers, layers, model.terms)
     return model
 
 
 def read_bedroom(source: Source, name: str) -> OriginalBedroomCINN:
     levels, nodes = "cond_net.resolution_levels.", "cinn.module_list."
-    condition = weights(levels + "{}", ["0.2", "1.3", "2.1", "3.3"])
-    hidden = weights(nodes + "{}.s1.0", [1, 4, 14, 24])
-    model = OriginalBedroomCINN(sized(source, name, condition=condition, hidden=hidden))
-    for i, level in enumerate(model.condition_network.levels):
-        copy_sequence(level, source, f"{levels}{i}")
-    widths = dict(zip(model.terms, model.config.condition, strict=True))
-    for name, numbers in BEDROOM_NODES.items():
-        terms: dict[int, list[Tensor]] = {}
-        for node, layer in zip(numbers, couplings_of(model.flow.levels[name]), strict=True):
-            term = copy_coupling(layer, source, f"{nodes}{node}", MNIST_MINIMAL, widths[name])
-            terms.setdefault(term.shape[-1] if term.dim() == 4 else 0, []).append(term)
-        into = model.terms[name]
-        for kernel, module in zip(sorted(terms), getattr(into, "by_kernel", [into]), strict=True):
-            module.weight.copy_(torch.cat(terms[kernel]))
-    check_haar(source, f"{nodes}3", 2)
-    check_haar(source, f"{nodes}13", 2)
+    config = sized(
+        source,
+        name,
+        condition=(levels + "{}", ("0.2", "1.3", "2.1", "3.3")),
+        hidden=(nodes + "{}.s1.0", (1, 4, 14, 24)),
+    )
+    model = OriginalBedroomCINN(config)
+    for i, modules in enumerate(model.condition_network.levels):
+        copy_sequence(modules, source, f"{levels}{i}.")
+    for level, numbers in BEDROOM_NODES.items():
+        terms = getattr(model.terms[level], "by_kernel", [model.terms[level]])
+        copy_level(model.flow.levels[level], source, nodes, numbers, SEQUENCE, *terms)
     return model
 
 
@@ -199,27 +232,29 @@ def read_imagenet(source: Source, name: str) -> OriginalImageNetCINN:
     config = sized(
         source,
         name,
-        features=weights(net + "{}", ["bw_conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv8_3"]),
-        vector=weights(vector + "{}", [0, 2, 4, 6]),
-        inner=weights(nodes + "54.subnet.{}", [0, 2, 4]),
-        hidden=weights(nodes + "{}.s1.conv1", [1, 14, 34, 54]),
-        free=weights(nodes + "{}.s1.conv1", [11, 28, 48, 68]),
-        dense=weights(nodes + "76.s1.{}", DENSE[:-1]),
+        features=(net + "{}", ("bw_conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv8_3")),
+        vector=(vector + "{}", (0, 2, 4, 6)),
+        inner=(nodes + "54.subnet.{}", (0, 2, 4)),
+        hidden=(nodes + "{}.s1.conv1", (1, 14, 34, 54)),
+        free=(nodes + "{}.s1.conv1", (11, 28, 48, 68)),
+        dense=(nodes + "76.s1.{}", DENSE[:-1]),
     )
     model = OriginalImageNetCINN(config)
-    copy_features(model, source, net)
-    copy_sequence(model.vector, source, vector[:-1])
-    for level, width in zip(model.terms, config.hidden, strict=True):
-        copy_level(model, level, source, nodes, width)
-    features = config.vector[-1]
-    couplings = zip(IMAGENET_NODES[VECTOR], couplings_of(model.flow.levels[VECTOR]), strict=True)
-    terms = [copy_coupling(c, source, f"{nodes}{n}", DENSE, features) for n, c in couplings]
-    model.vector_terms.weight.copy_(torch.cat(terms))
-    check_haar(source, f"{nodes}66", 32)
+    own = [module for module in model.features.modules() if hasattr(module, "weight")]
+    for key, module in zip(FEATURES, own, strict=True):
+        source.copy(module, net + key)
+    copy_sequence(model.vector, source, vector)
+    for level, (*subnets, terms) in model.terms.items():
+        numbers = IMAGENET_NODES[level]
+        keys = copy_level(model.flow.levels[level], source, nodes, numbers, CONVS, terms)
+        for i, module in enumerate(subnets):
+            source.copy(module, *(f"{key}.subnet.{i}" for key in keys))
+    numbers = IMAGENET_NODES[VECTOR]
+    copy_level(model.flow.levels[VECTOR], source, nodes, numbers, DENSE, model.vector_terms)
     return model
 
 
-READERS: dict[str, Callable[[Source, str], ConditionalINN]] = {
+READERS = {
     "mnist-minimal": read_digits,
     "mnist-research": read_digits,
     "lsun-minimal": read_bedroom,
@@ -227,46 +262,45 @@ READERS: dict[str, Callable[[Source, str], ConditionalINN]] = {
 }
 
 
+def copy_sequence(modules: nn.Sequential, source: Source, key: str) -> None:
+    """Modules in a row, which have their numbers as names."""
+    for i, module in enumerate(modules):
+        source.copy(module, f"{key}{i}")
+
+
 def copy_level(
-    model: OriginalImageNetCINN, name: str, source: Source, nodes: str, width: int
-) -> None:
-    """One level of `imagenet-research`, with the condition subnets of its couplings."""
+    level: Level,
+    source: Source,
+    nodes: str,
+    numbers: Sequence[int],
+    names: Sequence[str],
+    *terms: nn.Linear | nn.Conv2d,
+) -> list[str]:
+    """The couplings and rotations of a level, and what all couplings say of the condition.
+
+    Arguments:
+        numbers: of their nodes; names: of the layers in a coupling's networks.
+        terms: ours, one for each size of the couplings' kernels, the smallest first.
+
+    Returns:
+        the keys of the couplings that see a condition.
+    """
     kinds = AffineCoupling | InvertibleConv1x1
-    layers = [layer for layer in model.flow.levels[name].steps.layers if isinstance(layer, kinds)]
-    terms, conditional = [], []
-    for node, layer in zip(IMAGENET_NODES[name], layers, strict=True):
-        key = f"{nodes}{node}"
+    layers = [layer for layer in level.steps.layers if isinstance(layer, kinds)]
+    found: dict[str, Tensor] = {}
+    for number, layer in zip(numbers, layers, strict=True):
+        key = f"{nodes}{number}"
         if isinstance(layer, InvertibleConv1x1):
-            copy_rotation(layer, source, key)
+            size = len(layer.weight)
+            layer.weight.copy_(source.take(f"{key}.M", (size, size, 1, 1))[:, :, 0, 0])
         elif layer.subnet1.term is None:
-            copy_coupling(layer, source, key, CONVS, 0)
+            copy_coupling(layer, source, key, names, 0)
         else:
-            terms.append(copy_coupling(layer, source, key, CONVS, width))
-            conditional.append(key)
-    *subnets, last = model.terms[name]
-    last.weight.copy_(torch.cat(terms))
-    for i, module in enumerate(subnets):
-        copy_groups(module, source, [f"{key}.subnet.{i}" for key in conditional])
-
-
-def copy_features(model: OriginalImageNetCINN, source: Source, net: str) -> None:
-    """The feature network, whose layers have the names of Zhang et al. 2016."""
-    for b, (block, (convs, _, _)) in enumerate(zip(model.features.blocks, BLOCKS, strict=True), 1):
-        names = [f"conv{b}_{i}" for i in range(1, convs + 1)] + [f"conv{b}_{convs}norm"]
-        if b == 1:
-            names[0] = "bw_conv1_1"
-        modules = [layer for layer in block if not isinstance(layer, nn.ReLU)]
-        for key, module in zip(names, modules, strict=True):
-            copy_groups(module, source, [net + key])
-    last = model.features.last
-    modules = {"conv8_1": last[0], "conv8_2": last[2], "conv8_3": last[4]}
-    modules |= {"conv8_313": model.features.scores, "class8_ab": model.features.colors}
-    for key, module in modules.items():
-        copy_groups(module, source, [net + key])
-
-
-def couplings_of(level: Level) -> list[AffineCoupling]:
-    return [layer for layer in level.steps.layers if isinstance(layer, AffineCoupling)]
+            found[key] = copy_coupling(layer, source, key, names, terms[0].weight.shape[1])
+    for module in terms:
+        kernel = module.weight.shape[2:]
+        module.weight.copy_(torch.cat([x for x in found.values() if x.shape[2:] == kernel]))
+    return list(found)
 
 
 def copy_coupling(
@@ -300,26 +334,3 @@ def copy_rotation(layer: InvertibleConv1x1, source: Source, key: str) -> None:
     layer.weight.copy_(source.take(f"{key}.M", (size, size, 1, 1))[:, :, 0, 0])
     source.drop(f"{key}.M_inv", (size, size, 1, 1))
     source.drop(f"{key}.logDetM", ())
-
-
-def copy_sequence(modules: nn.Sequential, source: Source, key: str) -> None:
-    """Modules in a row, which have their numbers as names."""
-    for i, module in enumerate(modules):
-        copy_groups(module, source, [f"{key}.{i}"])
-
-
-def copy_groups(module: nn.Module, source: Source, keys: Sequence[str]) -> None:
-    """One module, or several as the groups of one."""
-    for name, ours in module.state_dict().items():
-        if name not in LEFT_OUT:
-            for part, key in zip(ours.chunk(len(keys)), keys, strict=True):
-                part.copy_(source.take(f"{key}.{name}", part.shape))
-
-
-def check_haar(source: Source, key: str, channels: int) -> None:
-    """Refuses other wavelets than those of `HaarDownsampling`."""
-    block = torch.eye(4).view(4, 1, 2, 2)
-    wavelets = 4 * HaarDownsampling()(block, None)[0][:, :, 0, 0].T
-    found = source.drop(f"{key}.haar_weights", (4 * channels, 1, 2, 2))
-    if not torch.equal(found.float(), wavelets.view(4, 1, 2, 2).repeat(channels, 1, 1, 1)):
-        raise source.refusal(f"has other numbers than Haar's wavelets in {key}.haar_weights")

@@ -88,20 +88,18 @@ class OriginalDigitConfig(Config):
 
     architecture: str = "OriginalDigitCINN"
     couplings: int = bounded(20, 1, 128)
-    hidden: tuple[int, ...] = bounded((512,), 1, 4096)
+    hidden: tuple[int, ...] = bounded((512,), 1, 4096, any_length=True)
     clamp: float = bounded(1.0, 0.01, 10.0)
     mean: float = bounded(0.128, -10.0, 10.0)
     spread: float = bounded(0.305, 0.01, 10.0)
     noise: float = bounded(0.08, 0.0, 10.0)
     temperature: float = bounded(1.0, 0.0, 10.0)
-    directions: tuple[str, ...] = ()
+    directions: tuple[str, ...] = bounded((), 0, 0)  # none
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 1 <= len(self.hidden) <= 8:
-            raise ValueError("hidden needs 1 to 8 entries")
-        if self.directions:
-            raise ValueError("directions must be empty: this architecture has none")
+            raise ValueError(f"hidden has {len(self.hidden)} entries; it needs 1 to 8")
 
 
 class OriginalDigitCINN(DigitModel):
@@ -169,17 +167,12 @@ class OriginalBedroomConfig(Config):
 
     image_size = ab_size = 64
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not len(self.condition) == len(self.hidden) == len(self.clamps) == 4:
-            raise ValueError("condition, hidden and clamps need 4 entries")
-        check_noise(self.noise)
-
 
 class OriginalBedroomCINN(OriginalColorModel):
     """ab at 64x64 given L at 64x64, for bedrooms: `lsun-minimal`."""
 
     config_class = OriginalBedroomConfig
+    latent_shapes = {VECTOR: (1024,), "16x16": (4, 16, 16), "32x32": (6, 32, 32)}
     keep = {VECTOR: 1.0, "16x16": 0.55, "32x32": 0.0}
     kernels = (1, 3, 1, 3)
 
@@ -205,7 +198,6 @@ class OriginalBedroomCINN(OriginalColorModel):
                 VECTOR: Level(Chain(self.of_vectors())),
             }
         )
-        self.latent_shapes = {VECTOR: (1024,), "16x16": (4, 16, 16), "32x32": (6, 32, 32)}
 
     def full_size(self) -> list[Bijection]:
         hidden, clamp = self.config.hidden[0], self.config.clamps[0]
@@ -263,19 +255,12 @@ class OriginalImageNetConfig(Config):
 
     image_size, ab_size = 256, 64
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        wanted = {"features": 5, "vector": 4, "inner": 3, "hidden": 4, "free": 4, "dense": 3}
-        for name, entries in wanted.items():
-            if len(getattr(self, name)) != entries:
-                raise ValueError(f"{name} needs {entries} entries")
-        check_noise(self.noise)
-
 
 class OriginalImageNetCINN(OriginalColorModel):
     """ab at 64x64 given L at 256x256, for any photo: `imagenet-research`."""
 
     config_class = OriginalImageNetConfig
+    latent_shapes = {VECTOR: (512,), "4x4": (96, 4, 4), "8x8": (32, 8, 8), "16x16": (16, 16, 16)}
     keep = {VECTOR: 1.0, "4x4": 1.0, "8x8": 0.55, "16x16": 0.0}
     couplings = (4, 6, 6, 6)  # conditional ones, of each level
 
@@ -295,12 +280,6 @@ class OriginalImageNetCINN(OriginalColorModel):
             }
         )
         self.vector_terms = nn.Linear(vector, 16 * config.dense[0], bias=False)
-        self.latent_shapes = {
-            VECTOR: (512,),
-            "4x4": (96, 4, 4),
-            "8x8": (32, 8, 8),
-            "16x16": (16, 16, 16),
-        }
 
     def build_flow(self) -> Flow:
         """Levels have the names of the latents that they leave; the first leaves none."""
@@ -350,22 +329,17 @@ class OriginalImageNetCINN(OriginalColorModel):
             return Condition({**terms, VECTOR: self.vector_terms(self.vector(features))})
 
 
-def check_noise(noise: Sequence[float]) -> None:
-    if len(noise) != 2:
-        raise ValueError("noise needs 2 entries, of a and of b")
-
-
 ORIGINALS: dict[str, Config] = {
     "mnist-minimal": OriginalDigitConfig(),
     "mnist-research": OriginalDigitConfig(
         couplings=24,
-        hidden=(512, 512, 512),
+        hidden=(512,) * 3,
         clamp=1.5,
         mean=0.0,
         spread=1.0,
         noise=0.15,
         temperature=0.88,
-    ),
+    ),  # fmt: skip
     "lsun-minimal": OriginalBedroomConfig(),
     "imagenet-research": OriginalImageNetConfig(),
 }

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 SLOPE = 0.01  # of the leaky ReLUs in networks that see the condition
 # Of the feature network: convolutions, stride of the last, dilation (Zhang et al. 2016).
 BLOCKS = ((2, 2, 1), (2, 2, 1), (3, 2, 1), (3, 1, 1), (3, 1, 2), (3, 1, 2), (3, 1, 1))
 BLOCK_WIDTHS = (0, 1, 2, 3, 3, 3, 3)  # which of the widths a block has
-BINS = 313  # of colours, on which the feature network was trained
-SHARPENING = 2.606  # of their scores
 
 
 def conv(inputs: int, outputs: int, stride: int = 1, **options: int | bool) -> nn.Conv2d:
@@ -72,7 +69,7 @@ class Terms(nn.Module):
 
 
 class FeatureNetwork(nn.Module):
-    """The network of Zhang et al. 2016 without its last step: L -> what is to be seen in it.
+    """The network of Zhang et al. 2016 before its classes of colour: L -> what is to be seen in it.
 
     widths: channels of its blocks 1, 2, 3, of 4 to 7, and of the last.
     """
@@ -96,8 +93,6 @@ class FeatureNetwork(nn.Module):
             nn.ReLU(),
             conv(last, last),
         )
-        self.scores = nn.Conv2d(last, BINS, 1)
-        self.colors = nn.Conv2d(BINS, 2, 1)
 
     def forward(self, lightness: Tensor) -> Tensor:
         """L (B, 1, S, S) in [0, 100] -> (B, C, S/4, S/4), signed."""
@@ -105,10 +100,6 @@ class FeatureNetwork(nn.Module):
         for block in self.blocks:
             x = block(x)
         return self.last(x)[..., 1:-1, 1:-1]
-
-    def expected(self, features: Tensor) -> Tensor:
-        """The ab that this network alone expects, (B, 2, S/4, S/4), in ab units."""
-        return self.colors((SHARPENING * self.scores(F.relu(features))).softmax(1))
 
 
 class VectorConditionNetwork(nn.Sequential):
