@@ -63,10 +63,6 @@ def check_card(text: str, source: str) -> None:
     Raises:
         CheckpointError: what is missing.
     """
-    if not text.startswith("---\n"):
-        raise CheckpointError(
-            f"{source} has no metadata; start it with YAML between two lines of ---."
-        )
     try:
         data = ModelCard(text).data.to_dict()
     except UNREADABLE as error:
@@ -75,13 +71,16 @@ def check_card(text: str, source: str) -> None:
             f"{source} has metadata that is not YAML ({reason}); correct what is between the "
             "lines of ---."
         ) from error
+    if missing := [key for key in WANTED_METADATA if not data.get(key)]:
+        raise CheckpointError(
+            f"The metadata of {source}, YAML between two lines of --- at its beginning, lacks "
+            f"{', '.join(missing)}; add it."
+        )
     if DRAFT in text:
         raise CheckpointError(
             f"{source} is still a draft; replace the line {DRAFT!r}, then publish the folder with "
             "`cinn-hub push`."
         )
-    if missing := [key for key in WANTED_METADATA if not data.get(key)]:
-        raise CheckpointError(f"The metadata of {source} lacks {', '.join(missing)}; add it.")
 
 
 def draft_card(class_name: str, millions: float, origin: str | None) -> ModelCard:

@@ -74,24 +74,38 @@ def read_config(folder: Path, kind: type[C]) -> C:
         CheckpointError: the file is missing, damaged, or belongs to another architecture.
     """
     entries = read_json(folder / CONFIG_FILE)
-    if entries.get("architecture") != kind.architecture:
+    if (found := entries.get("architecture")) != kind.architecture:
         raise CheckpointError(
-            f"{folder / CONFIG_FILE} names the architecture {quoted(entries.get('architecture'))}, "
-            f"not {kind.architecture!r}; load it with cinn_hub.load."
+            f"{folder / CONFIG_FILE} names the architecture {quoted(found)}, not "
+            f"{kind.architecture!r}; load it with cinn_hub.load."
         )
     return kind.from_dict(entries)
 
 
 def read_weights(folder: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights by name; floating-point ones become float32. See `read_tensors`.
+    """The weights by name, in float32 where they are floating-point, once they are seen to fit.
+
+    Arguments:
+        wanted: tensors, perhaps on the meta device, whose names, shapes and kinds are expected.
 
     Raises:
-        CheckpointError: the file is missing or damaged, or does not fit what is wanted.
+        CheckpointError: see `open_tensors`; or a tensor is missing, unknown, misshapen, of another
+            kind, or not finite.
     """
     path = folder / WEIGHTS_FILE
     if not os.path.exists(path):
         raise CheckpointError(f"{folder} has no {WEIGHTS_FILE}; only safetensors are read.")
-    return read_tensors(path, wanted)
+    with open_tensors(path) as tensors:
+        if wrong := wanted.keys() ^ set(tensors.keys()):
+            name = min(wrong)
+            fault = "lacks the tensor" if name in wanted else "has the unknown tensor"
+            raise CheckpointError(
+                f"{path} {fault} {quoted(name, text=True)}; get it and its config.json from the "
+                "same model."
+            )
+        for name, like in wanted.items():
+            check_kind(tensors, name, like, path)
+        return {name: read_tensor(tensors, name, like, path) for name, like in wanted.items()}
 
 
 @contextmanager
@@ -106,10 +120,7 @@ def open_tensors(path: str | os.PathLike[str]) -> Iterator[safe_open]:
             size = os.fstat(file.fileno()).st_size
             header = int.from_bytes(file.read(8), "little")
         if size > MOST_TENSORS:
-            most = f"{MOST_TENSORS / 2**20:.0f} MB"
-            raise CheckpointError(
-                f"{path} has {size / 2**20:,.0f} MB, more than the {most} that are read."
-            )
+            raise CheckpointError(f"{path} has {size:,} bytes; up to {MOST_TENSORS:,} are read.")
         if header > MOST_HEADER:
             raise ValueError(f"its header is larger than {MOST_HEADER / 2**20:.0f} MB")
         with safe_open(os.fspath(path), "pt") as tensors:
@@ -121,40 +132,6 @@ def open_tensors(path: str | os.PathLike[str]) -> Iterator[safe_open]:
         raise CheckpointError(
             f"{path} is damaged or not a safetensors file ({reason}); get it again."
         ) from error
-
-
-def read_tensors(path: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors by name, in float32 where they are floating-point, once they are seen to fit.
-
-    Arguments:
-        wanted: tensors, perhaps on the meta device, whose names, shapes and kinds are expected.
-
-    Raises:
-        CheckpointError: see `open_tensors`; or a tensor is missing, unknown, misshapen, of another
-            kind, or not finite.
-    """
-    with open_tensors(path) as tensors:
-        check_names(set(tensors.keys()), set(wanted), path)
-        for name, like in wanted.items():
-            check_kind(tensors, name, like, path)
-        for name in wanted:
-            check_finite(tensors.get_tensor(name), name, path)
-        # copies, so that nothing depends on the file any more
-        return {
-            name: tensors.get_tensor(name).to(
-                torch.float32 if like.is_floating_point() else like.dtype, copy=True
-            )
-            for name, like in wanted.items()
-        }
-
-
-def check_names(found: set[str], wanted: set[str], path: Path) -> None:
-    for name in sorted(wanted ^ found):
-        fault = "lacks the tensor" if name in wanted else "has the unknown tensor"
-        raise CheckpointError(
-            f"{path} {fault} {quoted(name, text=True)}; get it and its config.json from the same "
-            "model."
-        )
 
 
 def check_kind(tensors: safe_open, name: str, like: Tensor, path: Path) -> None:
@@ -172,9 +149,11 @@ def check_kind(tensors: safe_open, name: str, like: Tensor, path: Path) -> None:
         )
 
 
-def check_finite(x: Tensor, name: str, path: Path) -> None:
-    """Refuses values that are not finite as float32."""
-    if x.is_floating_point():
-        parts = x.flatten().split(VALUES_AT_ONCE)
-        if not all(part.float().isfinite().all() for part in parts):
-            raise CheckpointError(f"{path} has NaN or infinity in {name}; get it again.")
+def read_tensor(tensors: safe_open, name: str, like: Tensor, path: Path) -> Tensor:
+    """A copy, so that nothing depends on the file any more; refused if it is not finite."""
+    x = tensors.get_tensor(name)
+    if not like.is_floating_point():
+        return x.clone()
+    if not all(part.float().isfinite().all() for part in x.flatten().split(VALUES_AT_ONCE)):
+        raise CheckpointError(f"{path} has NaN or infinity in {name}; get it again.")
+    return x.to(torch.float32, copy=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import errno
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,24 @@ FILES = {"config.json": MOST_CONFIG, "model.safetensors": MOST_TENSORS, "README.
 NEEDED = ("config.json", "model.safetensors")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
-DISK_FAULTS = (
-    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS),
-    *(errno.EACCES, errno.EPERM, errno.ENOTDIR),
-)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 ANSWER_SECONDS = 3.0  # the Hub has this long to say what is new; then the cache is used
+
+REFUSALS = {
+    "GatedRepoError": (
+        "{repo} is gated; ask for access on its page, then log in with `hf auth login`."
+    ),
+    "RepositoryNotFoundError": (
+        "The Hub has no repository {repo}, or it is private; check the name, pass token=... or log "
+        "in with `hf auth login`."
+    ),
+    "RevisionNotFoundError": "{repo} has no revision {revision!r} on the Hub; check its page.",
+    "HFValidationError": (
+        "{repo!r} is neither a folder nor a possible name of a repository on the Hub; check the "
+        "name."
+    ),
+}
+"""What errors of the Hub's client mean, by the names of their classes."""
 
 PACKAGE = Path(__file__).resolve().parent
 BUNDLES = (PACKAGE / "weights", PACKAGE.parent / "weights")  # installed; a clone
@@ -118,29 +130,27 @@ def find_folder(
         OfflineError: it has to be downloaded, and the Hub cannot be reached.
     """
     text = os.fspath(name)
-    entry = find_entry(text)
-    if entry and revision is None:
-        if entry.folder:
+    if entry := find_entry(text):
+        if entry.folder and revision is None:
             return entry.folder
-        folder = download(entry.repo, entry.revision, token, cache_dir)
-        check_hash(folder / "model.safetensors", entry.sha256, "the registry")
+        folder = download(entry.repo, revision or entry.revision, token, cache_dir)
+        if revision is None:
+            check_hash(folder / "model.safetensors", entry.sha256, "the registry")
         return folder
-    if entry:
-        return download(entry.repo, revision, token, cache_dir)
     if os.path.isdir(text):  # pathlib raises where a name is too long
         return Path(text)
     repo, _, at = text.partition("@")
-    if REPO_ID.fullmatch(repo):
-        if at and revision and at != revision:
-            raise UnknownModelError(
-                f"{text!r} and revision={revision!r} name two revisions; give one of them."
-            )
-        return download(repo, at or revision, token, cache_dir)
-    known = [entry.name for entry in list_models()]
-    near = difflib.get_close_matches(text, known, n=1)
-    names = f"use {', '.join(known)}, a folder, or user/repo of the Hugging Face Hub."
-    hint = f"did you mean {near[0]!r}?" if near else names
-    raise UnknownModelError(f"There is no model called {text!r}; {hint}")
+    if not REPO_ID.fullmatch(repo):
+        known = [entry.name for entry in REGISTRY]
+        near = difflib.get_close_matches(text, known, n=1)
+        names = f"use {', '.join(known)}, a folder, or user/repo of the Hugging Face Hub."
+        hint = f"did you mean {near[0]!r}?" if near else names
+        raise UnknownModelError(f"There is no model called {text!r}; {hint}")
+    if at and revision and at != revision:
+        raise UnknownModelError(
+            f"{text!r} and revision={revision!r} name two revisions; give one of them."
+        )
+    return download(repo, at or revision, token, cache_dir)
 
 
 def download(
@@ -158,35 +168,46 @@ def download(
         CheckpointError: the repository is not a model of this package, or a download is damaged.
         OfflineError: it is not in the cache, and the Hub cannot be reached.
     """
-    from huggingface_hub.constants import HF_HUB_OFFLINE
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.constants import HF_HUB_CACHE
+    from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import httpx
 
     revision = revision or "main"
     cached = None
     try:
         cached = cached_folder(repo, revision, cache_dir)
-        if cached and (COMMIT.fullmatch(revision) or HF_HUB_OFFLINE):
+        if cached and COMMIT.fullmatch(revision):
             return cached
-        if HF_HUB_OFFLINE:
-            raise unreachable(repo, revision, cache_dir)
         return newest_folder(repo, revision, cached, token, cache_dir)
-    except HFValidationError as error:
-        raise UnknownModelError(
-            f"{repo!r} is neither a folder nor a possible name of a repository on the Hub; check "
-            "the name."
-        ) from error
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        if refusal := refusal_of(error, repo, revision):
-            raise refusal from error
+    except (HFValidationError, httpx.HTTPError, OSError) as error:
+        if refusal := REFUSALS.get(type(error).__name__):
+            raise UnknownModelError(refusal.format(repo=repo, revision=revision)) from error
         if cached:
             return cached
-        if getattr(error, "errno", None) in DISK_FAULTS:
-            place = cache_place(cache_dir)
+        place = Path(cache_dir or HF_HUB_CACHE)
+        if getattr(error, "errno", None):  # of the disk: the client's own errors have none
             raise CinnHubError(
                 f"The cache {place} cannot be written to: {error.strerror}."
             ) from error
-        raise unreachable(repo, revision, cache_dir) from error
+        raise OfflineError(
+            f"{repo}@{revision} is not in the cache {place}, and the Hub cannot be reached; try "
+            "again later, or load a folder with its config.json and model.safetensors."
+        ) from error
+
+
+def cached_folder(
+    repo: str, revision: str, cache_dir: str | os.PathLike[str] | None
+) -> Path | None:
+    """The snapshot in the cache, if it is whole."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    options = {"cache_dir": cache_dir, "allow_patterns": list(FILES), "local_files_only": True}
+    try:
+        folder = Path(snapshot_download(repo, revision=revision, **options))
+    except LocalEntryNotFoundError:
+        return None
+    return folder if all((folder / name).exists() for name in NEEDED) else None
 
 
 def newest_folder(
@@ -196,115 +217,48 @@ def newest_folder(
     token: str | bool | None,
     cache_dir: str | os.PathLike[str] | None,
 ) -> Path:
-    """The folder of the commit that the revision is at now: the cached one, or a download."""
-    from huggingface_hub import HfApi
+    """The folder of the commit that the revision is at now: the cached one, or a download.
+
+    Weights without the hash that the Hub names are not kept, and only once they are whole does the
+    revision lead to them in the cache.
+    """
+    from huggingface_hub import HfApi, snapshot_download
 
     api = HfApi(token=token)
     info = api.model_info(repo, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True)
     files = {file.rfilename: file for file in info.siblings or []}
-    check_files(repo, list(files))
+    check_files(repo, {name: file.size for name, file in files.items()})
     if cached and cached.name == info.sha:
         return cached
-    check_sizes(repo, {name: files[name].size for name in FILES if name in files})
-    lfs = files["model.safetensors"].lfs
-    return fetch(repo, revision, info.sha, lfs and lfs.sha256, token, cache_dir)
-
-
-def refusal_of(error: Exception, repo: str, revision: str) -> UnknownModelError | None:
-    """The Hub's refusal as one sentence; None if the error is of another kind."""
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    if isinstance(error, GatedRepoError):
-        sentence = f"{repo} is gated; ask for access on its page, then log in with `hf auth login`."
-    elif isinstance(error, RepositoryNotFoundError):
-        sentence = (
-            f"The Hub has no repository {repo}, or it is private; check the name, "
-            "pass token=... or log in with `hf auth login`."
-        )
-    elif isinstance(error, RevisionNotFoundError):
-        sentence = f"{repo} has no revision {revision!r} on the Hub; check its page."
-    else:
-        return None
-    return UnknownModelError(sentence)
-
-
-def unreachable(repo: str, revision: str, cache_dir: str | os.PathLike[str] | None) -> OfflineError:
-    return OfflineError(
-        f"{repo}@{revision} is not in the cache {cache_place(cache_dir)}, and the Hub cannot be "
-        "reached; try again later, or load a folder with its config.json and model.safetensors."
-    )
-
-
-def cache_place(cache_dir: str | os.PathLike[str] | None) -> Path:
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    return Path(cache_dir or HF_HUB_CACHE)
-
-
-def fetch(
-    repo: str,
-    revision: str,
-    commit: str,
-    sha256: str | None,
-    token: str | bool | None,
-    cache_dir: str | os.PathLike[str] | None,
-) -> Path:
-    """Downloads a commit's model; weights without the hash that the Hub names are not kept.
-
-    Only once they are whole does the revision lead to them in the cache.
-    """
-    from huggingface_hub import snapshot_download
-
     options = {"token": token, "cache_dir": cache_dir, "allow_patterns": list(FILES)}
-    folder = Path(snapshot_download(repo, revision=commit, **options))
-    if sha256:
-        check_hash(folder / "model.safetensors", sha256, "the Hub")
-    if revision != commit:
+    folder = Path(snapshot_download(repo, revision=info.sha, **options))
+    if lfs := files["model.safetensors"].lfs:
+        check_hash(folder / "model.safetensors", lfs.sha256, "the Hub")
+    if revision != info.sha:
         snapshot_download(repo, revision=revision, **options)
     return folder
 
 
-def cached_folder(
-    repo: str, revision: str, cache_dir: str | os.PathLike[str] | None
-) -> Path | None:
-    """The snapshot in the cache, if it is whole."""
-    from huggingface_hub import try_to_load_from_cache
+def check_files(repo: str, sizes: Mapping[str, int | None]) -> None:
+    """Refuses a repository of other files than those of a model, before any is downloaded.
 
-    places = [
-        try_to_load_from_cache(repo, file, cache_dir=cache_dir, revision=revision)
-        for file in NEEDED
-    ]
-    whole = all(isinstance(place, str) and Path(place).exists() for place in places)
-    return Path(places[0]).parent if whole else None
-
-
-def check_files(repo: str, files: list[str]) -> None:
-    """Refuses a repository whose weights are missing or pickles."""
-    if "model.safetensors" not in files:
-        if pickles := [file for file in files if file.endswith(PICKLES)]:
+    sizes: in bytes, of all its files; None where the Hub does not say.
+    """
+    pickles = [name for name in sizes if name.endswith(PICKLES)]
+    if pickles and "model.safetensors" not in sizes:
+        raise CheckpointError(
+            f"{repo} has its weights only as a pickle ({pickles[0]}), which can run any code; "
+            "choose a model of cinn_hub."
+        )
+    if missing := [name for name in NEEDED if name not in sizes]:
+        raise CheckpointError(f"{repo} has no {missing[0]}; choose a model of cinn_hub.")
+    for name, most in FILES.items():
+        size = sizes.get(name, 0)
+        if size is None or size > most:
+            found = "an unknown number of" if size is None else f"{size:,}"
             raise CheckpointError(
-                f"{repo} has its weights only as a pickle ({pickles[0]}), which can run any code; "
-                "convert it at https://huggingface.co/spaces/safetensors/convert."
-            )
-        raise CheckpointError(f"{repo} has no model.safetensors; choose a model of cinn_hub.")
-    if "config.json" not in files:
-        raise CheckpointError(f"{repo} has no config.json; choose a model of cinn_hub.")
-
-
-def check_sizes(repo: str, sizes: dict[str, int | None]) -> None:
-    """Refuses a repository with a file of a model that is too large to be read, or of no known
-    size, before anything of it is downloaded."""
-    for name, size in sizes.items():
-        if size is None:
-            raise CheckpointError(f"The Hub does not say how large {name} of {repo} is; try later.")
-        if size > FILES[name]:
-            raise CheckpointError(
-                f"{name} of {repo} has {size / 2**20:,.1f} MB, more than the "
-                f"{FILES[name] / 2**20:g} MB that are read; nothing was downloaded."
+                f"{name} of {repo} has {found} bytes; up to {most:,} are read, so nothing was "
+                "downloaded."
             )
 
 

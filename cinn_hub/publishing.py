@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from huggingface_hub import HfApi, get_token
+from huggingface_hub import CommitOperationAdd, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import httpx
 
@@ -16,8 +17,7 @@ from cinn_hub.loading import load
 # where the app's own files are: beside the package in a clone, inside of it once installed
 APP_PLACES = (PACKAGE.parent, PACKAGE / "space")
 APP_FILES = ("app.py", "requirements.txt", "README.md", "LICENSE")
-APP_FILES += ("CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md")  # the README leads to them
-APP_FOLDERS = ("examples", "docs")  # docs: the README's pictures
+README_LINK = re.compile(r"\]\(([^)#:]+)\)")  # to a picture or a page of the repository
 MODEL_FILES = (*FILES, "training.json", "LICENSE.md")
 PICTURES = (".png", ".jpg")  # of a model's card
 SOURCE_SUFFIXES = (".py", ".css", ".js")
@@ -60,20 +60,18 @@ def app_folder() -> Path:
 
 
 def space_bundle() -> Bundle:
-    """The files that the app needs as a Space, and no others.
+    """The files that the app needs as a Space, and what its README shows and leads to.
 
     Raises:
         CinnHubError: this installation lacks them.
     """
     root = app_folder()
-    bundle = {name: root / name for name in APP_FILES if (root / name).exists()}
+    links = README_LINK.findall((root / "README.md").read_text("utf-8"))
+    paths = [root / name for name in (*APP_FILES, *links)] + sorted((root / "examples").rglob("*"))
+    bundle = {path.relative_to(root).as_posix(): path for path in paths if path.is_file()}
     for path in sorted(PACKAGE.rglob("*")):
         if path.suffix in SOURCE_SUFFIXES and "space" not in path.relative_to(PACKAGE).parts:
             bundle[f"cinn_hub/{path.relative_to(PACKAGE).as_posix()}"] = path
-    for folder in APP_FOLDERS:
-        for path in sorted((root / folder).rglob("*")):
-            if path.is_file():
-                bundle[path.relative_to(root).as_posix()] = path
     for entry in list_models():
         if entry.folder:
             files = model_files(entry.folder)
@@ -94,8 +92,6 @@ def publish(bundle: Bundle, repo: str, repo_type: str, private: bool, message: s
     Raises:
         CinnHubError: there is no token, the Hub refuses, or it cannot be reached.
     """
-    from huggingface_hub import CommitOperationAdd
-
     if not get_token():
         raise CinnHubError(
             "Publishing needs a token; log in with `hf auth login`, or set HF_TOKEN."

@@ -1,4 +1,4 @@
-"""Processes whose Hugging Face client takes the Hub on the loopback for the real one."""
+"""A process whose Hugging Face client takes the Hub on the loopback for the real one."""
 
 import json
 import os
@@ -23,11 +23,20 @@ tags:
 class Client:
     """A process of its own; `run(code)` gives {"value": ...} or {"error": ..., "message": ...}."""
 
-    def __init__(self, endpoint: str, home: Path, **environment: str) -> None:
+    def __init__(self, endpoint: str, home: Path) -> None:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+        environment = {
+            **kept,
+            "PYTHONPATH": str(ROOT),
+            "HF_ENDPOINT": endpoint,
+            "HF_HOME": str(home),
+            "HF_HUB_DOWNLOAD_TIMEOUT": "60",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "HF_HUB_DISABLE_XET": "1",  # plain HTTP, as every Hub has it
+        }
         command = [sys.executable, str(Path(__file__).with_name("client.py"))]
-        self.environment = environment_of(endpoint, home, **environment)
         self.process = subprocess.Popen(
-            command, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout.readline() == "ready\n"
 
@@ -39,17 +48,3 @@ class Client:
     def close(self) -> None:
         self.process.stdin.close()
         self.process.wait(60)
-
-
-def environment_of(endpoint: str, home: Path, **more: str) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
-    return {
-        **kept,
-        "PYTHONPATH": str(ROOT),
-        "HF_ENDPOINT": endpoint,
-        "HF_HOME": str(home),
-        "HF_HUB_DOWNLOAD_TIMEOUT": "60",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "HF_HUB_DISABLE_XET": "1",  # plain HTTP, as every Hub has it
-        **more,
-    }

@@ -26,6 +26,7 @@ API = re.compile(
 @dataclass
 class Repo:
     private: bool = False
+    gated: bool = False
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
 
@@ -82,18 +83,6 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Hub
 
-    def do_HEAD(self) -> None:
-        self.answer()
-
-    def do_GET(self) -> None:
-        self.answer()
-
-    def do_POST(self) -> None:
-        self.answer()
-
-    def do_PUT(self) -> None:
-        self.answer()
-
     def log_message(self, *arguments: object) -> None:
         pass
 
@@ -129,6 +118,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.api(body, *found.groups())
         return self.send(404, b"{}")
 
+    do_HEAD = do_GET = do_POST = do_PUT = answer
+
     def send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
@@ -151,6 +142,9 @@ class Handler(BaseHTTPRequestHandler):
         right = self.headers.get("Authorization") == f"Bearer {TOKEN}"
         if repo is None or (repo.private and not right):
             self.refused("RepoNotFound", 404 if right else 401)
+            return None
+        if repo.gated:
+            self.refused("GatedRepo", 403)
             return None
         return repo
 

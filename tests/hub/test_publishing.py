@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from types import SimpleNamespace
 
 import pytest
@@ -79,9 +80,8 @@ def test_a_dry_run_sends_nothing(hub, run, folder):
     ("change", "sentence"),
     [
         (lambda f: (f / "README.md").unlink(), "has no README.md; write the model's card"),
-        (lambda f: (f / "README.md").write_text("# no metadata"), "has no metadata"),
+        (lambda f: (f / "README.md").write_text("# no metadata"), "lacks library_name, pipeline"),
         (lambda f: (f / "README.md").write_text("---\na: [\n---\n"), "metadata that is not YAML"),
-        (lambda f: (f / "README.md").write_text("---\na: 1\n---\n"), "lacks library_name"),
         (lambda f: (f / "model.safetensors").write_bytes(b"x" * 99), "is damaged"),
         (lambda f: (f / "config.json").unlink(), "has no config.json"),
     ],
@@ -159,14 +159,18 @@ def test_a_card_is_not_overwritten(tmp_path, small_model):
     assert json.loads((tmp_path / "config.json").read_text())["architecture"] == "ColorizationCINN"
 
 
-def test_the_app_is_sent_whole(hub, run):
+def test_the_app_is_sent_whole_and_nothing_else(hub, run):
     listed = run("space", "user/demo", "--dry-run", token=None)
     names = [line.split(maxsplit=1)[1] for line in listed.stdout.splitlines()[:-1]]
     for needed in ("app.py", "requirements.txt", "cinn_hub/ui/page/style.css", "examples/cat.jpg"):
         assert needed in names
-    tops = {name.partition("/")[0] for name in names}
-    assert tops == {*publishing.APP_FILES, "cinn_hub", "docs", "examples", "weights"}
-    assert not any(name.endswith(".pyc") for name in names)
+    led_to = publishing.README_LINK.findall((ROOT / "README.md").read_text("utf-8"))
+    led_to = {name for name in led_to if (ROOT / name).is_file()}
+    assert led_to <= set(names)
+    folders = ("cinn_hub/", "examples/", "weights/")
+    others = {name for name in names if not name.startswith(folders)}
+    assert others - led_to <= set(publishing.APP_FILES)
+    assert not [name for name in names if name.endswith((".pyc", ".npz")) or "comparison/" in name]
     done = run("space", "user/demo")
     assert done.returncode == 0, done.stderr
     repo = hub.repos["user/demo"]
@@ -178,6 +182,13 @@ def test_the_app_is_sent_whole(hub, run):
     assert front["sdk_version"] == pinned["gradio"] and front["app_file"] == "app.py"
 
 
-def test_nothing_broken_is_published(tmp_path):
-    with pytest.raises(CheckpointError, match="no config.json"):
-        publishing.model_bundle(tmp_path)
+def test_the_wheel_has_what_the_app_and_its_readme_show():
+    """A Space can be published from an installed package, too."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    added = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]*)\)", (ROOT / "README.md").read_text("utf-8"))
+    shown = {name for name in pictures if not name.startswith("weights/")}
+    assert added == {
+        "weights": "cinn_hub/weights",
+        **{name: f"cinn_hub/space/{name}" for name in (*publishing.APP_FILES, "examples", *shown)},
+    }
