@@ -20,7 +20,7 @@ APP_FILES = ("app.py", "requirements.txt", "README.md", "LICENSE")
 README_LINK = re.compile(r"\]\(([^)#:]+)\)")  # to a picture or a page of the repository
 MODEL_FILES = (*FILES, "training.json", "LICENSE.md")
 PICTURES = (".png", ".jpg")  # of a model's card
-SOURCE_SUFFIXES = (".py", ".css", ".js")
+SOURCE_SUFFIXES = (".py", ".css", ".js", ".html")
 
 Bundle = dict[str, Path]
 """Paths in a repository -> the files to be put there."""

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from cinn_hub.ui.cards import safe_html, without_metadata
+from cinn_hub.ui.models import safe_html, without_metadata
 
 HERE = "http://198.51.100.7/seen"
 TAGS = {

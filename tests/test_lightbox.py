@@ -1,45 +1,66 @@
-"""What is on one visitor's table, without a browser: photos, rows, stars, A, what is shown."""
+"""What is on one visitor's table, without a browser: photos, rows, stars, A, hints."""
 
+import os
+import zipfile
+from copy import deepcopy
+from dataclasses import replace
+
+import gradio as gr
 import pytest
 from helpers import color_picture
 
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.ui import lightbox, saving, views
-from cinn_hub.ui.figures import rows
-from cinn_hub.ui.intake import open_sheet, taken
-from cinn_hub.ui.lightbox import Lightbox, Row, key_of, likelihood_words
-from cinn_hub.ui.pictures import previews
+from cinn_hub.hints import read_hints
+from cinn_hub.ui import hints, lightbox, saving, table
+from cinn_hub.ui.lightbox import Lightbox, key_of, likelihood_words
+from cinn_hub.ui.models import Shelf
+from cinn_hub.ui.pictures import rows
+from cinn_hub.ui.table import Finished, Table
+from cinn_hub.ui.uploads import Uploads, open_sheet, take
 
-FINISHED = views.Finished()
+FINISHED = Finished()
+
+
+@pytest.fixture(scope="module")
+def hinter(small_model):
+    """A tool of a page."""
+    with gr.Blocks():
+        return hints.Hints(Table(Shelf(small_model), Uploads(None), FINISHED))
+
+
+@pytest.fixture(scope="module")
+def desk(hinter):
+    """The table of a page."""
+    return hinter.table
 
 
 @pytest.fixture
-def box(small_model, tmp_path):
-    """Two photos with a row each; the first one is in view."""
-    box = Lightbox()
+def box(desk, tmp_path):
+    """Two photos with a row of answers each; the first one is in view."""
+    box = Lightbox(desk.shelf.own.name)
     for name in ("grandma", "grandpa"):
         path = tmp_path / f"{name}.png"
         color_picture(96, 64).convert("L").save(path)
-        lay(box, box.add(str(path)), small_model)
+        lay(desk, box, box.add(str(path)))
     box.at = box.sheets[0]
     return box
 
 
-def lay(box, sheet, model, seed=1, n=3):
-    open_sheet(sheet, model)
-    results = model.colorize(sheet.opened.prepared, n, seed=seed)
-    session = sheet.opened.holding(results, "results = []\n", ["a"] * n)
-    plausible, chromas = [r.plausibility for r in results], [r.chroma for r in results]
-    row = Row(next(box.ids), f"seed {seed}", session, previews(results, 64), plausible, chromas)
-    box.hold(sheet, row)
-    return row
+def lay(desk, box, sheet, seed=1):
+    session = open_sheet(sheet, desk.shelf.own)
+    results = desk.shelf.own.colorize(session.prepared, 3, seed=seed)
+    return desk.lay(box, sheet, f"seed {seed}", results, f"colours({seed})", ["a"] * 3)
+
+
+def like(box, row, index=0):
+    box.toggle_star(key_of(box.sheet_of(row), row, index))
 
 
 def test_picking_brings_a_photo_and_an_answer_into_view(box):
     second = box.sheets[1]
     box.pick(key_of(second, second.rows[0], 2))
     assert box.at is second and box.row.picked == 2
-    assert views.answers(box, FINISHED)["rows"][0]["items"][2]["picked"]
+    assert table.answer_rows(box, FINISHED)["rows"][0]["items"][2]["picked"]
     box.pick(key_of(box.sheets[0]))
     assert box.at is box.sheets[0]
 
@@ -57,12 +78,12 @@ def test_an_index_that_is_not_there_is_said(box):
 
 def test_removing_a_photo_removes_its_answers_and_its_a(box):
     first, second = box.sheets
-    box.toggle_star(key_of(first, first.rows[0], 1))
+    like(box, first.rows[0], 1)
     box.pinned = (first.rows[0], 1)
-    box.remove(first.id)
+    box.remove(key_of(first))
     assert box.at is second and not box.favourites() and box.pinned is None
-    box.remove(second.id)
-    assert box.at is None and views.answers(box, FINISHED) == rows(text=views.EMPTY)
+    box.remove(key_of(second))
+    assert box.at is None and table.answer_rows(box, FINISHED) == rows(text=table.EMPTY)
     with pytest.raises(PhotoError, match="There is no photo yet; add one"):
         box.photo()
 
@@ -70,27 +91,38 @@ def test_removing_a_photo_removes_its_answers_and_its_a(box):
 def test_a_photo_that_fails_does_not_show_the_answers_of_another(box):
     bad = box.add("/nowhere/bad.jpg")
     bad.problem = "bad.jpg is not a picture that can be read."
-    shown = views.answers(box, FINISHED)
+    shown = table.answer_rows(box, FINISHED)
     assert shown["rows"] == [] and shown["text"] == bad.problem
-    assert views.stage(box, FINISHED) == {"text": ""} and views.code(box) == ""
-    assert "1 cannot be used" in views.status(box)
+    assert table.large_picture(box, FINISHED) == {"text": ""} and table.code(box) == ""
+    assert "1 cannot be used" in table.status(box)
 
 
-def test_of_many_rows_those_with_stars_stay(box, small_model, monkeypatch):
+def test_of_many_rows_those_with_stars_and_with_a_stay(desk, hinter, box, monkeypatch):
     monkeypatch.setattr(lightbox, "MOST_ROWS", 3)
     sheet = box.sheets[0]
     first = sheet.rows[0]
-    box.toggle_star(key_of(sheet, first, 0))
-    made = [lay(box, sheet, small_model, seed) for seed in (2, 3, 4)]
-    assert sheet.rows == [first, made[1], made[2]] and sheet.at is made[2]
+    like(box, first)
+    made = [lay(desk, box, sheet, seed) for seed in (2, 3, 4)]
+    assert sheet.rows == [first, *made[1:]] and sheet.at is made[2]
+    like(box, made[1])
+    box.pinned = (made[2], 0)
+    for refused in (
+        lambda: lay(desk, box, sheet, 5),
+        lambda: desk.open(box, None, lambda *_, **__: None),
+        lambda: hinter.mend_picked(box, {"spots": [[10, 10, "#aa3311"]], "edit": 1}),
+    ):
+        with pytest.raises(PhotoError, match="All 3 rows of answers to grandma.png hold fav.*room"):
+            refused()
+        assert sheet.rows == [first, *made[1:]] and len(box.favourites()) == 2
 
 
 def test_orders(box):
     row = box.row
-    plausible = [row.plausibilities[i] for i in row.order(lightbox.LIKELIEST)]
-    chromas = [row.chromas[i] for i in row.order(lightbox.COLORFUL)]
-    assert plausible == sorted(plausible, reverse=True) and chromas == sorted(chromas, reverse=True)
+    for order in (lightbox.LIKELIEST, lightbox.COLORFUL):
+        merits = [row.merits[order][i] for i in row.order(order)]
+        assert merits == sorted(merits, reverse=True) and len(set(merits)) == 3
     assert row.order(lightbox.AS_DRAWN) == [0, 1, 2]
+    assert replace(row, side=1).order(lightbox.COLORFUL) == [0, 1, 2]  # of a map
 
 
 def test_words_compare_the_answers_of_one_row():
@@ -100,30 +132,26 @@ def test_words_compare_the_answers_of_one_row():
 
 
 def test_favourites_have_the_names_of_their_photos(box):
-    first, second = box.sheets
-    box.toggle_star(key_of(first, first.rows[0], 2))
+    first, second = (sheet.rows[0] for sheet in box.sheets)
+    like(box, first, 2)
     assert saving.favourite_names(box.favourites()) == ["grandma"]
-    box.toggle_star(key_of(second, second.rows[0], 0))
-    box.toggle_star(key_of(first, first.rows[0], 0))
+    like(box, second)
+    like(box, first)
     assert saving.favourite_names(box.favourites()) == ["grandma_1", "grandma_2", "grandpa"]
-    box.toggle_star(key_of(first, first.rows[0], 0))
+    like(box, first)
     assert len(box.favourites()) == 2
 
 
 def test_a_is_shown_beside_answers_to_its_own_photo_alone(box):
-    first = box.row
-    box.pinned = (first, 0)
-    first.picked = 1
-    assert views.stage(box, FINISHED)["beside_name"] == "A"
+    box.pinned, box.row.picked = (box.row, 0), 1
+    assert table.large_picture(box, FINISHED)["beside_name"] == "A"
     box.at = box.sheets[1]
-    assert "beside" not in views.stage(box, FINISHED)
+    assert "beside" not in table.large_picture(box, FINISHED)
 
 
 def test_pictures_that_were_swept_leave_their_places(box):
-    import os
-
     os.unlink(box.row.pictures[1]["path"])
-    items = views.answers(box, FINISHED)["rows"][0]["items"]
+    items = table.answer_rows(box, FINISHED)["rows"][0]["items"]
     assert items[1]["image"] is None and items[0]["image"]
 
 
@@ -131,35 +159,133 @@ def test_answers_and_photos_go_after_their_hour(box):
     box.sheets[0].rows[0].made -= 4000
     box.forget_older_than(3600)
     assert box.sheets[0].rows == [] and box.sheets[1].rows
-    assert "press Colour" in views.answers(box, FINISHED)["text"]
+    assert "press Colour" in table.answer_rows(box, FINISHED)["text"]
 
 
 def test_an_archive_and_photos_are_taken_and_too_many_are_refused(tmp_path, monkeypatch):
-    import zipfile
-
-    picture = tmp_path / "one.png"
+    picture, notes = tmp_path / "one.png", tmp_path / "notes.txt"
     color_picture(32, 32).save(picture)
+    notes.write_text("no photo")
     with zipfile.ZipFile(tmp_path / "box.zip", "w") as archive:
         archive.write(picture, "deep/two.png")
         archive.write(picture, "three.png")
     box = Lightbox()
-    files = [str(picture), str(tmp_path / "box.zip")]
-    sheets = taken(box, files, folder=False)
+    sheets = take(box, [str(picture), str(tmp_path / "box.zip")])
     assert [sheet.name for sheet in sheets] == ["one.png", "two.png", "three.png"]
     assert box.at is sheets[0]
     monkeypatch.setattr(lightbox, "MOST_PHOTOS", 3)
     with pytest.raises(PhotoError, match="There are 3 photos already"):
-        taken(box, [str(picture)], folder=False)
-    notes = tmp_path / "notes.txt"
-    notes.write_text("no photo")
+        take(box, str(picture))
     with pytest.raises(PhotoError, match="The folder holds no photos"):
-        taken(Lightbox(), [str(notes)], folder=True)
+        take(Lightbox(), [str(notes)], folder=True)
 
 
 def test_all_visitors_begin_with_a_table_of_their_own():
-    from copy import deepcopy
-
-    empty = Lightbox()
+    empty = Lightbox("a model")
     one, other = deepcopy(empty), deepcopy(empty)
     one.add("a.jpg")
-    assert not other.sheets and not empty.sheets
+    assert not other.sheets and not empty.sheets and other.model == "a model"
+
+
+def sent(*spots, edit=5):
+    return {"spots": list(spots), "edit": edit}
+
+
+SPOTS = [10, 10, "#aa3311", None], [50, 50, "#2255cc", 7]
+
+
+def test_hints_are_set_on_the_answers_behind_the_row_in_view(box):
+    base = box.row
+    base.picked = 2
+    first = hints.hinted_by(base, sent(*SPOTS))
+    assert (first.base, first.indices, first.picked, first.edit) == (base, [0, 1, 2], 2, 5)
+    assert [hint.reach for hint in first.hints] == [None, 7]
+    again = hints.hinted_by(replace(base, picked=1, hinted=first), sent())
+    assert (again.base, again.picked, again.hints) == (base, 1, [])
+    assert again.latents[1] == base.session.bare_result(1).latent
+    one_of_a_map = hints.hinted_by(replace(base, side=1), sent(*SPOTS))
+    assert (one_of_a_map.indices, one_of_a_map.picked) == ([2], 2)
+
+
+@pytest.mark.parametrize("most", [2, 12])
+def test_newer_hints_take_the_place_of_older_ones_beside_rows_with_stars(
+    desk, hinter, box, monkeypatch, most
+):
+    """With all other rows starred, there is room for one row with hints, and it is replaced."""
+    monkeypatch.setattr(lightbox, "MOST_ROWS", most)
+    sheet = box.sheets[0]
+    base = sheet.rows[0]
+    while len(sheet.rows) < most - 1:
+        lay(desk, box, sheet, seed=9)
+    for row in sheet.rows:
+        like(box, row)
+    before, sheet.at = list(sheet.rows), base
+    for edit, spots in enumerate((SPOTS[:1], SPOTS, ()), 1):
+        value = hinter.mend_picked(box, sent(*spots, edit=edit))
+        assert value["edit"] == edit and len(value["spots"]) == len(spots)
+        hinter.mend_all(box)
+        kept = [row for row in sheet.rows if row.hinted is None]
+        assert kept == before and len(sheet.rows) == most - (not spots)
+        assert sheet.at is (sheet.rows[-1] if spots else base)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, {}, {"spots": 3, "edit": 1}, sent([1, 2]), sent(edit="x"), sent([500, 2, "#aa3311"])],
+)
+def test_hints_that_the_page_would_not_send(box, value):
+    with pytest.raises(CinnHubError):
+        hints.hinted_by(box.row, value)
+
+
+@pytest.mark.parametrize("asked", [None, {}, {"x": "a", "y": 2}, [1, 2]])
+def test_colours_for_no_spot(asked):
+    with pytest.raises(CinnHubError, match="which spot to look at"):
+        hints.asked_place(asked)
+
+
+def test_hints_as_text():
+    spots = hints.from_text("10 10 #aa3311\n\n 50 50.5 #2255cc 7 ")
+    assert spots == [(10, 10, "#aa3311"), (50, 50.5, "#2255cc", 7)]
+    read = read_hints(spots, (96, 64))
+    assert hints.hints_code(read) == "[(10, 10, '#aa3311'), (50, 50.5, '#2255cc', 7)]"
+    for line in ("10 ten #aa3311", "10 10", "10 10 #aa3311 3 4"):
+        with pytest.raises(CinnHubError, match='expected "x y #rrggbb"'):
+            hints.from_text(line)
+
+
+def test_answers_of_a_model_that_changed_say_so_and_its_photo_is_coloured_anew(
+    desk, small_model, tmp_path
+):
+    folder = tmp_path / "model"
+    small_model.save(folder)
+    desk.shelf.load(str(folder))
+    path = tmp_path / "photo.png"
+    color_picture(96, 64).save(path)
+    box = Lightbox(str(folder))
+    sheet, model = desk.open(box, str(path), lambda *_, **__: None)
+    desk.lay(box, sheet, "first", model.colorize(sheet.opened.prepared, 2, seed=1), "")
+    session = box.row.session
+    assert desk.shelf.of(session)[0] is model
+    changed = type(small_model)(small_model.config).eval().requires_grad_(False)
+    changed.save(folder)
+    del model
+    desk.shelf.load(str(folder))
+    with pytest.raises(CinnHubError, match="has changed since these answers .*; colour the photo"):
+        desk.shelf.of(session)
+    sheet, model = desk.open(box, None, lambda *_, **__: None)
+    assert model.fingerprint == changed.fingerprint
+    assert len(model.colorize(sheet.opened.prepared, 2, seed=1)) == 2
+
+
+def test_answers_near_others_are_those_of_their_model(desk, box, small_model, tmp_path):
+    """Even where the photo in view was opened for another model in the meantime."""
+    base = box.row
+    small_model.save(tmp_path / "other")
+    desk.shelf.load(str(tmp_path / "other"))
+    box.model = str(tmp_path / "other")
+    sheet, model = desk.open(box, None, lambda *_, **__: None)
+    near = model.similar(sheet.opened.prepared, base.session.bare_result(0).latent, 2, seed=1)
+    row = desk.lay(box, sheet, "near", near, "model.similar()", after=base)
+    assert row.session.model == base.session.model == small_model.name
+    assert row.session.code == base.session.code + "results = model.similar()\n"

@@ -7,12 +7,9 @@ import numpy as np
 import pytest
 from helpers import color_picture
 
-from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.hints import read_hints
-from cinn_hub.ui import bounds, hints, models, session
-from cinn_hub.ui.lightbox import Row
+from cinn_hub.errors import PhotoError
+from cinn_hub.ui import bounds, models, session
 from cinn_hub.ui.memory import Memory
-from cinn_hub.ui.options import Loading
 from cinn_hub.ui.session import Session
 
 
@@ -51,58 +48,14 @@ def test_hints_on_large_photos_count_in_their_own_pixels(small_model, tmp_path):
     np.testing.assert_allclose(small[0].ab, full[0].ab, atol=0.5)
 
 
-def test_hints_as_text():
-    spots = hints.from_text("10 10 #aa3311\n\n 50 50.5 #2255cc 7 ")
-    assert spots == [(10, 10, "#aa3311"), (50, 50.5, "#2255cc", 7)]
-    read = read_hints(spots, (96, 64))
-    assert hints.hints_code(read) == "[(10, 10, '#aa3311'), (50, 50.5, '#2255cc', 7)]"
-    for line in ("10 ten #aa3311", "10 10", "10 10 #aa3311 3 4"):
-        with pytest.raises(CinnHubError, match='expected "x y #rrggbb"'):
-            hints.from_text(line)
-
-
-def row_of(session, **more):
-    return Row(7, "Colours", session, [{}] * 3, [1.0] * 3, [1.0] * 3, **more)
-
-
-def test_hints_are_set_on_the_answers_behind_the_row_in_view(opened):
-    base = row_of(opened, picked=2)
-    sent = {"spots": [[10, 10, "#aa3311", None], [50, 50, "#2255cc", 7]], "edit": 5}
-    first = hints.hinting_of(base, sent)
-    assert (first.base, first.indices, first.picked, first.edit) == (base, [0, 1, 2], 2, 5)
-    assert [hint.reach for hint in first.hints] == [None, 7]
-    mended = row_of(opened, picked=1, base=base, indices=[0, 1, 2], hints=first.hints)
-    again = hints.hinting_of(mended, {"spots": [], "edit": 6})
-    assert (again.base, again.picked, again.hints) == (base, 1, [])
-    assert again.latents[1] == base.session.bare_result(1).latent
-    one_of_a_map = hints.hinting_of(row_of(opened, picked=2, side=1), sent)
-    assert (one_of_a_map.indices, one_of_a_map.picked) == ([2], 2)
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [None, {}, {"spots": 3, "edit": 1}, {"spots": [[1, 2]], "edit": 1}, {"spots": [], "edit": "x"}]
-    + [{"spots": [[500, 2, "#aa3311", None]], "edit": 1}],
-)
-def test_hints_that_the_page_would_not_send(opened, sent):
-    with pytest.raises(CinnHubError):
-        hints.hinting_of(row_of(opened), sent)
-
-
-@pytest.mark.parametrize("asked", [None, {}, {"x": "a", "y": 2}, [1, 2]])
-def test_colours_for_no_spot(asked):
-    with pytest.raises(CinnHubError, match="which spot to look at"):
-        hints.asked_place(asked)
-
-
 def test_the_shelf_keeps_few_models(small_model, monkeypatch):
     made = []
 
-    def load(name):
+    def load(loading, name):
         made.append(name)
         return type(small_model)(small_model.config)
 
-    monkeypatch.setitem(models.LOADERS, Loading.ANYTHING, load)
+    monkeypatch.setattr(models, "load_for", load)
     shelf = models.Shelf(small_model)
     assert shelf.get(small_model.name) is small_model
     for name in ("a", "b", "b", "c", "d", "a"):

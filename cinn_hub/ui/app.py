@@ -12,16 +12,15 @@ from starlette.middleware import Middleware
 from cinn_hub.color_model import ColorModel
 from cinn_hub.digit_model import DigitModel
 from cinn_hub.ui import bounds, colorize, digits, explore, hints, models, session, transfer
-from cinn_hub.ui.example import finished_example
-from cinn_hub.ui.figures import PAGE
+from cinn_hub.ui.events import PRIVATE
 from cinn_hub.ui.files import app_folder, keep_sweeping, remove_on_sigterm
-from cinn_hub.ui.intake import Intake
 from cinn_hub.ui.memory import keep_giving_memory_back
 from cinn_hub.ui.options import AppOptions
+from cinn_hub.ui.pictures import PAGE
 from cinn_hub.ui.queueing import COLORS, lines
 from cinn_hub.ui.requests import RequestBounds
 from cinn_hub.ui.table import Table
-from cinn_hub.ui.wiring import PRIVATE
+from cinn_hub.ui.uploads import Uploads
 
 STYLE = PAGE / "style.css"
 SCRIPT = PAGE / "page.js"
@@ -70,38 +69,37 @@ def build(
         analytics_enabled=False,
         fill_width=False,
     ) as demo:
-        model_name = gr.State(model.name)  # the model that this visitor uses
         gr.HTML(HEADER)
         with gr.Tab("Photos", elem_id="photos-tab"):
-            table = build_photos(shelf, model_name, examples)
+            table = build_photos(shelf, examples)
         with gr.Tab("Digits", elem_id="digits-tab"):
             digits.build(digit_model)
         with gr.Tab("Models", elem_id="models-tab"):
-            models.build(shelf, model_name)
+            models.build(shelf, table.box)
         gr.Markdown(FOOTER, elem_classes="footer")
-        status = table.intake.status
+        status = table.uploads.status
         demo.load(None, status, status, js=RELOAD.read_text("utf-8"), **PRIVATE)
     return demo.queue(api_open=False, default_concurrency_limit=None)
 
 
-def build_photos(shelf: models.Shelf, model_name: gr.State, examples: Path | None) -> Table:
+def build_photos(shelf: models.Shelf, examples: Path | None) -> Table:
     """Photos and tools on the left, the table with the answers on the right."""
     with gr.Row(elem_id="desk"):
         left = gr.Column(scale=2, min_width=300, elem_id="left")
         right = gr.Column(scale=6, min_width=320, elem_id="right")
     with left:
-        intake = Intake(examples)
+        uploads = Uploads(examples)
     with right:
-        table = Table(intake, finished_example(shelf.own, intake))
+        table = Table(shelf, uploads, colorize.finished_example(shelf.own, uploads))
     with left, gr.Tabs(elem_id="tools"):
         with gr.Tab("Colour", elem_id="tool-colour"):
-            colorize.build(shelf, model_name, intake, table)
+            colorize.Colour(table)
         with gr.Tab("Explore", elem_id="tool-explore"):
-            explore.build(shelf, model_name, table)
+            explore.Explore(table)
         with gr.Tab("Transfer", elem_id="tool-transfer"):
-            transfer.build(shelf, model_name, examples, table)
+            transfer.Transfer(table, examples)
         with gr.Tab("Hints", elem_id="tool-hints"):
-            hints.build(shelf, model_name, table)
+            hints.Hints(table)
     table.finish()
     return table
 

@@ -3,244 +3,181 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from cinn_hub.batch.album import one_after_another
 from cinn_hub.color_model import ColorModel
-from cinn_hub.colorization import Colorization
 from cinn_hub.latent import fresh_seed
-from cinn_hub.ui import views
-from cinn_hub.ui.errors import error_notes
-from cinn_hub.ui.intake import Intake, open_sheet, taken
+from cinn_hub.photos import render_grey_preview
+from cinn_hub.ui.events import (
+    PROGRESS,
+    connect,
+    level_sliders,
+    seed_field,
+    stop_on,
+)
 from cinn_hub.ui.lightbox import Lightbox, Sheet, likelihood_words
-from cinn_hub.ui.models import Shelf
+from cinn_hub.ui.pictures import inline, item, rows
+from cinn_hub.ui.queueing import COLORS
 from cinn_hub.ui.saving import chosen_index
-from cinn_hub.ui.session import temperature_code
-from cinn_hub.ui.table import Table
-from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring, stop_on
+from cinn_hub.ui.session import as_code
+from cinn_hub.ui.table import Finished, Table, photo_tiles, status
+from cinn_hub.ui.uploads import Uploads, open_sheet, take
 
 POOL = 32  # draws, of which those that differ most are shown
 NEARNESS = 0.35  # how much of the latent is new in "more like this"
+ABOUT_LEVELS = (
+    "*Mood* is the tint of the whole photo, *things* the colours of what is in it, *details* "
+    "and *grain* the finer differences."
+)
+
+EXAMPLE = "photographer"  # on a page without a photo
+EXAMPLE_SEED = 7
+SIZES = 320, 960  # pixels on the longer side, of its answers and of its large picture
 
 
-def build(shelf: Shelf, model_name: gr.State, intake: Intake, table: Table) -> None:
-    """Adds the tool's components and handlers to the Blocks that are open."""
-    controls = Controls(shelf.own.temperature())
-    connect(controls, intake, table, Colorizer(shelf, intake, table), model_name)
-
-
-class Controls:
-    """What a visitor sets."""
-
-    def __init__(self, temperatures: Mapping[str, float]) -> None:
-        # for clients of the API, who send a photo along
-        self.photo = gr.File(label="Photo", visible=False)
-        with gr.Row():
-            button = {"min_width": 120, "interactive": False}
-            self.go = gr.Button("Colour", variant="primary", elem_id="go", **button)
-            self.again = gr.Button("Surprise me", elem_id="again", **button)
-        self.stop = gr.Button("Stop", visible=False, variant="stop", elem_id="stop")
-        with gr.Accordion("Settings", open=False, elem_id="settings"):
-            self.add_settings()
-            with gr.Accordion("Boldness of each level", open=False):
-                self.levels = level_temperatures(temperatures)
-
-    def add_settings(self) -> None:
-        self.n = gr.Slider(1, 16, 8, step=1, label="How many answers")
+def build_settings(temperatures: Mapping[str, float]) -> dict[str, gr.Component]:
+    """What a visitor sets. A name is that of an argument of `ColorModel.colorize`, and gets there,
+    into the code on the page and into the API by itself; see `arguments` for the levels."""
+    with gr.Accordion("Settings", open=False, elem_id="settings"):
         info = "0 gives the safest colours, 1 this model's default, more is bolder."
-        self.temperature = gr.Slider(0, 1.5, 1, step=0.05, label="Boldness", info=info)
-        info = "The same seed gives the same colours again."
-        self.seed = gr.Number(0, precision=0, minimum=0, label="Seed", info=info)
+        settings = {
+            "n": gr.Slider(1, 16, 8, step=1, precision=0, label="How many answers"),
+            "temperature": gr.Slider(0, 1.5, 1, step=0.05, label="Boldness", info=info),
+            "seed": seed_field("The same seed gives the same colours again."),
+        }
+        with gr.Accordion("Boldness of each level", open=False):
+            return settings | level_sliders("temperature", temperatures, 2, ABOUT_LEVELS)
 
 
-def level_temperatures(defaults: Mapping[str, float]) -> dict[str, gr.Slider]:
-    """A slider for each level, by the name of the handler's argument."""
-    gr.Markdown(
-        "*Mood* is the tint of the whole photo, *things* the colours of what is in it, *details* "
-        "and *grain* the finer differences."
-    )
-    return {
-        f"temperature_{level}": gr.Slider(0, 2, value, step=0.05, label=level.capitalize())
-        for level, value in defaults.items()
-    }
+class Colour:
+    """Adds the tool's components and handlers to the Blocks that are open."""
 
+    def __init__(self, table: Table) -> None:
+        self.table, uploads = table, table.uploads
+        with gr.Row():
+            look = {"min_width": 120, "interactive": False}
+            go = gr.Button("Colour", variant="primary", elem_id="go", **look)
+            again = gr.Button("Surprise me", elem_id="again", **look)
+        stop = gr.Button("Stop", visible=False, variant="stop", elem_id="stop")
+        settings = build_settings(table.shelf.own.temperature())
+        table.on_seeds(go, again, self.run, settings, "colorize")
+        table.on(uploads.examples.select, self.example, (), settings, COLORS)
+        near = self.run_near, [table.files.index, settings["n"]], None, COLORS
+        table.on(table.near.click, *near, api_name="colorize_similar")
+        for field, arrive in ((uploads.drop, self.arrive), (uploads.folder, self.arrive_folder)):
+            outputs = [field, stop, uploads.photos, uploads.status, *table.outputs]
+            arriving = field.upload, arrive, [table.box, field], outputs, settings, COLORS
+            event = connect(*arriving, show_progress_on=table.answers)
+            stop_on(stop, table.follow(event))
 
-def connect(
-    controls: Controls, intake: Intake, table: Table, colorizer: Colorizer, model_name: gr.State
-) -> None:
-    """The one place where this tool's events meet their handlers."""
-    filling = {"progress_on": table.answers, "after": [table.follow]}
-    settings = [table.box, controls.n, controls.temperature, controls.seed, model_name]
-    run = Wiring(
-        colorizer.run, [controls.photo, *settings], table.outputs, controls.levels, **filling
-    )
-    run.on(controls.go.click, api_name="colorize")
-    run.on_fresh_seed(controls.again, controls.seed)
-    table.need_photo += [controls.go, controls.again]
-    for component in (intake.drop, intake.folder):
-        outputs = [component, controls.stop, intake.photos, intake.status, *table.outputs]
-        handler = colorizer.arrive if component is intake.drop else colorizer.arrive_folder
-        arrive = Wiring(handler, [component, *settings], outputs, controls.levels, **filling)
-        stop_on(controls.stop, arrive.on(component.upload, **PRIVATE))
-    example = Wiring(colorizer.example, settings, table.outputs, controls.levels, **filling)
-    example.on(intake.examples.select, **PRIVATE)
-    inputs = [table.box, table.files.index, controls.n]
-    near = Wiring(colorizer.run_near, inputs, table.outputs, **filling)
-    near.on(table.near.click, api_name="colorize_similar")
-
-
-@dataclass(frozen=True)
-class Colorizer:
-    """The tool's handlers."""
-
-    shelf: Shelf
-    intake: Intake
-    table: Table
-
-    @error_notes
-    def run(
-        self,
-        photo: str | None,
-        box: Lightbox,
-        n: int,
-        temperature: float,
-        seed: int,
-        name: str,
-        progress=PROGRESS,
-        **by_level: float,
-    ):
+    def run(self, box: Lightbox, photo: str | None, progress=PROGRESS, **settings: Any) -> None:
         """Several colourings of one photo: previews, the first one large, and code.
 
         Without a photo, of the one that came last. The same seed gives the same colours; /save
         gives one of them at full size.
         """
-        sheet = added(box, photo)
-        progress(0.1, desc="Looking at the photo")
-        model = self.opened(box, sheet, name, photo)
+        sheet, model = self.table.open(box, photo, progress)
         progress(0.4, desc="Drawing colours")
-        self.color(box, sheet, model, n, temperature, seed, by_level)
-        return self.table.values(box)
+        self.color(box, sheet, model, settings)
 
-    @error_notes
     def arrive(
         self,
-        files: Sequence[str] | None,
         box: Lightbox,
-        n: int,
-        temperature: float,
-        seed: int,
-        name: str,
+        files: Sequence[str] | None,
         folder: bool = False,
-        **by_level: float,
+        **settings: Any,
     ) -> Iterator[list[Any]]:
         """Photos and archives that were dropped: each photo gets its row of answers."""
-        sheets = taken(box, files, folder)
+        sheets = take(box, files, folder)
         yield self.so_far(box, sheets, 0)
-        model = self.shelf.get(name)
+        model = self.table.shelf.get(box.model)
 
         def work(sheet: Sheet) -> None:
             if sheet in box.sheets:  # else it was removed in the meantime
                 open_sheet(sheet, model)
-                self.color(box, sheet, model, n, temperature, seed, by_level)
+                self.color(box, sheet, model, settings)
 
         for done, (sheet, problem) in enumerate(one_after_another(sheets, work), 1):
             sheet.problem = problem
             yield self.so_far(box, sheets, done)
 
-    @error_notes
-    def arrive_folder(self, *inputs: Any, **by_level: float) -> Iterator[list[Any]]:
+    def arrive_folder(
+        self, box: Lightbox, files: Sequence[str] | None, **settings: Any
+    ) -> Iterator[list[Any]]:
         """The same for a folder, in which there may be other files."""
-        yield from self.arrive(*inputs, folder=True, **by_level)
+        yield from self.arrive(box, files, folder=True, **settings)
+
+    def example(self, box: Lightbox, event: gr.EventData, **settings: Any) -> None:
+        """A click on an example: as if it had been uploaded."""
+        path = self.table.uploads.paths.get(event.key)
+        for _ in self.arrive(box, path and str(path), **settings):
+            pass
 
     def so_far(self, box: Lightbox, sheets: Sequence[Sheet], done: int) -> list[Any]:
         """Values for the field of the files, Stop, the photos, the status, and the table."""
         running = done < len(sheets)
-        text = views.progress(sheets, done) if running else views.status(box)
+        text = status(box)
+        if running:
+            text = f"Colouring photo {done + 1} of {len(sheets)}: {sheets[done].name}"
         stop = gr.Button(visible=running and len(sheets) > 1)
-        return [None, stop, views.photos(box), text, *self.table.values(box)]
-
-    @error_notes
-    def example(
-        self,
-        box: Lightbox,
-        n: int,
-        temperature: float,
-        seed: int,
-        name: str,
-        event: gr.EventData,
-        **by_level: float,
-    ):
-        """A click on an example: as if it had been uploaded."""
-        path = self.intake.example(event._data["key"])
-        *_, (_, _, _, _, *values) = self.arrive(path, box, n, temperature, seed, name, **by_level)
-        return values
-
-    def opened(self, box: Lightbox, sheet: Sheet, name: str, photo: str | None) -> ColorModel:
-        """The model, for which the photo is open now; a photo that fails goes at once."""
-        model = self.shelf.get(name)
-        try:
-            open_sheet(sheet, model)
-        except Exception:
-            if photo:
-                box.remove(sheet.id)
-            raise
-        return model
+        return [None, stop, photo_tiles(box), text, *self.table.values(box)]
 
     def color(
-        self,
-        box: Lightbox,
-        sheet: Sheet,
-        model: ColorModel,
-        n: int,
-        temperature: float,
-        seed: int,
-        by_level: Mapping[str, float],
+        self, box: Lightbox, sheet: Sheet, model: ColorModel, settings: Mapping[str, Any]
     ) -> None:
         """Lays a row of answers on the table."""
-        n, seed = int(n), int(seed or 0)
-        scaled = self.temperatures(model, temperature, by_level)
-        pool = max(POOL, n) if model.has_classes else None
-        results = model.colorize(sheet.opened.prepared, n, scaled, seed, pool=pool)
-        options = f"n={n}, seed={seed}, temperature={temperature_code(scaled)}"
-        options += f", pool={pool}" if pool else ""
-        code = f"model.colorize({sheet.name!r}, {options})"
-        self.table.lay(box, sheet, f"Colours, seed {seed}", results, code, words(results))
+        options = self.arguments(model, settings)
+        results = model.colorize(sheet.opened.prepared, **options)
+        call = f"model.colorize({sheet.name!r}, {as_code(options)})"
+        title = f"Colours, seed {options['seed']}"
+        self.table.lay(box, sheet, title, results, call)
 
-    def temperatures(
-        self, model: ColorModel, scale: float, by_level: Mapping[str, float]
-    ) -> dict[str, float]:
-        """The temperature of each level of `model`: what was moved, its own default elsewhere.
+    def arguments(self, model: ColorModel, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What `model.colorize` gets.
 
-        The sliders are those of the app's own model, and begin at its defaults.
+        The levels' sliders are those of the app's own model, and begin at its defaults: a level
+        whose slider was not moved gets the default of `model`.
         """
-        asked = {name.removeprefix("temperature_"): value for name, value in by_level.items()}
-        own = self.shelf.own.temperature()
+        own, options = self.table.shelf.own.temperature(), dict(settings)
+        asked = {level: options.pop(f"temperature_{level}", own[level]) for level in own}
         moved = {level: value for level, value in asked.items() if value != own[level]}
-        return {k: scale * moved.get(k, default) for k, default in model.temperature().items()}
+        scale, defaults = options.pop("temperature"), model.temperature()
+        options["temperature"] = {k: scale * moved.get(k, defaults[k]) for k in defaults}
+        options["seed"] = options["seed"] or 0
+        return options | ({"pool": max(POOL, options["n"])} if model.has_classes else {})
 
-    @error_notes
-    def run_near(self, box: Lightbox, index: int, n: int, progress=PROGRESS):
+    def run_near(self, box: Lightbox, index: int, n: int, progress=PROGRESS) -> None:
         """Colourings near one of the answers; its index counts from 0, -1 is the picked one."""
         row, sheet, seed = box.answers(), box.photo(), fresh_seed()
+        box.in_excess(sheet)
         index = chosen_index(row, index)
         progress(0.3, desc="Drawing colours")
-        picked = row.session.result(index)
-        model = self.shelf.get(row.session.model)
-        results = model.similar(row.session.prepared, picked.latent, int(n), NEARNESS, seed)
-        before = f"{row.session.code}near = results[{index}].latent\n"
-        call = f"model.similar({sheet.name!r}, near, n={int(n)}, amount={NEARNESS}, seed={seed})"
-        title = f"More like number {index + 1}"
-        self.table.lay(box, sheet, title, results, call, words(results), before=before)
-        return self.table.values(box)
+        model, prepared = self.table.shelf.of(row.session)
+        options = {"n": n, "amount": NEARNESS, "seed": seed}
+        results = model.similar(prepared, row.session.bare_result(index).latent, **options)
+        call = f"model.similar({sheet.name!r}, results[{index}].latent, {as_code(options)})"
+        self.table.lay(box, sheet, f"More like number {index + 1}", results, call, after=row)
 
 
-def added(box: Lightbox, photo: str | None) -> Sheet:
-    """The photo that came along, or the one in view."""
-    return box.add(str(photo)) if photo else box.photo()
-
-
-def words(results: Sequence[Colorization]) -> list[str]:
-    return likelihood_words([result.plausibility for result in results])
+def finished_example(model: ColorModel, uploads: Uploads) -> Finished:
+    """Answers to an example, made anew by this model; without examples, a sentence."""
+    if not uploads.paths:
+        return Finished()
+    path = uploads.paths.get(EXAMPLE) or next(iter(uploads.paths.values()))
+    pool = POOL if model.has_classes else None
+    results = model.colorize(path, temperature=model.temperature(), seed=EXAMPLE_SEED, pool=pool)
+    words = likelihood_words([result.plausibility for result in results])
+    items = [
+        item(f"example.{i}", inline(result.preview(SIZES[0])), f"number {i + 1}", caption=word)
+        for i, (result, word) in enumerate(zip(results, words, strict=True))
+    ]
+    text = f"An example: {len(items)} answers to {path.name}. Yours appear here."
+    large = {
+        "grey": inline(render_grey_preview(results[0].photo, SIZES[1])),
+        "picture": inline(results[0].preview(SIZES[1])),
+        "name": f"the first answer to {path.name}",
+    }
+    return Finished(rows(("", items), layout="grid", text=text), large)

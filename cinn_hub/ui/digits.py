@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import cv2
 import gradio as gr
@@ -11,10 +12,9 @@ from torch import Tensor
 
 from cinn_hub.digit_model import SIDE, DigitModel, from_sketch
 from cinn_hub.latent import fresh_seed
-from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.events import connect, seed_field, with_fresh_seed
 from cinn_hub.ui.queueing import DIGITS
 from cinn_hub.ui.table import code_block
-from cinn_hub.ui.wiring import PRIVATE, Wiring
 
 CODE = """import cinn_hub
 
@@ -58,33 +58,26 @@ def build(model: DigitModel) -> None:
 
 
 def build_writing(model: DigitModel) -> None:
-    @error_notes
-    def run(digit: str, n: int, temperature: float, seed: int) -> np.ndarray:
+    def run(digit: str, n: int, temperature: float, seed: int | None) -> np.ndarray:
         """Digits that the model writes: one row a label, one column a hand."""
         labels = range(10) if digit == ALL else [int(digit)]
-        return sheet(model.sample(labels, int(n), temperature, int(seed or 0)))
+        return sheet(model.sample(labels, n, temperature, seed or 0))
 
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             digit = gr.Radio([ALL, *map(str, range(10))], value=ALL, label="Digit")
-            n = gr.Slider(1, 16, 10, step=1, label="How many hands")
-            temperature = gr.Slider(
-                0,
-                1.2,
-                0.8,
-                step=0.05,
-                label="Boldness",
-                info="0 gives the neatest hand, 1.2 the wildest.",
-            )
-            seed = gr.Number(0, precision=0, minimum=0, label="Seed")
+            n = gr.Slider(1, 16, 10, step=1, precision=0, label="How many hands")
+            info = "0 gives the neatest hand, 1.2 the wildest."
+            temperature = gr.Slider(0, 1.2, 0.8, step=0.05, label="Boldness", info=info)
+            seed = seed_field()
             write = gr.Button("Write", variant="primary", elem_id="write")
             again = gr.Button("Other hands")
         with gr.Column(scale=5, min_width=300):
             page = picture("Each column is one hand", "written", run(ALL, 10, 0.8, 0))
 
-    writing = Wiring(run, [digit, n, temperature, seed], [page], kind=DIGITS)
-    writing.on(write.click, api_name="digits_sample")
-    writing.on_fresh_seed(again, seed)
+    writing = run, [digit, n, temperature, seed], page, None, DIGITS
+    connect(write.click, *writing, api_name="digits_sample")
+    connect(with_fresh_seed(again, seed), *writing)
 
 
 def build_transfer(model: DigitModel) -> None:
@@ -97,7 +90,6 @@ def build_transfer(model: DigitModel) -> None:
             page = picture("The same hand, all ten digits", "transferred")
             note = gr.Label(label="What the model reads", num_top_classes=3, elem_id="reads")
 
-    @error_notes
     def run(drawing: dict | None) -> tuple[np.ndarray, dict[str, float]]:
         """All ten digits in the hand of a drawn one, and what the model reads in it."""
         digit = from_sketch(ink(drawing))
@@ -107,7 +99,7 @@ def build_transfer(model: DigitModel) -> None:
         return sheet(written.unflatten(0, (2, 5))), named
 
     fill(pad, sample, model)
-    Wiring(run, [pad], [page, note], kind=DIGITS).on(go.click, api_name="digits_transfer")
+    connect(go.click, run, pad, [page, note], kind=DIGITS, api_name="digits_transfer")
 
 
 def build_interpolation(model: DigitModel) -> None:
@@ -119,7 +111,6 @@ def build_interpolation(model: DigitModel) -> None:
     go = gr.Button("Walk from A to B", variant="primary", elem_id="walk")
     page = picture("From hand A to hand B", "walked")
 
-    @error_notes
     def run(drawing_a: dict | None, drawing_b: dict | None, digit: str) -> np.ndarray:
         """One digit, written by the hands between those of two drawn digits."""
         ends = [from_sketch(ink(drawing)) for drawing in (drawing_a, drawing_b)]
@@ -128,14 +119,13 @@ def build_interpolation(model: DigitModel) -> None:
 
     for pad, sample in zip(pads, samples, strict=True):
         fill(pad, sample, model)
-    Wiring(run, [*pads, digit], [page], kind=DIGITS).on(go.click, api_name="digits_interpolate")
+    connect(go.click, run, [*pads, digit], page, kind=DIGITS, api_name="digits_interpolate")
 
 
 def build_sliders(model: DigitModel) -> None:
-    @error_notes
-    def run(temperature: float, seed: int, **amounts: float) -> np.ndarray:
+    def run(temperature: float, seed: int | None, **amounts: float) -> np.ndarray:
         """All ten digits in a hand that is moved along named directions, in deviations."""
-        z = model.draw(1, temperature, int(seed or 0))
+        z = model.draw(1, temperature, seed or 0)
         moved = model.moved(z, [amounts[key] for key in sliders])
         return sheet(model.write(moved, range(10)).unflatten(0, (2, 5)))
 
@@ -144,15 +134,15 @@ def build_sliders(model: DigitModel) -> None:
             sliders = direction_sliders(model.config.directions)
             info = "How unusual the hand is before the sliders change it."
             temperature = gr.Slider(0, 1.2, 0.4, step=0.05, label="Boldness", info=info)
-            seed = gr.Number(0, precision=0, minimum=0, label="Seed")
+            seed = seed_field()
         with gr.Column(scale=5, min_width=300):
             page = picture("All ten digits", "styled", run(0.4, 0, **dict.fromkeys(sliders, 0.0)))
             gr.Markdown(ABOUT_DIRECTIONS)
 
     changes = [component.change for component in (temperature, seed, *sliders.values())]
-    Wiring(run, [temperature, seed], [page], named_inputs=sliders, kind=DIGITS).on(
-        *changes, api_name="digits_style", trigger_mode="always_last", show_progress="hidden"
-    )
+    options = {"trigger_mode": "always_last", "show_progress": "hidden"}
+    styling = run, [temperature, seed], page, sliders, DIGITS
+    connect(partial(gr.on, changes), *styling, api_name="digits_style", **options)
 
 
 def direction_sliders(directions: Sequence[str]) -> dict[str, gr.Slider]:
@@ -166,29 +156,19 @@ def direction_sliders(directions: Sequence[str]) -> dict[str, gr.Slider]:
 
 def fill(pad: gr.Sketchpad, button: gr.Button, model: DigitModel) -> None:
     """The button puts a digit that the model wrote on the pad."""
-    Wiring(lambda: model_drawing(model), [], [pad], kind=DIGITS).on(button.click, **PRIVATE)
+    connect(button.click, lambda: model_drawing(model), [], pad, kind=DIGITS)
 
 
 def picture(label: str, elem_id: str, value: np.ndarray | None = None) -> gr.Image:
-    return gr.Image(
-        value,
-        label=label,
-        show_label=False,
-        format="png",
-        interactive=False,
-        buttons=[],
-        elem_id=elem_id,
-        elem_classes="digits",
-        alt_text=label,
-    )
+    look = {"show_label": False, "format": "png", "interactive": False, "buttons": []}
+    names = {"label": label, "alt_text": label, "elem_id": elem_id, "elem_classes": "digits"}
+    return gr.Image(value, **names, **look)
 
 
 def drawing_pad(label: str, elem_id: str) -> gr.Sketchpad:
     return gr.Sketchpad(
         on_pad(np.full((PAD, PAD), 255, np.uint8)),
         label=label,
-        image_mode="RGBA",
-        type="numpy",
         format="png",
         canvas_size=(PAD, PAD),
         fixed_canvas=True,
@@ -204,16 +184,13 @@ def drawing_pad(label: str, elem_id: str) -> gr.Sketchpad:
 
 
 def ink(drawing: dict | None) -> np.ndarray:
-    """What the pad holds as (H, W) uint8, light on dark, 0 where nothing is drawn."""
+    """What the pad holds, in RGBA, as (H, W) uint8, light on dark, 0 where nothing is drawn."""
     parts = [] if drawing is None else [drawing.get("composite"), drawing.get("background")]
     picture = next((part for part in parts if part is not None), None)
     if picture is None:
         return np.zeros((PAD, PAD), np.uint8)
-    if picture.ndim == 2:
-        return 255 - picture
     grey = cv2.cvtColor(np.ascontiguousarray(picture[..., :3]), cv2.COLOR_RGB2GRAY)
-    covered = picture[..., 3] if picture.shape[-1] == 4 else 255
-    return ((255 - grey.astype(np.uint16)) * covered // 255).astype(np.uint8)
+    return ((255 - grey.astype(np.uint16)) * picture[..., 3] // 255).astype(np.uint8)
 
 
 def model_drawing(model: DigitModel) -> dict:

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL.Image import Image
 
 from cinn_hub.animation import write_animation
 from cinn_hub.colorization import Colorization
 from cinn_hub.errors import CinnHubError
 from cinn_hub.formats import FILMS
 from cinn_hub.latent import Latent
-from cinn_hub.ui.colorize import added
-from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.events import (
+    FOR_CLIENTS,
+    PROGRESS,
+    connect,
+    download_after,
+    hidden_download,
+    seed_field,
+    stop_on,
+)
 from cinn_hub.ui.files import download_folder
-from cinn_hub.ui.intake import open_sheet
-from cinn_hub.ui.lightbox import Lightbox, Row, Sheet
-from cinn_hub.ui.models import Shelf
+from cinn_hub.ui.lightbox import Lightbox, Row
 from cinn_hub.ui.pictures import LARGE_SIZE, shown
 from cinn_hub.ui.queueing import ARCHIVES, LOOKS
-from cinn_hub.ui.session import temperature_code
-from cinn_hub.ui.table import Table
-from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring, download_after, hidden_download, stop_on
+from cinn_hub.ui.session import Session, as_code
+from cinn_hub.ui.table import Table, is_beside
 
 SIDE = 5
 FILM_SIZE = 640  # pixels on the longer side
@@ -40,160 +42,90 @@ ABOUT_THE_WAY = (
 )
 
 
-def build(shelf: Shelf, model_name: gr.State, table: Table) -> None:
+class Explore:
     """Adds the tool's components and handlers to the Blocks that are open."""
-    controls, walk = Controls(), Walk()
-    explorer = Explorer(shelf, table)
-    connect_map(controls, explorer, model_name)
-    connect_walk(controls, walk, explorer, model_name)
 
-
-class Controls:
-    """What a visitor sets."""
-
-    def __init__(self) -> None:
-        self.photo = gr.File(label="Photo", visible=False)  # for clients of the API
+    def __init__(self, table: Table) -> None:
+        self.table = table
         gr.Markdown(ABOUT_THE_MAP)
-        self.go = gr.Button(
-            "Draw the map", variant="primary", elem_id="explore-go", interactive=False
-        )
-        self.again = gr.Button("Another map", elem_id="explore-again", interactive=False)
+        look = {"interactive": False}
+        go = gr.Button("Draw the map", variant="primary", elem_id="explore-go", **look)
+        again = gr.Button("Another map", elem_id="explore-again", **look)
         with gr.Accordion("Settings", open=False):
             info = "How bold the four corners of the map are."
-            self.temperature = gr.Slider(0, 2, 1.2, step=0.05, label="Boldness", info=info)
-            self.seed = gr.Number(0, precision=0, minimum=0, label="Seed")
+            bold = gr.Slider(0, 2, 1.2, step=0.05, label="Boldness", info=info)
+            settings = {"temperature": bold, "seed": seed_field()}
+        table.on_seeds(go, again, self.run, settings, "explore")
+        self.build_walk(settings)
 
-
-class Walk:
-    """From A to the picked answer: what lies between, and a film of it."""
-
-    def __init__(self) -> None:
+    def build_walk(self, settings: dict[str, gr.Component]) -> None:
+        """From A to the picked answer: what lies between, and a film of it."""
         gr.Markdown(ABOUT_THE_WAY)
-        self.place = gr.Slider(
-            0,
-            1,
-            0,
-            step=0.02,
-            label="From A to the picked answer",
-            elem_id="place",
-            interactive=False,
-        )
+        label = "From A to the picked answer"
+        place = gr.Slider(0, 1, 0, step=0.02, label=label, elem_id="place", interactive=False)
         with gr.Row():
-            self.frames = gr.Slider(5, 48, 24, step=1, label="Frames", min_width=120)
-            self.kind = gr.Radio(list(FORMATS), value="WebP", label="Film", min_width=120)
+            frames = gr.Slider(5, 48, 24, step=1, precision=0, label="Frames", min_width=120)
+            kind = gr.Radio(list(FORMATS), value="WebP", label="Film", min_width=120)
         with gr.Row():
-            self.film = gr.Button("Download the film", elem_id="film", interactive=False)
-            self.stop = gr.Button("Stop", visible=False, elem_id="film-stop")
-        self.file = hidden_download("film-file")
-        number = {"precision": 0, "minimum": 1, "visible": False}
-        self.a, self.b = gr.Number(1, label="A", **number), gr.Number(25, label="B", **number)
+            film = gr.Button("Download the film", elem_id="film", interactive=False)
+            stop = gr.Button("Stop", visible=False, elem_id="film-stop")
+        file, box = hidden_download("film-file"), self.table.box
+        for component in (place, film):
+            self.table.show(component, interactive=is_beside)
+        showing = place.input, self.show_place, [box, place], self.table.stage, None, LOOKS
+        connect(*showing, trigger_mode="always_last", show_progress="hidden")
+        writing = film.click, self.write_film, [box, frames, kind], [file, stop], None, ARCHIVES
+        event = connect(*writing, show_progress_on=film)
+        download_after(event, file)
+        stop_on(stop, event)
+        # clients of the API need not have drawn a map: they name two cells of one
+        hidden = {"precision": 0, "minimum": 1, "visible": False}
+        cells = {"a": gr.Number(1, **hidden), "b": gr.Number(25, **hidden)}
+        named = settings | cells | {"frames": frames, "kind": kind}
+        inputs = [box, self.table.photo]
+        for_clients = FOR_CLIENTS, self.interpolate, inputs, file, named, ARCHIVES
+        connect(*for_clients, api_name="interpolate")
 
-
-def connect_map(controls: Controls, explorer: Explorer, model_name: gr.State) -> None:
-    table = explorer.table
-    run = Wiring(
-        explorer.run,
-        [controls.photo, table.box, controls.temperature, controls.seed, model_name],
-        table.outputs,
-        progress_on=table.answers,
-        after=[table.follow],
-    )
-    run.on(controls.go.click, api_name="explore")
-    run.on_fresh_seed(controls.again, controls.seed)
-    table.need_photo += [controls.go, controls.again]
-
-
-def connect_walk(controls: Controls, walk: Walk, explorer: Explorer, model_name: gr.State) -> None:
-    table = explorer.table
-    table.need_a += [walk.place, walk.film]
-    place = Wiring(explorer.show_place, [table.box, walk.place], [table.stage], kind=LOOKS)
-    place.on(walk.place.input, trigger_mode="always_last", show_progress="hidden", **PRIVATE)
-    writing = walk.film.click(
-        ARCHIVES(explorer.write_film),
-        [table.box, walk.frames, walk.kind],
-        [walk.file, walk.stop],
-        show_progress_on=walk.film,
-        **PRIVATE,
-    )
-    download_after(writing, walk.file)
-    stop_on(walk.stop, writing)
-    interpolate = Wiring(
-        explorer.interpolate,
-        [controls.photo, table.box, controls.temperature, controls.seed]
-        + [walk.a, walk.b, walk.frames, walk.kind, model_name],
-        [walk.file],
-        kind=ARCHIVES,
-    )
-    # for clients of the API, who need not have drawn a map
-    interpolate.on(gr.Button(visible=False).click, api_name="interpolate")
-
-
-@dataclass(frozen=True)
-class Explorer:
-    """The tool's handlers."""
-
-    shelf: Shelf
-    table: Table
-
-    @error_notes
     def run(
         self,
-        photo: str | None,
         box: Lightbox,
-        temperature: float,
-        seed: int,
-        name: str,
+        photo: str | None,
         progress=PROGRESS,
-    ):
-        """A map of 5 x 5 colourings, row by row: previews, and the middle one large."""
-        progress(0.1, desc="Looking at the photo")
-        self.explored(photo, box, temperature, seed, name, progress)
-        return self.table.values(box)
-
-    def explored(
-        self,
-        photo: str | None,
-        box: Lightbox,
+        *,
         temperature: float,
-        seed: int,
-        name: str,
-        progress: gr.Progress,
-    ) -> Row:
-        """A map of the photo on the table."""
-        model = self.shelf.get(name)
-        sheet = added(box, photo)
-        prepared = open_sheet(sheet, model).prepared
-        scaled, seed = model.temperature(temperature), int(seed or 0)
+        seed: int | None,
+    ) -> None:
+        """A map of 5 x 5 colourings, row by row: previews, and the middle one large."""
+        sheet, model = self.table.open(box, photo, progress)
+        temperatures = model.temperature(temperature)
+        options = {"side": SIDE, "seed": seed or 0, "temperature": temperatures}
         progress(0.3, desc="Drawing the map")
-        results = model.explore(prepared, SIDE, scaled, seed)
+        results = model.explore(sheet.opened.prepared, **options)
         progress(0.8, desc="Painting the map")
-        options = f"side={SIDE}, seed={seed}, temperature={temperature_code(scaled)}"
-        call = f"model.explore({sheet.name!r}, {options})"
-        captions = [""] * len(results)
-        return self.table.lay(box, sheet, f"Map, seed {seed}", results, call, captions, side=SIDE)
+        call = f"model.explore({sheet.name!r}, {as_code(options)})"
+        title, captions = f"Map, seed {options['seed']}", [""] * len(results)
+        self.table.lay(box, sheet, title, results, call, captions, side=SIDE)
 
-    @error_notes
     def show_place(self, box: Lightbox, t: float) -> dict[str, Any]:
-        sheet, a, b = ends(box)
-        picture = shown(self.between(sheet, a, b, t).preview(LARGE_SIZE))
+        session, a, b = ends(box)
+        picture = shown(self.between(session, a, b, t).preview(LARGE_SIZE))
         return {"picture": picture, "name": f"{t:.0%} of the way from A"}
 
-    def between(self, sheet: Sheet, a: Latent, b: Latent, t: float) -> Colorization:
+    def between(self, session: Session, a: Latent, b: Latent, t: float) -> Colorization:
         """The colouring at t on the way from a to b."""
-        model = self.shelf.get(sheet.opened.model)
-        return model.colorize(sheet.opened.prepared, latent=a.slerp(b, t))[0]
+        model, prepared = self.table.shelf.of(session)
+        return model.colorize(prepared, latent=a.slerp(b, t))[0]
 
-    @error_notes
     def write_film(
         self, box: Lightbox, frames: int, kind: str, progress=PROGRESS
     ) -> Iterator[tuple[str | None, Any]]:
-        sheet, a, b = ends(box)
+        session, a, b = ends(box)
         name = f"{box.pinned[1] + 1}_to_{box.row.picked + 1}"
-        yield from self.filmed(sheet, a, b, name, int(frames), kind, progress)
+        yield from self.filmed(session, a, b, name, frames, kind, progress)
 
     def filmed(
         self,
-        sheet: Sheet,
+        session: Session,
         a: Latent,
         b: Latent,
         name: str,
@@ -202,49 +134,48 @@ class Explorer:
         progress: gr.Progress,
     ) -> Iterator[tuple[str | None, Any]]:
         """Writes the film; yields for `[file, stop]`."""
-        pictures: list[Image] = []
+        pictures = []
         for i in range(frames):
             progress((i, frames), desc="Painting frames")
             yield None, gr.Button(visible=True)
-            pictures.append(self.between(sheet, a, b, i / (frames - 1)).preview(FILM_SIZE))
-        target = download_folder() / f"{Path(sheet.path).stem}_{name}{FORMATS[kind].suffix}"
+            pictures.append(self.between(session, a, b, i / (frames - 1)).preview(FILM_SIZE))
+        target = download_folder() / f"{Path(session.path).stem}_{name}{FORMATS[kind].suffix}"
         write_animation(pictures, target)
         yield str(target), gr.Button(visible=False)
 
-    @error_notes
     def interpolate(
         self,
-        photo: str | None,
         box: Lightbox,
-        temperature: float,
-        seed: int,
+        photo: str | None,
+        progress=PROGRESS,
+        *,
         a: int,
         b: int,
         frames: int,
         kind: str,
-        name: str,
-        progress=PROGRESS,
+        **settings: Any,
     ) -> str:
         """A film from cell A to cell B (1 to 25) of the map of this temperature and seed."""
-        row = self.explored(photo, box, temperature, seed, name, progress)
-        latents = [cell(row, number).latent for number in (a, b)]
-        films = self.filmed(box.photo(), *latents, f"{a}_to_{b}", int(frames), kind, progress)
-        *_, (film, _) = films
+        self.run(box, photo, progress, **settings)
+        first, last = (cell(box.row, number).latent for number in (a, b))
+        steps = self.filmed(box.row.session, first, last, f"{a}_to_{b}", frames, kind, progress)
+        *_, (film, _) = steps
         return film
 
 
-def cell(row: Row, number: int) -> Colorization:
+def cell(row: Row, number: int | None) -> Colorization:
     """A cell of a map, counted from 1."""
     cells = len(row.pictures)
-    if number is None or not 1 <= int(number) <= cells:
+    if number is None or not 1 <= number <= cells:
         raise CinnHubError(f"There is no cell {number}; the map has cells 1 to {cells}.")
-    return row.session.bare_result(int(number) - 1)
+    return row.session.bare_result(number - 1)
 
 
-def ends(box: Lightbox) -> tuple[Sheet, Latent, Latent]:
+def ends(box: Lightbox) -> tuple[Session, Latent, Latent]:
     """The photo in view, and the latents of A and of the picked answer."""
-    row, sheet = box.answers(), box.photo()
-    if box.pinned is None or box.pinned[0] not in sheet.rows:
+    row = box.answers()
+    if box.pinned is None or box.pinned[0] not in box.photo().rows:
         raise CinnHubError("No answer to this photo is kept as A; pick one, and keep it as A.")
     a, index = box.pinned
-    return sheet, a.session.bare_result(index).latent, row.session.bare_result(row.picked).latent
+    latents = a.session.bare_result(index).latent, row.session.bare_result(row.picked).latent
+    return row.session, *latents

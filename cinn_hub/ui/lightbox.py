@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -11,13 +11,35 @@ from typing import Any
 
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.hints import Hint
+from cinn_hub.latent import Latent
 from cinn_hub.ui.session import Session
 
 MOST_PHOTOS = 60
-MOST_ROWS = 12  # of one photo; the oldest without a star goes first
+MOST_ROWS = 12  # of one photo; the oldest without a star goes first, those with stars stay
 
 ORDERS = AS_DRAWN, LIKELIEST, COLORFUL = "As drawn", "Likely first", "Colourful"
+WHICH = THIS_PHOTO, ALL_PHOTOS, FAVOURITES = "This photo", "All photos", "Favourites"
 Shown = dict[str, Any]  # a picture as the page takes it; see `pictures`
+
+
+@dataclass(frozen=True, eq=False)
+class Hinted:
+    """Hints on answers that were there without any.
+
+    Attributes:
+        base, indices: which answers; picked: the index of one of them in the base.
+        edit: the number of the change on the page that made these hints.
+    """
+
+    base: Row
+    indices: list[int]
+    picked: int
+    hints: list[Hint]
+    edit: int
+
+    @property
+    def latents(self) -> list[Latent]:
+        return [self.base.session.bare_result(i).latent for i in self.indices]
 
 
 @dataclass(eq=False)
@@ -28,35 +50,28 @@ class Row:
         title: what they are, such as "More like number 3".
         session: the photo with these answers, and the Python that makes them.
         pictures: a preview of each.
-        plausibilities, chromas: of each, to sort by.
+        merits: of each, by the order that sorts by them.
         picked: the index of the one that is large.
         stars: indices of favourites.
         intensities: in percent, of answers whose colours were made paler or stronger.
         side: columns of a map; 0 where neighbours mean nothing.
         made: when, in seconds.
         larges: the large pictures that were looked at, by index and intensity.
-        base: the row whose answers these are with hints; None for answers without.
-        indices: which of the answers of the base; all if empty.
-        hints: on all of these answers.
-        edit: the number of the change on the page that made these hints.
+        hinted: the hints on these answers, and the answers without them.
     """
 
     id: int
     title: str
     session: Session
     pictures: Sequence[Shown]
-    plausibilities: Sequence[float]
-    chromas: Sequence[float]
+    merits: Mapping[str, Sequence[float]]
     picked: int = 0
     stars: set[int] = field(default_factory=set)
     intensities: dict[int, float] = field(default_factory=dict)
     side: int = 0
     made: float = field(default_factory=time.monotonic)
     larges: dict[Any, Any] = field(default_factory=dict)
-    base: Row | None = None
-    indices: Sequence[int] = ()
-    hints: list[Hint] = field(default_factory=list)
-    edit: int = 0
+    hinted: Hinted | None = None
 
     def intensity(self, index: int) -> float:
         """In percent."""
@@ -64,12 +79,10 @@ class Row:
 
     def order(self, sort: str) -> list[int]:
         """The indices of the answers in the order in which they are shown."""
-        indices = list(range(len(self.pictures)))
-        if sort == LIKELIEST and not self.side:
-            indices.sort(key=lambda i: -self.plausibilities[i])
-        elif sort == COLORFUL and not self.side:
-            indices.sort(key=lambda i: -self.chromas[i])
-        return indices
+        indices, merits = range(len(self.pictures)), self.merits.get(sort)
+        if merits is None or self.side:
+            return list(indices)
+        return sorted(indices, key=lambda i: -merits[i])
 
     def check(self, index: int) -> int:
         """The index, if there is an answer of it.
@@ -92,7 +105,7 @@ class Sheet:
         thumbnail: the photo, small.
         problem: why it could not be read or coloured, a sentence.
         at: the row in view.
-        hinting: hints that wait for their answers; edit: the number of the newest ones.
+        waiting: hints that wait for their answers; edit: the number of the newest ones.
     """
 
     id: int
@@ -102,18 +115,12 @@ class Sheet:
     problem: str = ""
     rows: list[Row] = field(default_factory=list)
     at: Row | None = None
-    hinting: Any = None
+    waiting: Hinted | None = None
     edit: int = 0
 
     @property
     def name(self) -> str:
         return Path(self.path).name
-
-    def row(self, number: int) -> Row:
-        for row in self.rows:
-            if row.id == number:
-                return row
-        raise CinnHubError("These answers are gone; colour the photo again.")
 
 
 @dataclass(eq=False)
@@ -121,18 +128,24 @@ class Lightbox:
     """Photos in the order in which they came; one of them is in view. Changed in place.
 
     Attributes:
+        model: the name of the one that this visitor uses.
         pinned: A, the answer beside which others are seen: its row and index.
+        sort, which: the order of the answers, and what is shown below them.
+        moods: small pictures of colour photos, by their paths, whose colours are to be taken.
     """
 
+    model: str = ""
     sheets: list[Sheet] = field(default_factory=list)
     at: Sheet | None = None
     pinned: tuple[Row, int] | None = None
     sort: str = AS_DRAWN
+    which: str = THIS_PHOTO
+    moods: dict[str, Shown] = field(default_factory=dict)
     ids: Iterator[int] = field(default_factory=count)
 
     def __deepcopy__(self, memo: Any) -> Lightbox:
         """For each visitor, Gradio copies the empty one that the app begins with."""
-        return Lightbox()
+        return Lightbox(self.model)
 
     def add(self, path: str) -> Sheet:
         """One photo more, in view.
@@ -146,9 +159,9 @@ class Lightbox:
         self.sheets.append(self.at)
         return self.at
 
-    def remove(self, number: int) -> None:
+    def remove(self, key: str) -> None:
         """Takes a photo away, with its answers; its neighbour comes into view."""
-        sheet = self.sheet(number)
+        sheet, *_ = self.find(key)
         place = self.sheets.index(sheet)
         self.sheets.remove(sheet)
         if self.pinned and self.pinned[0] in sheet.rows:
@@ -156,14 +169,41 @@ class Lightbox:
         if self.at is sheet:
             self.at = self.sheets[min(place, len(self.sheets) - 1)] if self.sheets else None
 
-    def hold(self, sheet: Sheet, row: Row) -> None:
-        """The newest answers to a photo, in view; with too many, the oldest unloved ones go."""
+    def hold(self, sheet: Sheet, row: Row, instead_of: Row | None = None) -> None:
+        """The newest answers to a photo, in view; the older ones make room."""
+        for old in self.in_excess(sheet, instead_of):
+            sheet.rows.remove(old)
         sheet.rows.append(row)
         sheet.at, sheet.problem = row, ""
-        while len(sheet.rows) > MOST_ROWS:
-            kept = [old for old in sheet.rows[:-1] if old.stars or self.is_pinned(old)]
-            unloved = [old for old in sheet.rows[:-1] if old not in kept]
-            sheet.rows.remove((unloved or kept)[0])
+
+    def go_back(self, sheet: Sheet, row: Row, instead_of: Row | None) -> None:
+        """An earlier row of a photo comes into view, in the place of another."""
+        if instead_of in self.unloved(sheet):
+            sheet.rows.remove(instead_of)
+        if row in sheet.rows:
+            sheet.at = row
+
+    def in_excess(self, sheet: Sheet, instead_of: Row | None = None) -> list[Row]:
+        """Which rows of a photo have to go before the next one: `instead_of`, if it may go, or the
+        oldest ones that may.
+
+        Raises:
+            PhotoError: none of too many may go.
+        """
+        unloved = self.unloved(sheet)
+        if instead_of in unloved:
+            return [instead_of]
+        excess = max(0, len(sheet.rows) + 1 - MOST_ROWS)
+        if excess > len(unloved):
+            raise PhotoError(
+                f"All {len(sheet.rows)} rows of answers to {sheet.name} hold favourites or A; take "
+                "a star away to make room for another row."
+            )
+        return unloved[:excess]
+
+    def unloved(self, sheet: Sheet) -> list[Row]:
+        """Rows that may go: those without stars and without A."""
+        return [row for row in sheet.rows if not (row.stars or self.is_pinned(row))]
 
     def forget_older_than(self, seconds: float) -> None:
         """Takes away answers whose pictures have been deleted, and photos without a file."""
@@ -173,18 +213,12 @@ class Lightbox:
             if sheet.at not in sheet.rows:
                 sheet.at = sheet.rows[-1] if sheet.rows else None
             if not sheet.rows and not Path(sheet.path).exists():
-                self.remove(sheet.id)
+                self.remove(key_of(sheet))
         if self.pinned and self.sheet_of(self.pinned[0]) is None:
             self.pinned = None
 
     def is_pinned(self, row: Row) -> bool:
         return self.pinned is not None and self.pinned[0] is row
-
-    def sheet(self, number: int) -> Sheet:
-        for sheet in self.sheets:
-            if sheet.id == number:
-                return sheet
-        raise PhotoError("This photo is gone; add it again.")
 
     def sheet_of(self, row: Row) -> Sheet | None:
         return next((sheet for sheet in self.sheets if row in sheet.rows), None)
@@ -229,15 +263,41 @@ class Lightbox:
             raise CinnHubError("Only answers can be favourites; pick one.")
         row.stars ^= {index}
 
+    def toggle_pin(self) -> None:
+        """Keeps the picked answer as A, or lets it go."""
+        row = self.answers()
+        chosen = (row, row.picked)
+        self.pinned = None if self.pinned == chosen else chosen
+
+    def strengthen(self, intensity: float) -> None:
+        """The intensity of the picked answer, in percent."""
+        row = self.answers()
+        row.intensities[row.picked] = intensity
+
+    def arrange(self, order: str) -> None:
+        self.sort = order
+
+    def look_at(self, which: str) -> None:
+        self.which = which
+
     def find(self, key: str) -> tuple[Sheet, Row | None, int]:
-        numbers = [int(part) for part in key.split(".") if part.isdigit()]
-        if len(numbers) not in (1, 3) or len(numbers) != key.count(".") + 1:
+        """The photo, row and index of a key.
+
+        Raises:
+            CinnHubError: it is of another form, or what it names is gone.
+        """
+        photo, *answer = key.split(".")
+        if len(answer) not in (0, 2) or not all(part.isdecimal() for part in (photo, *answer)):
             raise CinnHubError(f"{key[:40]!r} is neither a photo nor an answer; pick one.")
-        sheet = self.sheet(numbers[0])
-        if len(numbers) == 1:
+        sheet = next((sheet for sheet in self.sheets if sheet.id == int(photo)), None)
+        if sheet is None:
+            raise PhotoError("This photo is gone; add it again.")
+        if not answer:
             return sheet, None, 0
-        row = sheet.row(numbers[1])
-        return sheet, row, row.check(numbers[2])
+        row = next((row for row in sheet.rows if row.id == int(answer[0])), None)
+        if row is None:
+            raise CinnHubError("These answers are gone; colour the photo again.")
+        return sheet, row, row.check(int(answer[1]))
 
     def favourites(self) -> list[tuple[Sheet, Row, int]]:
         return [(s, row, i) for s in self.sheets for row in s.rows for i in sorted(row.stars)]

@@ -1,24 +1,27 @@
-"""The Models tab, and the shelf of models that visitors share."""
+"""The Models tab, with their cards, and the shelf of models that visitors share."""
 
 from __future__ import annotations
 
 import threading
 
 import gradio as gr
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
 
 import cinn_hub
 from cinn_hub.cards import CARD_FILE
 from cinn_hub.color_model import ColorModel
+from cinn_hub.colorization import PreparedPhoto
 from cinn_hub.digit_model import DigitModel
 from cinn_hub.errors import CinnHubError
 from cinn_hub.hub import REPO_ID, download, find_entry
 from cinn_hub.loading import find_class
 from cinn_hub.model import ConditionalINN
-from cinn_hub.ui.cards import safe_html, without_metadata
-from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.events import PROGRESS, connect
+from cinn_hub.ui.lightbox import Lightbox
 from cinn_hub.ui.options import Loading
 from cinn_hub.ui.queueing import LOADING
-from cinn_hub.ui.wiring import PROGRESS
+from cinn_hub.ui.session import Session
 
 MOST_LETTERS = 100_000  # of a card
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
@@ -29,6 +32,14 @@ OTHERS = {
 }
 """What else than the names in the list may be typed."""
 LOADED_AT_MOST = 3  # models of visitors, besides the app's own
+
+# Of HTML in a card, only the text is shown; of Markdown, pictures by their texts alone. So the
+# result consists of tags that markdown-it writes, and no address is in it but those of links to
+# click on.
+RENDERER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+RENDERER.add_render_rule(
+    "image", lambda _, tokens, i, *rest: f"<em>Picture: {escapeHtml(tokens[i].content)}</em>"
+)
 
 
 def load_pair(name: str) -> tuple[ColorModel, DigitModel]:
@@ -58,6 +69,21 @@ class Shelf:
         found = self.others.get(name)
         return self.load(name) if found is None else found
 
+    def of(self, session: Session) -> tuple[ColorModel, PreparedPhoto]:
+        """The model that drew a session's answers, and the photo as it has prepared it.
+
+        Raises:
+            CinnHubError: the model is another one since, or as for `get`.
+            PhotoError: the photo had to make room, and its file has been deleted.
+        """
+        model, prepared = session.loaded() or self.get(session.model), session.prepared
+        if prepared.weights != model.fingerprint:
+            raise CinnHubError(
+                f"The model {session.model} has changed since these answers were drawn; colour "
+                "the photo again."
+            )
+        return model, prepared
+
     def load(self, name: str, stranger: bool = False) -> ColorModel:
         """The model of that name as it is now on disk or on the Hub; for a stranger, no other than
         strangers may load.
@@ -69,7 +95,7 @@ class Shelf:
             return self.own
         for_users = self.loading == Loading.ANYTHING
         loading = Loading.BUNDLED if stranger and for_users else self.loading
-        model = LOADERS[loading](name)
+        model = load_for(loading, name)
         if not isinstance(model, ColorModel):
             raise CinnHubError(f"{name} does not colour photos; choose another model.")
         with self.lock:
@@ -85,12 +111,8 @@ class Shelf:
         return list(dict.fromkeys([self.own.name, *known]))
 
 
-def build(shelf: Shelf, chosen: gr.State) -> None:
-    """Adds the tab's components and handlers to the Blocks that are open.
-
-    Arguments:
-        chosen: holds the name of the model that this visitor uses.
-    """
+def build(shelf: Shelf, box: gr.State) -> None:
+    """Adds the tab's components and handlers to the Blocks that are open; box: of `Lightbox`."""
     status = gr.Markdown(in_use(shelf.own), label="Model", elem_id="model-in-use")
     with gr.Row(equal_height=True):
         name = gr.Dropdown(
@@ -105,21 +127,17 @@ def build(shelf: Shelf, chosen: gr.State) -> None:
         load = gr.Button("Load", variant="primary", scale=1, elem_id="model-load")
     card = gr.HTML(card_of(shelf.own), label="Card", elem_id="model-card", elem_classes="prose")
 
-    @error_notes
-    def switch(name: str | None, request: gr.Request, progress=PROGRESS) -> tuple[str, str, str]:
+    def switch(
+        box: Lightbox, name: str | None, request: gr.Request, progress=PROGRESS
+    ) -> tuple[Lightbox, str, str]:
         """Loads a model; the tabs of this visitor use it from now on."""
-        name = (name or "").strip()
         progress(0.2, desc="Loading the model")
-        model = shelf.load(name, stranger=is_forwarded(request))
-        return model.name, in_use(model), card_of(model)
+        model = shelf.load((name or "").strip(), stranger=is_forwarded(request))
+        box.model = model.name
+        return box, in_use(model), card_of(model)
 
-    load.click(
-        LOADING(switch),
-        name,
-        [chosen, status, card],
-        api_name="load_model",
-        show_progress_on=card,
-    )
+    options = {"kind": LOADING, "api_name": "load_model", "show_progress_on": card}
+    connect(load.click, switch, [box, name], [box, status, card], **options)
 
 
 def is_forwarded(request: gr.Request) -> bool:
@@ -137,25 +155,19 @@ def bundled_names() -> list[str]:
     return [name for name in known_names() if find_entry(name).folder]
 
 
-def load_bundled(name: str) -> ConditionalINN:
-    """A model that comes with the app.
-
-    Raises:
-        CinnHubError: there is none of that name.
-    """
-    if name not in bundled_names():
-        raise CinnHubError(
-            f"{name!r} does not come with this app; choose {' or '.join(bundled_names())}."
-        )
-    return cinn_hub.load(name)
-
-
-def load_published(name: str) -> ConditionalINN:
-    """A model of the registry or of the Hub; no folder of this machine is looked at.
+def load_for(loading: Loading, name: str) -> ConditionalINN:
+    """A model for somebody who may load so much: one that comes with the app, one of the registry
+    or of the Hub, or any that `cinn_hub.load` knows, folders of this machine among them.
 
     Raises:
         CinnHubError: there is none of that name, or it cannot be loaded.
     """
+    if loading == Loading.ANYTHING or name in bundled_names():
+        return cinn_hub.load(name)
+    if loading == Loading.BUNDLED:
+        raise CinnHubError(
+            f"{name!r} does not come with this app; choose {' or '.join(bundled_names())}."
+        )
     if find_entry(name):
         return cinn_hub.load(name)
     repo, _, revision = name.partition("@")
@@ -163,14 +175,6 @@ def load_published(name: str) -> ConditionalINN:
         raise CinnHubError(f"No published model is called {name!r}; expected user/repo of the Hub.")
     folder = download(repo, revision or None)
     return find_class(folder).from_folder(folder, name)
-
-
-LOADERS = {
-    Loading.BUNDLED: load_bundled,
-    Loading.PUBLISHED: load_published,
-    Loading.ANYTHING: cinn_hub.load,
-}
-"""How a model is loaded for somebody who may load so much."""
 
 
 def in_use(model: ColorModel) -> str:
@@ -189,3 +193,19 @@ def card_of(model: ColorModel) -> str:
         return "This model has no card."
     with path.open(encoding="utf-8", errors="replace") as file:
         return safe_html(without_metadata(file.read(MOST_LETTERS)))
+
+
+def safe_html(markdown: str) -> str:
+    """A card's Markdown as HTML that loads nothing by itself: text, tables, code and links.
+
+    Keys reach what may be wider than the page, to scroll it.
+    """
+    html = RENDERER.render(markdown)
+    for tag in ("pre", "table"):
+        html = html.replace(f"<{tag}>", f'<{tag} tabindex="0">')
+    return html
+
+
+def without_metadata(card: str) -> str:
+    """A card without the YAML at its beginning."""
+    return card.partition("\n---\n")[2] if card.startswith("---\n") else card

@@ -1,4 +1,7 @@
-"""Pictures for the page: small files that browsers fetch once, and dicts that name them."""
+"""Pictures on the page: small files that browsers fetch once, and the components that show them.
+
+(Components are made by a function: Gradio writes a type stub beside the source of every subclass.)
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 from PIL.Image import Image
 
 from cinn_hub.colorization import Colorization
@@ -18,6 +23,7 @@ from cinn_hub.files import whole_file
 from cinn_hub.photos import render_grey_preview, shrunk
 from cinn_hub.ui.files import PREVIEWS, app_folder
 
+PAGE = Path(__file__).with_name("page")
 THUMBNAIL_SIZE = 480  # pixels on the longer side
 TINY_SIZE = 160
 LARGE_SIZE = 1280
@@ -42,9 +48,9 @@ def shown(image: Image) -> dict[str, Any]:
     return {"path": str(path), "meta": {"_type": "gradio.FileData"}}
 
 
-def is_there(picture: dict[str, Any] | None) -> bool:
-    """Whether it has not been swept."""
-    return picture is not None and Path(picture["path"]).exists()
+def if_there(picture: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The picture, or None where there is none, or it has been swept."""
+    return picture if picture and Path(picture["path"]).exists() else None
 
 
 def inline(image: Image) -> dict[str, Any]:
@@ -64,3 +70,47 @@ def large(result: Colorization) -> tuple[dict[str, Any], dict[str, Any]]:
     """The photo in grey, and in colour."""
     grey = render_grey_preview(result.photo, LARGE_SIZE)
     return shown(grey), shown(result.preview(LARGE_SIZE))
+
+
+def component(name: str, elem_id: str, label: str, value: dict[str, Any] | None = None) -> gr.HTML:
+    """One of our own: "figures", "stage" or "canvas", markup and a script in the folder `page`.
+
+    The script fills the markup from the value, which comes from `rows` for figures (rows of
+    pictures to pick, to star and to remove), `table.large_picture` for the stage, and
+    `hints.canvas_value` for the canvas.
+    """
+    return gr.HTML(
+        value,
+        html_template=(PAGE / f"{name}.html").read_text("utf-8").replace("LABEL", label),
+        js_on_load=(PAGE / f"{name}.js").read_text("utf-8"),
+        apply_default_css=False,
+        label=label,
+        elem_id=elem_id,
+    )
+
+
+figures, stage, canvas = (partial(component, name) for name in ("figures", "stage", "canvas"))
+
+
+def rows(
+    *lines: tuple[str, Sequence[dict[str, Any]]], layout: str = "", side: int = 4, text: str = ""
+) -> dict[str, Any]:
+    """The value of `figures`: titles with their items.
+
+    Arguments:
+        layout: "grid", "map", "strip" or "small": how the style sheet lays the items out.
+        side: how many are beside each other.
+        text: a sentence above them.
+    """
+    parts = [{"title": title, "items": list(items)} for title, items in lines]
+    return {"layout": layout, "side": side, "text": text, "rows": parts}
+
+
+def strip(items: Sequence[dict[str, Any]], text: str = "", none: str = "") -> dict[str, Any]:
+    """The value of `figures` with one row of tiles and a text above; or with the text for none."""
+    return rows(("", items), layout="strip", text=text) if items else rows(text=none)
+
+
+def item(key: str, image: dict[str, Any] | None, name: str, **more: Any) -> dict[str, Any]:
+    """One picture of `rows`; more: caption, picked, star, mark, removable."""
+    return {"key": key, "image": image, "name": name, **more}

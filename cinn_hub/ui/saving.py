@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.events import Dependency
 
 from cinn_hub.colorization import Colorization
 from cinn_hub.errors import PhotoError
 from cinn_hub.formats import STILLS
 from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.events import PROGRESS, Event, download_after, stop_on
 from cinn_hub.ui.files import download_folder
 from cinn_hub.ui.lightbox import Lightbox, Row, Sheet
 from cinn_hub.ui.queueing import ARCHIVES, SAVES, Kind
 from cinn_hub.ui.session import code_to_save
-from cinn_hub.ui.wiring import PROGRESS, download_after, stop_on
 
 FORMATS = {format.name: format for format in STILLS}
 PICKED, AS_SHOWN = -1, -1  # an index and an intensity
@@ -81,7 +80,7 @@ class Files:
 
     def make(
         self, button: gr.Button, handler: Any, inputs: list, outputs: Any, kind: Kind
-    ) -> Dependency:
+    ) -> Event:
         """The button makes a file, which the browser then downloads."""
         making = button.click(
             kind(handler),

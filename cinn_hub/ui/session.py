@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -184,5 +185,12 @@ def code_to_save(session: Session, index: int, intensity: float) -> str:
     return f"{session.code}results[{index}]{scaled}.save({name!r})\n"
 
 
-def temperature_code(temperature: Mapping[str, float]) -> str:
-    return json.dumps({level: round(value, 4) for level, value in temperature.items()})
+def as_code(options: Mapping[str, Any]) -> str:
+    """Arguments of a call as Python; numbers by level are rounded to what makes a difference."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, Mapping):
+            return json.dumps({level: round(number, 4) for level, number in value.items()})
+        return repr(value)
+
+    return ", ".join(f"{name}={text(value)}" for name, value in options.items())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,86 +11,28 @@ from PIL.Image import Image
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos import is_colored, read, render_own_preview
-from cinn_hub.ui.colorize import added
-from cinn_hub.ui.errors import error_notes
-from cinn_hub.ui.figures import figures, item, rows
-from cinn_hub.ui.intake import open_sheet
+from cinn_hub.ui.events import PROGRESS, connect, level_sliders, seed_field
 from cinn_hub.ui.lightbox import Lightbox
-from cinn_hub.ui.models import Shelf
-from cinn_hub.ui.pictures import TINY_SIZE, inline, shown
-from cinn_hub.ui.queueing import LOOKS
-from cinn_hub.ui.session import temperature_code
-from cinn_hub.ui.table import Table
-from cinn_hub.ui.wiring import PRIVATE, PROGRESS, Wiring
+from cinn_hub.ui.pictures import TINY_SIZE, figures, item, rows, shown, strip
+from cinn_hub.ui.queueing import COLORS, LOOKS
+from cinn_hub.ui.session import as_code
+from cinn_hub.ui.table import Table, has_photos
+from cinn_hub.ui.uploads import drop_zone, example_tiles
 
 ABOUT = (
     "Puts the colours of another photo on yours. What is carried over is what makes those colours "
     "special, for what that photo shows: its *latent*."
 )
+ABOUT_LEVELS = (
+    "How much of the other photo's colours counts: *mood* is the tint of the whole photo, "
+    "*things* the colours of what is in it, *details* and *grain* the finer differences. The "
+    "rest is drawn at random."
+)
 MOST_MOODS = 12
 NONE_YET = "No colour photo yet. Add one, pick an example, or use a colour photo of yours as mood."
 
 
-def build(shelf: Shelf, model_name: gr.State, examples: Path | None, table: Table) -> None:
-    """Adds the tool's components and handlers to the Blocks that are open."""
-    controls = Controls(shelf.own.default_keep(), examples)
-    carrier = Carrier(shelf, table, controls)
-    run = Wiring(
-        carrier.run,
-        [controls.photo, controls.references, table.box, controls.moods]
-        + [controls.seed, model_name],
-        table.outputs,
-        named_inputs=controls.keep,
-        progress_on=table.answers,
-        after=[table.follow],
-    )
-    run.on(controls.go.click, api_name="transfer")
-    table.need_photo.append(controls.go)
-    connect_moods(controls, carrier, table)
-
-
-class Controls:
-    """What a visitor sets."""
-
-    def __init__(self, keep: Mapping[str, float], examples: Path | None) -> None:
-        gr.Markdown(ABOUT)
-        self.photo = gr.File(label="Photo", visible=False)  # for clients of the API
-        self.references = gr.File(label="References", file_count="multiple", visible=False)
-        self.moods = gr.State(())  # of `Mood`
-        self.drop = gr.File(
-            label="Photos whose colours to take",
-            show_label=False,
-            file_count="multiple",
-            height=84,
-            elem_id="moods-drop",
-        )
-        self.chosen = figures("moods", "Photos whose colours to take", rows(text=NONE_YET))
-        self.paths = sorted((examples / "moods").glob("*.jpg")) if examples else []
-        tiles = [item(path.stem, inline(small(path)), path.stem) for path in self.paths]
-        value = rows(("", tiles), layout="strip", text="Or try one of these") if tiles else rows()
-        self.examples = figures("example-moods", "Examples of colour photos", value)
-        self.go = gr.Button(
-            "Transfer the colours", variant="primary", elem_id="transfer-go", interactive=False
-        )
-        with gr.Accordion("Settings", open=False):
-            self.keep = level_shares(keep)
-            self.seed = gr.Number(0, precision=0, minimum=0, label="Seed")
-
-
-def level_shares(defaults: Mapping[str, float]) -> dict[str, gr.Slider]:
-    """A slider for each level, by the name of the handler's argument."""
-    gr.Markdown(
-        "How much of the other photo's colours counts: *mood* is the tint of the whole photo, "
-        "*things* the colours of what is in it, *details* and *grain* the finer differences. The "
-        "rest is drawn at random."
-    )
-    return {
-        f"keep_{level}": gr.Slider(0, 1, value, step=0.05, label=level.capitalize())
-        for level, value in defaults.items()
-    }
-
-
-def small(path: Path | str) -> Image:
+def color_tile(path: Path | str) -> Image:
     """A photo in its own colours.
 
     Raises:
@@ -103,103 +44,86 @@ def small(path: Path | str) -> Image:
     return render_own_preview(photo, TINY_SIZE)
 
 
-def connect_moods(controls: Controls, carrier: Carrier, table: Table) -> None:
-    """Moods come from files, from examples and from the photo in view, and go by a click."""
-    outputs = [controls.moods, controls.chosen]
-    # in the queue: without it Gradio shows no sentence where a handler fails
-    options = {"show_progress": "hidden", **PRIVATE}
-    controls.drop.upload(
-        LOOKS(carrier.add_files),
-        [controls.drop, controls.moods],
-        [controls.drop, *outputs],
-        **options,
-    )
-    controls.examples.select(LOOKS(carrier.add_example), controls.moods, outputs, **options)
-    controls.chosen.delete(LOOKS(carrier.remove), controls.moods, outputs, **options)
-    table.as_mood.click(LOOKS(carrier.add_photo), [table.box, controls.moods], outputs, **options)
+class Transfer:
+    """Adds the tool's components and handlers to the Blocks that are open."""
 
+    def __init__(self, table: Table, examples: Path | None) -> None:
+        self.table, box = table, table.box
+        gr.Markdown(ABOUT)
+        # for clients of the API; the page has moods
+        references = gr.File(label="References", file_count="multiple", visible=False)
+        drop = drop_zone("Photos whose colours to take", "moods-drop")
+        chosen = figures("moods", "Photos whose colours to take", rows(text=NONE_YET))
+        folder, label = examples and examples / "moods", "Examples of colour photos"
+        tiles, self.examples = example_tiles(folder, "example-moods", label, color_tile)
+        look = {"variant": "primary", "interactive": False}
+        go = gr.Button("Transfer the colours", elem_id="transfer-go", **look)
+        with gr.Accordion("Settings", open=False):
+            keep = level_sliders("keep", table.shelf.own.default_keep(), 1, ABOUT_LEVELS)
+            settings = {"seed": seed_field()} | keep
+        table.show(go, interactive=has_photos)
+        run = self.run, [table.photo, references], settings, COLORS
+        table.on(go.click, *run, api_name="transfer")
+        # in a line: without it Gradio shows no sentence where a handler fails
+        options = {"kind": LOOKS, "show_progress": "hidden"}
+        connect(drop.upload, self.add_files, [box, drop], [drop, chosen], **options)
+        connect(tiles.select, self.add_example, box, chosen, **options)
+        connect(chosen.delete, self.remove, box, chosen, **options)
+        connect(table.as_mood.click, self.add_photo, box, chosen, **options)
 
-@dataclass(frozen=True)
-class Mood:
-    """A colour photo whose colours are to be taken."""
-
-    path: str
-    thumbnail: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        return Path(self.path).name
-
-
-@dataclass(frozen=True)
-class Carrier:
-    """The tool's handlers."""
-
-    shelf: Shelf
-    table: Table
-    controls: Controls
-
-    @error_notes
     def run(
         self,
+        box: Lightbox,
         photo: str | None,
         references: Sequence[str] | None,
-        box: Lightbox,
-        moods: Sequence[Mood],
-        seed: int,
-        name: str,
         progress=PROGRESS,
+        *,
+        seed: int | None,
         **by_level: float,
-    ):
+    ) -> None:
         """The colours of some photos on another photo: previews, one for each of them."""
-        paths = [Path(path) for path in references or [mood.path for mood in moods]]
+        paths = [Path(path) for path in references or box.moods]
         if not paths:
             raise PhotoError(
                 "There is no colour photo to take colours from; add one, or pick an example."
             )
-        model, seed = self.shelf.get(name), int(seed or 0)
-        progress(0.1, desc="Looking at the photo")
-        sheet = added(box, photo)
-        prepared = open_sheet(sheet, model).prepared
-        default = model.default_keep()
-        keep = {level: by_level.get(f"keep_{level}", default[level]) for level in default}
+        sheet, model = self.table.open(box, photo, progress)
+        keep = {k: by_level.get(f"keep_{k}", v) for k, v in model.default_keep().items()}
+        options = {"seed": seed or 0, "keep": keep}
         results = []
         for path in paths:
             progress((len(results) + 1, len(paths) + 1), desc="Transferring colours")
-            results.append(model.transfer(path, prepared, keep=keep, seed=seed))
-        options = f"onto={sheet.name!r}, seed={seed}, keep={temperature_code(keep)}"
-        names = [path.name for path in paths]
-        call = f"[\n    model.transfer(mood, {options})\n    for mood in {names!r}\n]"
+            results.append(model.transfer(path, sheet.opened.prepared, **options))
+        call = f"model.transfer(mood, onto={sheet.name!r}, {as_code(options)})"
+        call = f"[\n    {call}\n    for mood in {[path.name for path in paths]!r}\n]"
         captions = [path.stem for path in paths]
         title = "The colours of " + ", ".join(captions)
         self.table.lay(box, sheet, title, results, call, captions)
-        return self.table.values(box)
 
-    @error_notes
-    def add_files(self, files: Sequence[str] | None, moods: Sequence[Mood]):
-        added = [Mood(str(path), shown(small(path))) for path in files or []]
-        return None, *self.chosen((*moods, *added))
+    def add_files(self, box: Lightbox, files: Sequence[str] | None) -> tuple[None, dict[str, Any]]:
+        return None, self.add(box, files or ())
 
-    @error_notes
-    def add_example(self, moods: Sequence[Mood], event: gr.EventData):
-        paths = [path for path in self.controls.paths if path.stem == event._data["key"]]
-        return self.chosen((*moods, *[Mood(str(path), shown(small(path))) for path in paths]))
+    def add_example(self, box: Lightbox, event: gr.EventData) -> dict[str, Any]:
+        return self.add(box, [path for key, path in self.examples.items() if key == event.key])
 
-    @error_notes
-    def add_photo(self, box: Lightbox, moods: Sequence[Mood]):
-        path = box.photo().path
-        return self.chosen((*moods, Mood(path, shown(small(path)))))
+    def add_photo(self, box: Lightbox) -> dict[str, Any]:
+        return self.add(box, [box.photo().path])
 
-    @error_notes
-    def remove(self, moods: Sequence[Mood], event: gr.EventData):
-        return self.chosen([m for i, m in enumerate(moods) if str(i) != event._data["key"]])
+    def add(self, box: Lightbox, paths: Sequence[str | Path]) -> dict[str, Any]:
+        moods = box.moods | {str(path): shown(color_tile(path)) for path in paths}
+        if len(moods) > MOST_MOODS:
+            raise PhotoError(f"There are {len(moods)} colour photos; take at most {MOST_MOODS}.")
+        box.moods = moods
+        return tiles_of(box)
 
-    def chosen(self, moods: Sequence[Mood]) -> tuple[tuple[Mood, ...], dict[str, Any]]:
-        """Values for the state and its pictures; one photo counts once."""
-        once = tuple({mood.path: mood for mood in moods}.values())
-        if len(once) > MOST_MOODS:
-            raise PhotoError(f"There are {len(once)} colour photos; take at most {MOST_MOODS}.")
-        tiles = [
-            item(str(i), mood.thumbnail, mood.name, removable=True) for i, mood in enumerate(once)
-        ]
-        return once, rows(("", tiles), layout="strip") if tiles else rows(text=NONE_YET)
+    def remove(self, box: Lightbox, event: gr.EventData) -> dict[str, Any]:
+        box.moods = {k: v for i, (k, v) in enumerate(box.moods.items()) if str(i) != event.key}
+        return tiles_of(box)
+
+
+def tiles_of(box: Lightbox) -> dict[str, Any]:
+    tiles = [
+        item(str(i), tile, Path(path).name, removable=True)
+        for i, (path, tile) in enumerate(box.moods.items())
+    ]
+    return strip(tiles, none=NONE_YET)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -14,47 +14,46 @@ from cinn_hub.color_model import ColorModel
 from cinn_hub.errors import PhotoError
 from cinn_hub.formats import PHOTOS, format_of
 from cinn_hub.photos import read, render_grey_preview
-from cinn_hub.ui.figures import figures, item, rows
 from cinn_hub.ui.files import app_folder
 from cinn_hub.ui.lightbox import MOST_PHOTOS, Lightbox, Sheet
-from cinn_hub.ui.pictures import TINY_SIZE, inline, shown
+from cinn_hub.ui.pictures import TINY_SIZE, figures, inline, item, shown, strip
 from cinn_hub.ui.session import Session
-from cinn_hub.ui.views import NO_PHOTO
 
 MOST_MEGABYTES = 500  # of photos in one archive
+NO_PHOTO = (
+    "No photo yet: drop some above (several, a folder or a ZIP are fine), or click an example. "
+    "Then they can be coloured."
+)
 
 
-class Intake:
+class Uploads:
     """The components. Handlers that run a model are connected in `colorize`."""
 
     def __init__(self, examples: Path | None) -> None:
-        self.drop = gr.File(
-            label="Photos",
-            show_label=False,
-            file_count="multiple",
-            height=84,
-            elem_id="drop",
-        )
+        self.drop = drop_zone("Photos", "drop")
         self.folder = gr.UploadButton(
             "Add a folder", file_count="directory", size="sm", elem_id="folder"
         )
         self.photos = figures("photos", "Your photos")
         self.status = gr.Markdown(NO_PHOTO, elem_id="status", elem_classes="note")
-        self.paths = example_paths(examples)
-        tiles = [item(path.stem, inline(small(path)), path.stem) for path in self.paths]
-        value = rows(("", tiles), layout="strip", text="Or try one of these") if tiles else rows()
-        self.examples = figures("examples", "Examples", value)
-
-    def example(self, key: str) -> list[str]:
-        """The path of the example of that name."""
-        return [str(path) for path in self.paths if path.stem == key]
+        self.examples, self.paths = example_tiles(examples, "examples", "Examples", grey_tile)
 
 
-def example_paths(folder: Path | None) -> list[Path]:
-    return sorted(folder.glob("*.jpg")) if folder else []
+def drop_zone(label: str, elem_id: str) -> gr.File:
+    look = {"show_label": False, "height": 84}
+    return gr.File(label=label, file_count="multiple", elem_id=elem_id, **look)
 
 
-def small(path: Path) -> Image:
+def example_tiles(
+    folder: Path | None, elem_id: str, label: str, tile: Callable[[Path], Image]
+) -> tuple[gr.HTML, dict[str, Path]]:
+    """The photos of a folder to click on, and their paths by their keys."""
+    paths = {path.stem: path for path in sorted(folder.glob("*.jpg"))} if folder else {}
+    tiles = [item(key, inline(tile(path)), key) for key, path in paths.items()]
+    return figures(elem_id, label, strip(tiles, "Or try one of these")), paths
+
+
+def grey_tile(path: Path) -> Image:
     return render_grey_preview(read(path), TINY_SIZE)
 
 
@@ -64,13 +63,13 @@ def open_sheet(sheet: Sheet, model: ColorModel) -> Session:
     Raises:
         PhotoError: it cannot be read.
     """
-    if sheet.opened is None or sheet.opened.model != model.name:
+    if sheet.opened is None or sheet.opened.loaded() is not model:
         sheet.opened = Session.open(sheet.path, model)
         sheet.thumbnail = shown(render_grey_preview(sheet.opened.prepared.photo, TINY_SIZE))
     return sheet.opened
 
 
-def taken(box: Lightbox, files: Sequence[str] | str | None, folder: bool) -> list[Sheet]:
+def take(box: Lightbox, files: Sequence[str] | str | None, folder: bool = False) -> list[Sheet]:
     """Puts files, and the photos in ZIP archives, on the table; the first of them is in view.
 
     Arguments:

@@ -1,0 +1,81 @@
+"""How the page's events reach their handlers, and the files that they make reach the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from cinn_hub.latent import fresh_seed
+from cinn_hub.ui.errors import error_notes
+from cinn_hub.ui.queueing import Kind
+
+PRIVATE = {"api_visibility": "private"}
+AT_ONCE = {"queue": False, "show_progress": "hidden"}
+PROGRESS = gr.Progress()  # as a default argument, Gradio fills it in for each call
+FOR_CLIENTS = partial(gr.on, [])  # no event of the page: for clients of the API alone
+
+Event = Any  # what Gradio makes of a connected handler; others follow it by `then` and `success`
+
+
+def connect(
+    event: Callable[..., Event],
+    handler: Callable[..., Any],
+    inputs: Any,
+    outputs: Any,
+    settings: Mapping[str, gr.Component] | None = None,
+    kind: Kind | None = None,
+    **options: Any,
+) -> Event:
+    """The handler answers to an event, such as `button.click`; its errors become notes.
+
+    Arguments:
+        settings: what the handler takes by name.
+        kind: of work, in whose line the event waits; without, it waits in none.
+        options: of Gradio; with an `api_name`, clients of the API may call the handler, too.
+    """
+    run = error_notes(handler)
+    options = ({} if kind else AT_ONCE) | ({} if "api_name" in options else PRIVATE) | options
+    return event(
+        kind(run) if kind else run, inputs, outputs, inputs_kwargs=settings or None, **options
+    )
+
+
+def with_fresh_seed(button: gr.Button, seed: gr.Number) -> Callable[..., Event]:
+    """An event: the button was clicked, and another seed is in its field."""
+    return button.click(fresh_seed, None, seed, **PRIVATE).then
+
+
+def seed_field(info: str | None = None) -> gr.Number:
+    return gr.Number(0, precision=0, minimum=0, label="Seed", info=info)
+
+
+def level_sliders(
+    prefix: str, defaults: Mapping[str, float], most: float, text: str
+) -> dict[str, gr.Slider]:
+    """A slider for each level of a model, by the name of the handler's argument."""
+    gr.Markdown(text)
+    return {
+        f"{prefix}_{level}": gr.Slider(0, most, value, step=0.05, label=level.capitalize())
+        for level, value in defaults.items()
+    }
+
+
+def hidden_download(elem_id: str) -> gr.DownloadButton:
+    """The output of events that make a file; `download_after` presses it."""
+    return gr.DownloadButton(visible="hidden", elem_id=elem_id)
+
+
+def download_after(making: Event, file: gr.DownloadButton) -> None:
+    """The browser downloads the file as soon as the event has made it."""
+    press = f"() => document.querySelector('#{file.elem_id}').click()"
+    making.success(None, js=press, **PRIVATE)
+
+
+def stop_on(stop: gr.Button, making: Event) -> None:
+    """A click on the button ends the event, which shows it while it runs."""
+    hide = {"fn": lambda: gr.Button(visible=False), "outputs": stop, "queue": False}
+    stop.click(**hide, cancels=making, **PRIVATE)
+    making.failure(**hide, **PRIVATE)
