@@ -1,6 +1,6 @@
 """No model folder, whoever made it, hangs, fills the memory or gives NaN: each is refused at once,
 in a sentence. Each kind of wrongness once, made of one small model; test_configs.py has the rest of
-what a config can say."""
+what a config can say, and the safetensors library tests what a header can."""
 
 from __future__ import annotations
 
@@ -127,18 +127,6 @@ def of_first(**values: object) -> Change:
     return header(edit)
 
 
-def overlapping(found: dict) -> None:
-    """Two tensors of one size share their bytes, and the others follow without a hole."""
-    about = sorted(found.values(), key=lambda about: about["data_offsets"])
-    about[-1]["data_offsets"] = [0, about[-1]["data_offsets"][1] - about[-1]["data_offsets"][0]]
-
-
-def repeated(found: dict) -> bytes:
-    text = json.dumps(found)
-    name, about = next(iter(found.items()))
-    return (text[:-1] + f", {json.dumps(name)}: {json.dumps({**about, 'shape': [1]})}}}").encode()
-
-
 def many(folder: Path) -> None:
     save_file({f"tensor{i}": torch.zeros(1) for i in range(10_000)}, folder / WEIGHTS)
 
@@ -187,7 +175,6 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "a key of 500 kB": (entries(**{"k" * 500_000: 1}), "has the unknown entry kkk"),
     "a key with newlines": (entries(**{"a\n\x1b[2Jb": 1}), "has the unknown entry a\\n"),
     "half a character": (entry("architecture", r'"\ud800"'), r"\ud800"),
-    "an architecture of 500 kB": (entries(architecture="A" * 500_000), "names the arch"),
     "an architecture that is a path": (entries(architecture="os.system"), "'os.system'"),
     "an architecture that is a list": (entries(architecture=["x"]), "architecture None"),
     "unit NaN": (entry("unit", "NaN"), "unit has nan"),
@@ -206,7 +193,6 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     # the weights as a file
     "weights missing": (missing(WEIGHTS), "has no model.safetensors; only safetensors"),
     "weights empty": (content(WEIGHTS, ""), DAMAGED),
-    "weights of a page": (content(WEIGHTS, "<html>404</html>"), DAMAGED),
     "weights a pickle": (lambda f: torch.save({"a": torch.ones(1)}, f / WEIGHTS), DAMAGED),
     "weights of 1 TB": (sparse(WEIGHTS, 2**40), "up to 536,870,912 are read"),
     "weights cut": (resized(-100), DAMAGED),
@@ -217,15 +203,8 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "a header of 2^64 bytes": (longest, "its header is larger than 4 MB"),
     "a header of 5 MB": (header(lambda found: b" " * 5 * 2**20), "larger than 4 MB"),
     "a header of 10,000 tensors": (many, "lacks the tensor"),
-    "a header that is a list": (header(lambda found: b"[1, 2, 3]"), DAMAGED),
-    "a header that is not UTF-8": (header(lambda found: b'{"\xff\xfe": 1}'), DAMAGED),
     "a deep header": (header(lambda found: b'{"a":' * 10**5), DAMAGED),
-    "a tensor twice": (header(repeated), DAMAGED),
-    "a name of 500 kB": (added(**{"a" * 500_000: torch.ones(1)}), "has the unknown tensor"),
     "a name with newlines": (added(**{"a\n\x1b[2Jb": torch.ones(1)}), "has the unknown tensor"),
-    "overlapping tensors": (header(overlapping), DAMAGED),
-    "a hole between tensors": (of_first(data_offsets=[2, 4]), DAMAGED),
-    "an end before the start": (of_first(data_offsets=[8, 0]), DAMAGED),
     "offsets beyond the file": (of_first(data_offsets=[0, 2**70]), DAMAGED),
     "a shape of 2^62": (of_first(shape=[2**62, 2**62]), DAMAGED),
     "a dtype unheard of": (of_first(dtype="F1024"), DAMAGED),

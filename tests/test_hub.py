@@ -1,4 +1,4 @@
-"""Names, folders and devices; and that importing the package is light."""
+"""Names, folders, dtypes and devices; and that importing the package is light."""
 
 import hashlib
 import subprocess
@@ -7,39 +7,54 @@ import sys
 import numpy as np
 import pytest
 import torch
-from helpers import ROOT
+from helpers import ROOT, SMALL
+from safetensors.torch import load_file
 
 import cinn_hub
-from cinn_hub.errors import CheckpointError, CinnHubError, UnknownModelError
+from cinn_hub.errors import CinnHubError, UnknownModelError
 
 
 def test_the_registry_is_bundled():
+    """A Space, and everyone who installs the package, gets all models, so they are small."""
     for entry in cinn_hub.list_models():
-        assert (entry.folder / "model.safetensors").stat().st_size < 24e6
+        weights = (entry.folder / "model.safetensors").read_bytes()
+        assert len(weights) == entry.size
+        assert hashlib.sha256(weights).hexdigest() == entry.sha256
         card = (entry.folder / "README.md").read_text()
         assert "## Data" in card and "--minutes" in card
         assert entry.license and entry.source == "bundled"
-
-
-def test_all_models_together_are_small():
-    """A Space, and everyone who installs the package, gets all of them."""
     sizes = {path: path.stat().st_size for path in (ROOT / "weights").rglob("*")}
     assert sum(sizes.values()) < 64e6
     assert sizes[ROOT / "weights" / "bedroom" / "model.safetensors"] < 8e6
 
 
-def test_the_registry_knows_the_weights():
-    for entry in cinn_hub.list_models():
-        weights = entry.folder / "model.safetensors"
-        assert weights.stat().st_size == entry.size
-        assert hashlib.sha256(weights.read_bytes()).hexdigest() == entry.sha256
+def test_what_is_saved_is_loaded(tmp_path, small_model):
+    small_model.save(tmp_path / "model", torch.float32)
+    for name in (tmp_path / "model", str(tmp_path / "model")):
+        again = cinn_hub.load(name, "cpu")
+        assert again.name == str(name) and again.config == SMALL
+        assert not again.training and not any(p.requires_grad for p in again.parameters())
+        for key, tensor in small_model.state_dict().items():
+            assert torch.equal(again.state_dict()[key], tensor), key
+    written = sorted(path.name for path in (tmp_path / "model").iterdir())
+    assert written == ["config.json", "model.safetensors"]
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_networks_in_half_precision_give_nearly_the_same_colors(imagenet, dtype):
+def test_half_precision_files_are_read_as_float32_and_stay_invertible(tmp_path, small_model):
+    small_model.save(tmp_path)
+    stored = load_file(tmp_path / "model.safetensors").values()
+    assert {x.dtype for x in stored if x.is_floating_point()} == {torch.half}
+    model = cinn_hub.load(tmp_path, "cpu")
+    ab = 20 * torch.randn(2, 2, 16, 16)
+    condition = model.condition(100 * torch.rand(2, 1, 64, 64))
+    back = model.decode(model.encode(ab, condition)[0], condition)
+    torch.testing.assert_close(back, ab, atol=2e-3, rtol=0)
+
+
+def test_networks_in_half_precision_give_nearly_the_same_colors(imagenet):
     photo = ROOT / "examples" / "cat.jpg"
     exact = imagenet.colorize(photo, n=1, seed=1)[0].ab
-    model = cinn_hub.load("imagenet", "cpu", dtype=dtype)
+    model = cinn_hub.load("imagenet", "cpu", dtype=torch.bfloat16)
     found = model.colorize(photo, n=1, seed=1)[0]
     assert 0 < np.abs(found.ab - exact).mean() < 1
     assert np.isfinite(found.log_prob)
@@ -56,14 +71,6 @@ def test_double_precision(mnist):
         cinn_hub.load("mnist", dtype=torch.int8)
 
 
-def test_loading_a_folder(tmp_path, small_model):
-    small_model.save(tmp_path / "mine")
-    for name in (tmp_path / "mine", str(tmp_path / "mine")):
-        model = cinn_hub.load(name, device="cpu")
-        assert model.name == str(name)
-        assert model.config == small_model.config
-
-
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -77,19 +84,16 @@ def test_unknown_names(name, message):
         cinn_hub.load(name)
 
 
-def test_a_folder_without_a_model(tmp_path):
-    with pytest.raises(CheckpointError, match="no config.json"):
-        cinn_hub.load(tmp_path)
-
-
-@pytest.mark.parametrize("device", ["tpu", "cuda:99x", "cpu:x", ""])
+@pytest.mark.parametrize("device", ["tpu", "cuda:99x", ""])
 def test_unknown_devices(device):
     with pytest.raises(CinnHubError, match="device"):
         cinn_hub.load("imagenet", device=device)
 
 
-def test_importing_needs_no_gradio_and_no_network_library():
-    code = "import cinn_hub, sys; print({'gradio', 'huggingface_hub'} & sys.modules.keys())"
+def test_importing_is_light():
+    code = (
+        "import cinn_hub, sys; print({'gradio', 'huggingface_hub', 'torch'} & sys.modules.keys())"
+    )
     output = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -1,6 +1,6 @@
 """A Hugging Face Hub on the loopback: as much of its HTTP interface as its client uses for models.
 
-It keeps repositories in memory, checks tokens, answers ranges, takes uploads, and fails on demand.
+It keeps repositories in memory, checks tokens, takes uploads, and fails on demand.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 LFS = (".safetensors", ".bin")
 TOKEN = "hf_right"
@@ -59,7 +60,6 @@ class Hub(ThreadingHTTPServer):
         self.repos: dict[str, Repo] = {}
         self.uploads: dict[str, bytes] = {}
         self.asked: list[tuple[str, str]] = []
-        self.ranges: list[str] = []
         self.sizes: dict[tuple[str, str], int | None] = {}
         self.fault: Callable[[str, str], object] = lambda method, path: None
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -71,7 +71,6 @@ class Hub(ThreadingHTTPServer):
     def reset(self) -> None:
         self.repos.clear()
         self.asked.clear()
-        self.ranges.clear()
         self.sizes.clear()
         self.fault = lambda method, path: None
 
@@ -153,29 +152,20 @@ class Handler(BaseHTTPRequestHandler):
         if repo is None:
             return
         oid = repo.find(revision)
-        if oid is None:
-            return self.refused("RevisionNotFound")
-        if path not in repo.commits[oid]:
-            return self.refused("EntryNotFound")
+        if oid is None or path not in repo.commits[oid]:
+            return self.refused("EntryNotFound" if oid else "RevisionNotFound")
         content = repo.commits[oid][path]
         digest = hashlib.sha256(content).hexdigest() if path.endswith(LFS) else blob_id(content)
-        headers = {"X-Repo-Commit": oid, "ETag": f'"{digest}"', "Accept-Ranges": "bytes"}
+        headers = {"X-Repo-Commit": oid, "ETag": f'"{digest}"'}
         if path.endswith(LFS):
             headers |= {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(content))}
         if self.instead is not None:
             content = self.instead
-        status, start = 200, 0
-        if asked := self.headers.get("Range"):
-            self.server.ranges.append(asked)
-            start = int(re.match(r"bytes=(\d+)-", asked).group(1))
-            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-            status = 206
-        part = content[start:]
-        headers["Content-Length"] = str(len(part))
+        headers["Content-Length"] = str(len(content))
         if self.cut is not None and self.command == "GET":
             self.close_connection = True
-            part = part[: self.cut]
-        self.send(status, part, headers)
+            content = content[: self.cut]
+        self.send(200, content, headers)
 
     def create(self, wanted: dict) -> None:
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
@@ -199,34 +189,23 @@ class Handler(BaseHTTPRequestHandler):
         if repo is None:
             return
         if action == "preupload":
-            files = json.loads(body)["files"]
             modes = [
-                {
-                    "path": file["path"],
-                    "uploadMode": "lfs" if file["path"].endswith(LFS) else "regular",
-                    "shouldIgnore": False,
-                    "oid": None,
-                }
-                for file in files
+                {"path": path, "uploadMode": "lfs" if path.endswith(LFS) else "regular"}
+                for path in (file["path"] for file in json.loads(body)["files"])
             ]
-            return self.send_json({"files": modes})
+            return self.send_json({"files": [{**mode, "shouldIgnore": False} for mode in modes]})
         if action == "commit":
             return self.commit(repo, name, body, rest)
         oid = repo.find(rest or "main")
         if oid is None:
             return self.refused("RevisionNotFound")
-        files = repo.commits[oid]
+        entries = [tree_entry(path, content) for path, content in repo.commits[oid].items()]
         if action == "tree":
-            return self.send_json([tree_entry(path, content) for path, content in files.items()])
-        siblings = []
-        for path, content in files.items():
-            entry = tree_entry(path, content)
-            size = self.server.sizes.get((name, path), len(content))
-            named = {"rfilename": path, "size": size, "blobId": entry["oid"]}
-            if "lfs" in entry:
-                named["lfs"] = {"sha256": entry["lfs"]["oid"], **entry["lfs"]}
-            siblings.append(named)
-        self.send_json({"id": name, "sha": oid, "private": repo.private, "siblings": siblings})
+            return self.send_json(entries)
+        for entry in entries:
+            entry |= {"rfilename": entry["path"], "blobId": entry["oid"]}
+            entry["size"] = self.server.sizes.get((name, entry["path"]), entry["size"])
+        self.send_json({"id": name, "sha": oid, "private": repo.private, "siblings": entries})
 
     def commit(self, repo: Repo, name: str, body: bytes, ref: str) -> None:
         files = {}
@@ -247,9 +226,9 @@ def blob_id(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-def tree_entry(path: str, content: bytes) -> dict[str, object]:
+def tree_entry(path: str, content: bytes) -> dict[str, Any]:
     entry = {"type": "file", "path": path, "size": len(content), "oid": blob_id(content)}
     if path.endswith(LFS):
         digest = hashlib.sha256(content).hexdigest()
-        entry["lfs"] = {"oid": digest, "size": len(content), "pointerSize": 134}
+        entry["lfs"] = {"oid": digest, "sha256": digest, "size": len(content), "pointerSize": 134}
     return entry

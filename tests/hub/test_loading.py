@@ -4,7 +4,6 @@ import hashlib
 import time
 
 import pytest
-from helpers import ROOT
 from hub_server import TOKEN, Repo
 
 from cinn_hub import hub as hub_module
@@ -69,20 +68,6 @@ def test_private_and_gated_repositories(hub, load):
     assert "no repository user/nothing" in load("user/nothing", token=TOKEN)["message"]
     hub.repos["user/tiny"].gated = True
     assert "user/tiny is gated; ask for access" in load("user/tiny", token=TOKEN)["message"]
-
-
-def test_a_cut_download_is_resumed(hub, load):
-    """The client keeps what it has in parts of 10 MB."""
-    hub.repos["user/large"] = Repo()
-    files = {path.name: path.read_bytes() for path in (ROOT / "weights" / "imagenet").iterdir()}
-    hub.repos["user/large"].commit(files)
-    faults = iter([("cut", 15_000_000), ("cut", 3_000_000)])
-    hub.fault = lambda method, path: (
-        next(faults, None) if method == "GET" and path.endswith(".safetensors") else None
-    )
-    assert load("user/large")["value"][1] == "ColorizationCINN"
-    part = 10 * 2**20
-    assert hub.ranges == [f"bytes={part}-", f"bytes={part}-"]
 
 
 def test_a_server_that_dies_leaves_nothing_that_loads(hub, load, tmp_path):
