@@ -6,16 +6,16 @@ metadata cannot reach an encoder. What cannot be read is left out; the picture i
 
 from __future__ import annotations
 
-import math
 import re
+import struct
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from numbers import Rational
 from typing import BinaryIO
 from xml.etree import ElementTree
 
-from PIL import ExifTags, Image, TiffTags
+from PIL import ExifTags, Image
 
 TAG, IFD = ExifTags.Base, ExifTags.IFD
 MAIN_TAGS = frozenset(  # those that speak of the photo, not of how its file was laid out
@@ -23,22 +23,18 @@ MAIN_TAGS = frozenset(  # those that speak of the photo, not of how its file was
     + (TAG.HostComputer, TAG.Copyright, TAG.DocumentName, TAG.PageName, TAG.Rating)
     + (TAG.XPTitle, TAG.XPComment, TAG.XPAuthor, TAG.XPKeywords, TAG.XPSubject)
 )
-EXIF_TAGS = {  # of the camera's directory; Pillow does not know their types
-    TiffTags.ASCII: (36867, 36868, 36880, 36881, 36882, 37520, 37521, 37522, 42016, 42032, 42033)
-    + (42035, 42036, 42037),
-    TiffTags.SIGNED_RATIONAL: (33434, 33437, *range(37377, 37383), 37386, 41483, 41486, 41487)
-    + (41493, 41988, 42034),
-    TiffTags.LONG: (34850, 34855, *range(34864, 34870), 37383, 37384, 37385, 37396, 40961, 40962)
-    + (40963, 41488, 41492, 41495, 41985, 41986, 41987, *range(41989, 41995), 41996),
-    TiffTags.UNDEFINED: (36864, 37121, 37500, 37510, 40960, 41728, 41729),
+FOLDER_TAGS = {
+    IFD.Exif: {tag for tag in ExifTags.TAGS if tag >= TAG.ExposureTime}
+    - {IFD.Exif, IFD.GPSInfo, IFD.Interop},
+    IFD.GPSInfo: ExifTags.GPSTAGS.keys(),
 }
-EXIF_TYPES = {tag: kind for kind, tags in EXIF_TAGS.items() for tag in tags}
 XMP_ORIENTATION = re.compile(
     rb"""\s+tiff:Orientation=(["'])[0-9]*\1|<tiff:Orientation>[0-9]*</tiff:Orientation>"""
 )
-LONGEST_TEXT = 60_000  # bytes of one entry of EXIF, XMP or IPTC
+LONGEST_IPTC = 60_000  # bytes
 PHOTOSHOP_IPTC = 0x0404  # the number of IPTC among the resources of Photoshop
 LEAST_DPI, MOST_DPI = 2, 12_000
+INCHES = {2: 1.0, 3: 2.54}  # times dots a unit of a TIFF are dots an inch
 MARKER_ROOM = 65_533  # bytes in a segment of a JPEG
 
 
@@ -52,108 +48,90 @@ class Metadata:
     dpi: tuple[float, float] | None = None
 
 
+class Latin1(str):
+    """Text of EXIF, read by Pillow, which would write each byte beyond ASCII as a question mark."""
+
+    def encode(self, *_: str) -> bytes:
+        return super().encode("latin-1")
+
+
 def metadata_of(image: Image.Image) -> Metadata:
     """All that a Pillow image, opened or made by `render`, says of its photo."""
-    exif = clean_exif(raw_exif(image))
-    return Metadata(
-        exif.tobytes() if exif else None, clean_xmp(raw_xmp(image)), clean_iptc(raw_iptc(image)),
-        clean_dpi(image.info.get("dpi")),
-    )  # fmt: skip
+    exif, info = exif_of(image), image.info
+    if image.format == "TIFF":
+        return metadata_of_tiff(exif)
+    xmp = clean_xmp(info.get("xmp") or info.get("XML:com.adobe.xmp"))
+    return Metadata(as_bytes(exif), xmp, clean_iptc(raw_iptc(info)), clean_dpi(info.get("dpi")))
 
 
-def orientation(image: Image.Image) -> int:
-    """How the camera was held, 1 to 8; 1 where nothing can be read."""
-    try:
-        value = raw_exif(image).get(TAG.Orientation, 1)
-        return value if isinstance(value, int) and 1 <= value <= 8 else 1
-    except Exception:  # Pillow raises errors of many kinds on damaged EXIF
-        return 1
+def metadata_of_tiff(tags: Image.Exif) -> Metadata:
+    """All that the first directory of a TIFF, and those below it, say of its photo."""
+    iptc = tags.get(TAG.IPTCNAA)
+    if isinstance(iptc, tuple) and all(isinstance(number, int) for number in iptc):
+        iptc = struct.pack(f"{tags.endian}{len(iptc)}I", *iptc)  # as Photoshop stores it
+    unit = INCHES.get(tags.get(TAG.ResolutionUnit, 2))
+    dpi = clean_dpi([tags.get(TAG.XResolution), tags.get(TAG.YResolution)], unit)
+    return Metadata(as_bytes(tags), clean_xmp(tags.get(TAG.XMLPacket)), clean_iptc(iptc), dpi)
 
 
-def raw_exif(image: Image.Image) -> Image.Exif:
-    """The EXIF as Pillow reads it; the image stays as it is."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            exif = Image.Exif()
-            if data := image.info.get("exif"):
-                exif.load(data)
-            elif image.format is not None:
-                exif = image.getexif()
-            return exif
-        except Exception:
-            return Image.Exif()
-
-
-def exif_of_tiff(source: BinaryIO) -> bytes | None:
-    """The EXIF of a TIFF that Pillow does not open, in its first directory and those below."""
+def exif_of(photo: Image.Image | BinaryIO) -> Image.Exif:
+    """The EXIF of an image, which stays as it is, or all tags of a TIFF; empty if it is damaged."""
     exif = Image.Exif()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            source.seek(0)
-            exif.load_from_fp(source)
-            clean = clean_exif(exif)
-        except Exception:  # Pillow raises errors of many kinds on damaged files
-            return None
+            if not isinstance(photo, Image.Image):
+                photo.seek(0)
+                exif.load_from_fp(photo)
+            elif data := photo.info.get("exif"):
+                exif.load(data)
+            elif photo.format is not None:
+                exif = photo.getexif()
+            dict(exif)  # reads all entries
+            return exif
+        except Exception:  # Pillow raises errors of many kinds on damaged EXIF
+            return Image.Exif()
+
+
+def orientation(exif: Image.Exif) -> int:
+    """How the camera was held, 1 to 8; 1 where nothing can be read."""
+    value = exif.get(TAG.Orientation)
+    return value if value in range(1, 9) else 1
+
+
+def as_bytes(exif: Image.Exif) -> bytes | None:
+    clean = clean_exif(exif)
     return clean.tobytes() if clean else None
 
 
 def clean_exif(exif: Image.Exif) -> Image.Exif:
-    """EXIF with those entries alone whose values are of the types that their tags have."""
+    """EXIF with those entries alone that speak of the photo and can be written again."""
     clean = Image.Exif()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            clean.update({t: v for t, v in checked(exif) if t in MAIN_TAGS})
-            for folder in (IFD.Exif, IFD.GPSInfo):
-                if entries := dict(checked(exif.get_ifd(folder), folder)):
+        clean.update(writable(exif, MAIN_TAGS))
+        for folder, tags in FOLDER_TAGS.items():
+            with suppress(Exception):
+                if entries := writable(exif.get_ifd(folder), tags, folder):
                     clean[folder] = entries
-            clean.tobytes()
-        except Exception:
-            return Image.Exif()
     return clean
 
 
-def checked(entries: Mapping[int, object], folder: int | None = None) -> Iterator[tuple]:
-    """(tag, value) of the entries that can be written again."""
-    for tag, value in entries.items():
-        known = TiffTags.lookup(tag, folder)
-        kind = EXIF_TYPES.get(tag) if folder == IFD.Exif else known.type
-        if tag in (IFD.Interop, IFD.Exif, IFD.GPSInfo) or kind is None:
-            continue
-        if kind == TiffTags.ASCII:
-            value = value.rstrip("\0") if isinstance(value, str) else value
-            good = isinstance(value, str) and len(value) <= LONGEST_TEXT
-        elif kind in (TiffTags.BYTE, TiffTags.UNDEFINED):
-            good = isinstance(value, bytes) or (kind == TiffTags.BYTE and is_byte(value))
-        else:
-            numbers = value if isinstance(value, tuple) else (value,)
-            good = 0 < len(numbers) <= 64 and all(is_number(n, kind) for n in numbers)
-            good = good and (folder == IFD.Exif or known.length in (0, len(numbers)))
-        if good:
-            yield tag, value
-
-
-def is_byte(value: object) -> bool:
-    return isinstance(value, int) and 0 <= value <= 255
-
-
-def is_number(value: object, kind: int) -> bool:
-    """Whether a value fits into the type of a TIFF."""
-    if kind in (TiffTags.RATIONAL, TiffTags.SIGNED_RATIONAL):
-        least = 0 if kind == TiffTags.RATIONAL else -(2**31)
-        return (
-            isinstance(value, Rational | float)
-            and math.isfinite(float(value))
-            and least <= float(value) < 2**31
-        )
-    bits = {TiffTags.SHORT: 16, TiffTags.LONG: 32}.get(kind, 0)
-    return isinstance(value, int) and 0 <= value < 2**bits
-
-
-def raw_xmp(image: Image.Image) -> object:
-    return image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+def writable(
+    entries: Mapping[int, object], tags: Iterable[int], folder: int | None = None
+) -> dict[int, object]:
+    """Those of the entries that Pillow writes, and then reads as they were."""
+    good = {}
+    for tag in tags:
+        with suppress(Exception):  # Pillow raises errors of many kinds on what it cannot write
+            value = entries[tag]
+            value = Latin1(value.rstrip("\0")) if isinstance(value, str) else value
+            written, read = Image.Exif(), Image.Exif()
+            (written.get_ifd(folder) if folder else written)[tag] = value
+            read.load(written.tobytes())
+            if (read.get_ifd(folder) if folder else read)[tag] == value:
+                good[tag] = value
+    return good
 
 
 def clean_xmp(xmp: object) -> bytes | None:
@@ -172,22 +150,16 @@ def clean_xmp(xmp: object) -> bytes | None:
     return xmp
 
 
-def raw_iptc(image: Image.Image) -> object:
-    """The IPTC records of a JPEG, a TIFF, a PNG of ImageMagick's, or a picture made by `render`."""
-    info = image.info
-    if "iptc" in info:
-        return info["iptc"]
+def raw_iptc(info: Mapping[str, object]) -> object:
+    """The IPTC records of a JPEG, a PNG of ImageMagick's, or a picture made by `render`."""
     if isinstance(info.get("photoshop"), dict):
         return info["photoshop"].get(PHOTOSHOP_IPTC)
     if isinstance(profile := info.get("Raw profile type iptc"), str):
-        try:
+        with suppress(ValueError):
             data = bytes.fromhex("".join(profile.split()[2:]))
-        except ValueError:
-            return None
-        place = data.find(b"8BIM\x04\x04")
-        return data[place + 12 :] if place >= 0 else data
-    tags = getattr(image, "tag_v2", {})
-    return tags.get(TAG.IPTCNAA) if image.format == "TIFF" else None
+            place = data.find(b"8BIM\x04\x04")
+            return data[place + 12 :] if place >= 0 else data
+    return info.get("iptc")
 
 
 def clean_iptc(data: object) -> bytes | None:
@@ -202,13 +174,13 @@ def clean_iptc(data: object) -> bytes | None:
             break
         records += data[place:end]
         place = end
-    return records if 0 < len(records) <= LONGEST_TEXT else None
+    return records if 0 < len(records) <= LONGEST_IPTC else None
 
 
-def clean_dpi(dpi: object) -> tuple[float, float] | None:
+def clean_dpi(dots: object, inches: float | None = 1.0) -> tuple[float, float] | None:
     """Dots an inch, across and down, where they are numbers that a scanner may have."""
     try:
-        across, down = (float(value) for value in dpi)  # type: ignore[union-attr]
+        across, down = (float(value) * inches for value in dots)  # type: ignore
     except (TypeError, ValueError, ZeroDivisionError):
         return None
     likely = all(LEAST_DPI <= value <= MOST_DPI for value in (across, down))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,43 +24,26 @@ MOST_PAGES = 1000  # of one file
 LARGEST_FILE = 2_000_000_000  # bytes: more than any photo that is not too large has
 EXPECTED = "give a photo such as JPEG, PNG, TIFF, WebP or HEIC"
 
-ARCHIVE = "is an archive; unpack it and give the folder"
-FILM = "is a film; save one of its frames as a picture"
 RAW = "holds the raw data of a camera; develop it to a TIFF or JPEG first"
-POSTSCRIPT = "is PostScript; save it as PNG or TIFF"
-JPEG_XL = "is a JPEG XL; save it as JPEG or PNG"
-# Where the bytes begin, which they are, and what the file is
-KNOWN = (
-    (0, b"PK\3\4", "is a ZIP archive; unpack it and give the folder"),
-    (0, b"Rar!", ARCHIVE),
-    (0, b"7z\xbc\xaf", ARCHIVE),
-    (0, b"\x1f\x8b", ARCHIVE),
-    (0, b"%PDF", "is a PDF; save its pages as PNG or TIFF"),
-    (0, b"%!PS", POSTSCRIPT),
-    (0, b"\xc5\xd0\xd3\xc6", POSTSCRIPT),
-    (0, b"FUJIFILMCCD-RAW", RAW),
-    (0, b"IIRO", RAW),
-    (0, b"IIRS", RAW),
-    (0, b"MMOR", RAW),
-    (0, b"IIU\0", RAW),
-    (8, b"CR\2\0", RAW),
-    (4, b"ftypcrx", RAW),
-    (0, b"\xff\x0a", JPEG_XL),
-    (4, b"JXL ", JPEG_XL),
-    (0, b"\x1aE\xdf\xa3", FILM),
-    (8, b"AVI ", FILM),
-    (4, b"moov", FILM),
-    *((4, b"ftyp" + brand, FILM) for brand in (b"iso", b"mp4", b"M4V", b"qt", b"3gp", b"avc1")),
-    (0, b"8BPS\0\2", "is a large Photoshop document; save it as TIFF"),
-    (0, b"gimp xcf", "is a document of GIMP; export it as PNG or TIFF"),
-)
-
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+OTHER_KINDS = {  # how files begin, and what they are
+    rb"PK\x03\x04": "is a ZIP archive; unpack it and give the folder",
+    rb"Rar!|7z\xbc\xaf|\x1f\x8b": "is an archive; unpack it and give the folder",
+    rb"%PDF": "is a PDF; save its pages as PNG or TIFF",
+    rb"%!PS|\xc5\xd0\xd3\xc6": "is PostScript; save it as PNG or TIFF",
+    rb"FUJIFILMCCD-RAW|II(RO|RS|U\0)|MMOR|.{8}CR\x02\0|.{4}ftypcrx": RAW,
+    rb"\xff\x0a|.{4}JXL ": "is a JPEG XL; save it as JPEG or PNG",
+    rb"\x1aE\xdf\xa3|.{8}AVI |.{4}(moov|ftyp(iso|mp4|M4V|qt|3gp|avc1))": (
+        "is a film; save one of its frames as a picture"
+    ),
+    rb"8BPS\0\x02": "is a large Photoshop document; save it as TIFF",
+    rb"gimp xcf": "is a document of GIMP; export it as PNG or TIFF",
+}
+TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+PNG_HEAD, JPEG_HEAD = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"fdAT", b"IDAT", b"IEND")
 GAMMA = b"\0\0\0\4gAMA"  # how a whole gAMA chunk begins
-JPEG_SIGNATURE = b"\xff\xd8\xff"
 SCAN, ADOBE = 0xDA, 0xEE  # the markers where pixels begin, and of how colours are stored
-WORDS = (*range(0xE0, 0xF0), 0xFE)
+METADATA_MARKERS = (*range(0xE0, 0xF0), 0xFE)
 
 
 def name_of(photo: PhotoLike) -> str:
@@ -152,7 +136,7 @@ def open_image(source: BinaryIO, name: str, max_pixels: int, page: int = 0) -> I
     except EOFError as error:
         raise PhotoError(f"{name} has no page {page + 1}; choose an earlier one.") from error
     except Exception as error:  # Pillow raises errors of many kinds on damaged files
-        if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        if head[:4] in TIFF_HEADS:
             return None
         if "HEIF" in formats:
             raise PhotoError(
@@ -193,17 +177,14 @@ def deep_colors(source: BinaryIO) -> np.ndarray | None:
     """RGB or RGBA (H, W, 3 or 4), uint16, of a PNG with 16 bits, of which Pillow keeps 8."""
     place = source.tell()  # where Pillow goes on
     source.seek(0)
-    head = source.read(26)
-    depth, kind = head[24:]
-    if depth != 16 or kind not in (2, 4, 6):  # 2: colours, 4: alpha, 6: both
-        source.seek(place)
-        return None
-    data = np.frombuffer(head + source.read(), np.uint8)
+    data = source.read()
     source.seek(place)
-    with suppress(cv2.error):
-        values = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-        if values is not None and values.dtype == np.uint16 and values.ndim == 3:
-            return values[..., [2, 1, 0, 3][: values.shape[2]]]
+    depth, kind = data[24:26]
+    if depth == 16 and kind in (2, 4, 6):  # 2: colours, 4: alpha, 6: both
+        with suppress(cv2.error):
+            values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+            if values is not None and values.dtype == np.uint16 and values.ndim == 3:
+                return values[..., [2, 1, 0, 3][: values.shape[2]]]
     return None
 
 
@@ -218,28 +199,26 @@ def pages_of(image: Image.Image) -> int:
 
 def other_kind(head: bytes) -> str | None:
     """What a file that begins so is, and what to do with it; None if it may be a photo."""
-    return next((text for at, known, text in KNOWN if head[at:].startswith(known)), None)
+    return next((is_a for begin, is_a in OTHER_KINDS.items() if re.match(begin, head, re.S)), None)
 
 
-def without_words(source: BinaryIO) -> io.BytesIO | None:
+def without_metadata(source: BinaryIO) -> io.BytesIO | None:
     """The PNG or JPEG with nothing but what says which its pixels are.
 
     None for other files, and where there was nothing to leave out.
     """
     source.seek(0)
     data = source.read()
-    if data.startswith(PNG_SIGNATURE):
-        bare = b"".join(png_pixels(data))
-    elif data.startswith(JPEG_SIGNATURE):
-        bare = b"".join(jpeg_pixels(data))
-    else:
+    if not data.startswith((PNG_HEAD, JPEG_HEAD)):
         return None
-    return io.BytesIO(bare) if len(bare) < len(data) else None
+    parts = png_pixels(data) if data.startswith(PNG_HEAD) else jpeg_pixels(data)
+    pixels = b"".join(parts)
+    return io.BytesIO(pixels) if len(pixels) < len(data) else None
 
 
 def png_pixels(data: bytes) -> Iterator[bytes]:
-    yield PNG_SIGNATURE
-    place = len(PNG_SIGNATURE)
+    yield PNG_HEAD
+    place = len(PNG_HEAD)
     while place < len(data):
         end = place + 12 + int.from_bytes(data[place : place + 4], "big")
         if data[place + 4 : place + 8] in PIXEL_CHUNKS or data.startswith(GAMMA, place):
@@ -253,7 +232,7 @@ def jpeg_pixels(data: bytes) -> Iterator[bytes]:
     while place + 4 <= len(data) and data[place] == 0xFF and data[place + 1] != SCAN:
         end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
         is_adobe = data[place + 1] == ADOBE and data.startswith(b"\0\x0eAdobe", place + 2)
-        if data[place + 1] not in WORDS or is_adobe:
+        if data[place + 1] not in METADATA_MARKERS or is_adobe:
             yield data[place:end]
         place = end
     yield data[place:]

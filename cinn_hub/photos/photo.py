@@ -1,9 +1,10 @@
-"""A photo as the package sees it, and its sizes: squeezed for the network, shrunk for previews."""
+"""A photo as its file stores it, as the package sees it, squeezed for the network, and shrunk."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import cv2
@@ -11,9 +12,84 @@ import numpy as np
 from PIL import Image
 
 from cinn_hub import color
+from cinn_hub.errors import PhotoError
 from cinn_hub.photos.metadata import Metadata
 
 PhotoLike = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
+UNSIGNED, SIGNED, FLOAT = 1, 2, 3  # kinds of samples, as TIFF numbers them
+NO_ALPHA, MULTIPLIED, STRAIGHT = 0, 1, 2  # colours are multiplied by alpha, or not
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a file declares of its samples: `bits`, their `kind`, and which of them is white."""
+
+    bits: int = 16
+    kind: int = UNSIGNED
+    white_is_zero: bool = False
+    most: float | None = None  # the sample that is white, where that is declared
+
+    def unit(self, values: np.ndarray) -> np.ndarray:
+        """The values as float32 in [0, 1], 1 for white."""
+        whites = {FLOAT: 1, SIGNED: 2 ** (self.bits - 1) - 1}
+        white = self.most or whites.get(self.kind, 2**self.bits - 1)
+        if values.dtype == np.int32 and self.kind == UNSIGNED:
+            values = values.view(np.uint32)  # Pillow's mode I, which has no unsigned values
+        unit = (values.astype(np.float32) / np.float32(white)).clip(0, 1)
+        return 1 - unit if self.white_is_zero else unit
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A picture of more than 8 bits, or of a rare kind, as its file stores it.
+
+    Attributes:
+        values: (H, W, C): C is 1 for grey, 3 for RGB, 4 for CMYK, and more where other samples,
+            such as alpha, follow; or Lab, float32.
+        scale: of the values; None for Lab.
+        colors: how many of C are colours.
+        alpha: what the next one is: NO_ALPHA, MULTIPLIED or STRAIGHT.
+        info: what else is declared, by Pillow's names: `icc_profile`, `gamma`, `srgb`.
+        orientation: how the camera was held, 1 to 8.
+        pages: how many pictures the file has.
+    """
+
+    values: np.ndarray
+    scale: Scale | None
+    colors: int = 3
+    alpha: int = NO_ALPHA
+    info: Mapping[str, object] = field(default_factory=dict)
+    orientation: int = 1
+    pages: int = 1
+
+    def check(self, name: str) -> None:
+        """Looks at all samples.
+
+        Raises:
+            PhotoError: they are not numbers, or floats without a declared scale.
+        """
+        if self.scale is None or self.scale.kind != FLOAT:
+            return
+        if not np.isfinite(self.values).all():
+            raise PhotoError(f"{name} has pixels that are not numbers; get the file again.")
+        if self.scale.most is None and self.values.size and np.median(self.values) > 1:
+            raise PhotoError(
+                f"{name} has floats above 1 and does not say which value is white; scale them to "
+                "[0, 1]."
+            )
+
+    def unit(self, rows: slice) -> np.ndarray:
+        """These rows in [0, 1]: grey (rows, W, 1) or RGB (rows, W, 3), coded as they are stored."""
+        unit = self.scale.unit(self.values[rows, :, : self.colors])
+        if self.colors == 4:  # CMYK, without its profile
+            return (1 - unit[..., :3]) * (1 - unit[..., 3:])
+        if self.alpha == MULTIPLIED:
+            unit = (unit / self.opacity(rows)[..., None].clip(1e-3)).clip(0, 1)
+        return unit
+
+    def opacity(self, rows: slice) -> np.ndarray:
+        """(rows, W) in [0, 1], where there is alpha."""
+        return replace(self.scale, white_is_zero=False).unit(self.values[rows, :, self.colors])
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +144,10 @@ def fit_within(size: tuple[int, int], long_side: int) -> tuple[int, int]:
 
 
 def shrunk(photo: Photo, long_side: int) -> Photo:
-    """L and alpha at `long_side` pixels, or fewer."""
+    """L and alpha alone, at `long_side` pixels, or fewer."""
     size = fit_within(photo.size, long_side)
-    if size == photo.size:
-        return photo
-    alpha = photo.alpha
-    return Photo(
-        cv2.resize(photo.lightness, size, interpolation=cv2.INTER_AREA),
-        alpha=None if alpha is None else cv2.resize(alpha, size, interpolation=cv2.INTER_AREA),
-        name=photo.name,
+    lightness, alpha = (
+        plane if plane is None else cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+        for plane in (photo.lightness, photo.alpha)
     )
+    return Photo(lightness, alpha=alpha, name=photo.name)

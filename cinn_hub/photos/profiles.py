@@ -1,14 +1,19 @@
-"""How stored values become sRGB-coded ones: profiles and gAMA chunks, at any depth."""
+"""How stored values become sRGB-coded ones: profiles and gAMA chunks, at any depth.
+
+Pillow's ImageCms does this for 8 bits; here are the curves that it does not hand out.
+"""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import numpy as np
 
 Curve = Callable[[np.ndarray], np.ndarray]
 USUAL_GAMMA = 1 / 2.2  # of a gAMA chunk that leaves values as they are
+MOST_GAMMA = 10.0
 # linear sRGB of XYZ whose white is D50, as in profiles: IEC 61966-2-1, with Bradford's adaptation
 RGB_OF_D50 = np.array(
     [
@@ -18,113 +23,93 @@ RGB_OF_D50 = np.array(
     ],
     np.float32,
 )
-MOST_GAMMA = 10.0
 
 
-def profile_space(profile: bytes | None) -> str | None:
-    """The kind of picture that an ICC profile is for: "GRAY", "RGB", "CMYK", ..."""
-    known = isinstance(profile, bytes) and len(profile) >= 132 and profile[36:40] == b"acsp"
-    return profile[16:20].decode("latin-1").strip() if known else None
+def grey_coding(info: Mapping[str, object]) -> Curve | None:
+    """Stored values in [0, 1] to sRGB-coded ones; None where they are that already.
 
+    A profile counts more than the gAMA chunk of a PNG, for a display of gamma 2.2 (PNG, 13.13).
 
-def profile_curve(profile: bytes | None) -> Curve | None:
-    """Stored greys in [0, 1] to light, from the curve of an ICC profile of greys or colours.
-
-    ICC.1:2010, 10.5 (curv) and 10.15 (para). None where there is no such curve.
+    info: what the file declares, as Pillow names it: `icc_profile`, `gamma`, `srgb`.
     """
-    space = profile_space(profile)
-    if space not in ("GRAY", "RGB") or profile[20:24] != b"XYZ ":
+    if profile := info.get("icc_profile"):
+        curve = grey_curve(profile)
+        return curve and (lambda values: srgb_coded(curve(values)))
+    gamma = info.get("gamma")
+    if "srgb" in info or not isinstance(gamma, int | float) or not gamma > 0:
         return None
-    try:
-        return curve_of(profile_tags(profile)[b"kTRC" if space == "GRAY" else b"gTRC"])
-    except (KeyError, struct.error, ValueError):
-        return None
+    return power(USUAL_GAMMA / gamma)
 
 
-def profile_of_colors(profile: bytes | None) -> Curve | None:
-    """Stored colours (..., 3) in [0, 1] to sRGB-coded ones, by a profile's curves and primaries.
+def grey_curve(profile: object) -> Curve | None:
+    """Stored greys in [0, 1] to light, by an ICC profile of greys or colours, if it has a curve."""
+    space, tags = profile_tags(profile)
+    return curve_of(tags.get({b"GRAY": b"kTRC", b"RGB ": b"gTRC"}.get(space), b""))
+
+
+def color_coding(profile: object) -> Curve | None:
+    """Stored RGB (..., 3) in [0, 1] to sRGB-coded ones, by a profile's curves and primaries.
 
     ICC.1:2010, F.3. None where the profile has tables instead, or is not for RGB.
     """
-    if profile_space(profile) != "RGB" or profile[20:24] != b"XYZ ":
+    space, tags = profile_tags(profile)
+    curves = [curve_of(tags.get(name, b"")) for name in (b"rTRC", b"gTRC", b"bTRC")]
+    if space != b"RGB " or b"A2B0" in tags or None in curves:
         return None
-    try:
-        tags = profile_tags(profile)
-        curves = [curve_of(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC")]
-        primaries = [struct.unpack(">3i", tags[name][8:20]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
-    except (KeyError, struct.error, ValueError):
+    primaries = b"".join(tags.get(name, b"")[8:20] for name in (b"rXYZ", b"gXYZ", b"bXYZ"))
+    if len(primaries) != 36:
         return None
-    if b"A2B0" in tags or None in curves:
-        return None
-    matrix = np.array(primaries, np.float32) / 65536 @ RGB_OF_D50.T
+    matrix = np.frombuffer(primaries, ">i4").reshape(3, 3).astype(np.float32) / 65536
 
     def convert(values: np.ndarray) -> np.ndarray:
         light = np.stack([curve(values[..., i]) for i, curve in enumerate(curves)], -1)
-        return srgb_coded(light @ matrix)
+        return srgb_coded(light @ (matrix @ RGB_OF_D50.T))
 
     return convert
 
 
-def profile_tags(profile: bytes) -> dict[bytes, bytes]:
-    """The tags of an ICC profile: ICC.1:2010, 7.3."""
-    count = min(struct.unpack(">I", profile[128:132])[0], 100)
-    entries = [
-        struct.unpack(">4sII", profile[p : p + 12]) for p in range(132, 132 + 12 * count, 12)
-    ]
-    return {name: profile[start : start + size] for name, start, size in entries}
+def profile_tags(profile: object) -> tuple[bytes, dict[bytes, bytes]]:
+    """For which colours an ICC profile is, such as b"RGB ", and its tags: ICC.1:2010, 7.2 and 7.3.
+
+    Nothing of a profile that is damaged, or whose curves do not lead to XYZ.
+    """
+    if not isinstance(profile, bytes) or profile[20:24] + profile[36:40] != b"XYZ acsp":
+        return b"", {}
+    count = min(int.from_bytes(profile[128:132], "big"), 100)
+    table = profile[132 : 132 + 12 * count]
+    entries = struct.iter_unpack(">4sII", table[: len(table) // 12 * 12])
+    return profile[16:20], {name: profile[start : start + size] for name, start, size in entries}
 
 
 def curve_of(data: bytes) -> Curve | None:
-    """The curve of an ICC tag."""
-    if data[:4] == b"curv":
-        (count,) = struct.unpack(">I", data[8:12])
-        if count == 0:
-            return lambda values: values
-        if count == 1:
-            gamma = struct.unpack(">H", data[12:14])[0] / 256
-            return power(gamma)
-        table = np.frombuffer(data[12 : 12 + 2 * count], ">u2").astype(np.float32) / 65535
-        places = np.linspace(0, 1, len(table), dtype=np.float32)
-        return lambda values: np.interp(values, places, table).astype(np.float32)
-    if data[:4] == b"para":
-        return parametric(data)
+    """The curve of an ICC tag: ICC.1:2010, 10.5 (curv) and 10.15 (para)."""
+    with suppress(struct.error, ValueError, IndexError):
+        if data[:4] == b"para":
+            return parametric(data)
+        if data[:4] == b"curv":
+            (count,) = struct.unpack(">I", data[8:12])
+            table = np.frombuffer(data, ">u2", count, 12).astype(np.float32)
+            if count < 2:
+                return power(table[0] / 256 if count else 1.0)
+            places = np.linspace(0, 1, count, dtype=np.float32)
+            return lambda values: np.interp(values, places, table / 65535).astype(np.float32)
     return None
 
 
-def parametric(data: bytes) -> Curve | None:
+def parametric(data: bytes) -> Curve:
+    """(a x + b)^g + e from x = d on, c x + f below it."""
     kind = struct.unpack(">H", data[8:10])[0]
-    if kind > 4:
-        return None
-    count = (1, 3, 4, 5, 7)[kind]
-    g, *rest = (n / 65536 for n in struct.unpack(f">{count}i", data[12 : 12 + 4 * count]))
-    a, b, c, d, e, f = 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    numbers = (np.frombuffer(data, ">i4", (1, 3, 4, 5, 7)[kind], 12) / 65536).tolist()
     if kind in (1, 2):
-        a, b = rest[:2]
-        e = f = rest[2] if kind == 2 else 0.0
-        d = -b / a if a else 0.0
-    elif kind >= 3:
-        a, b, c, d = rest[:4]
-        e, f = rest[4:] if kind == 4 else (0.0, 0.0)
+        g, a, b, *constant = numbers
+        numbers = (g, a, b, 0.0, -b / a if a else 0.0, *constant, *constant)
+    g, a, b, c, d, e, f = (*numbers, *(1.0, 0.0, 0.0, 0.0, 0.0, 0.0)[len(numbers) - 1 :])
 
     def curve(values: np.ndarray) -> np.ndarray:
         bent = np.maximum(a * values + b, 0) ** g + e
         return np.where(values >= d, bent, c * values + f).clip(0, 1).astype(np.float32)
 
     return curve
-
-
-def coding(profile: bytes | None, info: dict) -> Curve | None:
-    """Stored values in [0, 1] to sRGB-coded ones, as the file declares; None where they are that.
-
-    A profile counts more than the gAMA chunk of a PNG, for a display of gamma 2.2 (PNG, 13.13).
-    """
-    if profile:
-        curve = profile_curve(profile)
-        return None if curve is None else lambda values: srgb_coded(curve(values))
-    gamma = info.get("gamma")
-    if "srgb" in info or not isinstance(gamma, int | float) or not gamma > 0:
-        return None
-    return power(USUAL_GAMMA / gamma)
 
 
 def power(gamma: float) -> Curve | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
@@ -15,7 +15,13 @@ from PIL import Image, ImageCms
 from cinn_hub import color
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos import tiff
-from cinn_hub.photos.metadata import Metadata, metadata_of, orientation
+from cinn_hub.photos.metadata import (
+    Metadata,
+    exif_of,
+    metadata_of,
+    metadata_of_tiff,
+    orientation,
+)
 from cinn_hub.photos.opening import (
     check_size,
     damaged,
@@ -24,17 +30,10 @@ from cinn_hub.photos.opening import (
     open_image,
     open_source,
     pages_of,
-    without_words,
+    without_metadata,
 )
-from cinn_hub.photos.photo import Photo, PhotoLike
-from cinn_hub.photos.profiles import (
-    Curve,
-    applied,
-    coding,
-    profile_curve,
-    profile_of_colors,
-    profile_space,
-)
+from cinn_hub.photos.photo import FLOAT, NO_ALPHA, STRAIGHT, Photo, PhotoLike, Scale, Stored
+from cinn_hub.photos.profiles import Curve, applied, color_coding, grey_coding, grey_curve
 
 MAX_PIXELS = 100_000_000
 LEAST_SIDE = 16  # pixels; below that there is nothing to recognise
@@ -78,43 +77,54 @@ def from_file(source: BinaryIO, name: str, max_pixels: int, page: int) -> Photo:
     try:
         return from_whole_file(source, name, max_pixels, page)
     except PhotoError:
-        bare = without_words(source)
-        if bare is None:
+        pixels = without_metadata(source)
+        if pixels is None:
             raise
-    return from_whole_file(bare, name, max_pixels, page)
+    return from_whole_file(pixels, name, max_pixels, page)
 
 
 def from_whole_file(source: BinaryIO, name: str, max_pixels: int, page: int) -> Photo:
     image = open_image(source, name, max_pixels, page)
-    if image is None:
-        return from_page(tiff.read_page(source, name, page, max_pixels), name)
-    if image.format == "TIFF":
-        if tiff.is_raw(image):
-            raise tiff.raw_error(name)
-        if tiff.is_misread(image) or (page == 0 and tiff.is_preview(image)):
-            return from_page(tiff.read_page(source, name, page, max_pixels), name)
-        if tiff.is_cut(image):
-            with suppress(PhotoError):  # of a compression that tifffile does not know
-                return from_page(tiff.read_page(source, name, page, max_pixels), name)
-    values = deep_colors(source) if image.format == "PNG" else None
-    return from_image(image, name, values)
+    if image is not None and image.format == "PNG":
+        values = deep_colors(source)
+        if values is not None and "transparency" not in image.info:
+            alpha = STRAIGHT if values.shape[2] == 4 else NO_ALPHA
+            return from_image(image, name, Stored(values, Scale(16), 3, alpha, image.info))
+    if image is not None and image.format == "TIFF" and tiff.is_raw(image):
+        raise tiff.raw_error(name)
+    if image is None or (image.format == "TIFF" and tiff.is_misread(image, page)):
+        return from_page(source, image, name, max_pixels, page)
+    if image.format == "TIFF" and tiff.is_cut(image):
+        with suppress(PhotoError):  # of a compression that tifffile does not know
+            return from_page(source, image, name, max_pixels, page)
+    return from_image(image, name)
 
 
-def from_image(image: Image.Image, name: str, values: np.ndarray | None = None) -> Photo:
+def from_page(
+    source: BinaryIO, image: Image.Image | None, name: str, max_pixels: int, page: int
+) -> Photo:
+    """A page of a TIFF, read by tifffile; image: the same, if Pillow could open it."""
+    stored = tiff.read_page(source, name, page, max_pixels)
+    metadata = metadata_of_tiff(exif_of(source if image is None else image))
+    photo = replace(from_stored(stored), name=name, metadata=metadata, pages=stored.pages)
+    return upright(photo, stored.orientation)
+
+
+def from_image(image: Image.Image, name: str, stored: Stored | None = None) -> Photo:
     """A Pillow image as a `Photo`; the image stays as it is.
 
-    values: the same picture, RGB or RGBA of uint16, where Pillow has only 8 bits of it.
+    stored: the same picture, where Pillow has only 8 bits of it.
     """
-    tags = dict(getattr(image, "tag_v2", {}))
-    pages = pages_of(image)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            held = orientation(image)
+            # both before Pillow looks for more pages, and takes their tags for those of the first
+            scale = scale_of(image) if image.mode in DEEP_GREYS else None
+            held = orientation(exif_of(image))
+            pages = pages_of(image)
             image.load()  # turns TIFFs upright, but not their resolution
-            turned = orientation(image)
-            deep = values is not None and "transparency" not in image.info
-            photo = from_values(image, values) if deep else from_pixels(image, name, tags)
+            turned = orientation(exif_of(image))
+            photo = from_stored(stored) if stored else from_pixels(image, name, scale)
             about = metadata_of(image)
             about = across_is_down(about) if held >= 5 > turned else about
             photo = replace(photo, name=name, metadata=about, pages=pages)
@@ -127,127 +137,90 @@ def from_image(image: Image.Image, name: str, values: np.ndarray | None = None) 
     return upright(photo, turned)
 
 
-def from_pixels(image: Image.Image, name: str, tags: dict) -> Photo:
-    profile = image.info.get("icc_profile")
-    has_profile = bool(profile)
-    if image.mode in DEEP_GREYS:
-        samples, greys = deep_samples(image, tags), np.asarray(image)
-        samples.check(greys, name)
-        photo = from_grey(samples.unit(greys), profile, image.info)
-        key = image.info.get("transparency")
-        alpha = np.uint8(255) * (greys != key) if isinstance(key, int) else None
-        return replace(photo, alpha=alpha, has_profile=has_profile)
+def from_pixels(image: Image.Image, name: str, scale: Scale | None) -> Photo:
+    """scale: of greys that Pillow gives as they are stored."""
     if image.mode == "LAB":
-        lab = np.asarray(image)
-        return from_lab(tiff.lab_of(lab))
-    alpha = None
+        return from_lab(tiff.lab_of(np.asarray(image)))
+    if scale is not None:
+        greys, key = np.asarray(image), image.info.get("transparency")
+        stored = Stored(greys[..., None], scale, 1, info=image.info)
+        stored.check(name)
+        alpha = np.uint8(255) * (greys != key) if isinstance(key, int) else None
+        return replace(from_stored(stored), alpha=alpha)
+    profile, alpha = image.info.get("icc_profile"), None
     if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
         image = to_mode(image, "RGBA")
         alpha = np.asarray(image.getchannel("A"))
     rgb = to_rgb(image, profile)
     if is_grey(rgb):
-        photo = from_grey(rgb[..., 0], profile, image.info)
-    elif not profile and (curve := coding(None, image.info)):
+        photo = from_grey(rgb[..., 0], image.info)
+    elif not profile and (curve := grey_coding(image.info)):
         photo = from_rgb(eight_bits(applied(curve, rgb)))
     else:
         photo = from_rgb(rgb)
-    return replace(photo, alpha=alpha, has_profile=has_profile)
-
-
-def from_values(image: Image.Image, values: np.ndarray) -> Photo:
-    """RGB or RGBA (H, W, 3 or 4) of uint16, with what the image says of its colours."""
-    profile = image.info.get("icc_profile")
-
-    def unit(rows: slice) -> np.ndarray:
-        return values[rows, :, :3] / np.float32(65535)
-
-    photo = from_deep(unit, values.shape[:2], profile, image.info)
-    alpha = np.round(values[..., 3] / 257).astype(np.uint8) if values.shape[2] == 4 else None
     return replace(photo, alpha=alpha, has_profile=bool(profile))
 
 
-def deep_samples(image: Image.Image, tags: dict) -> tiff.Samples:
-    """The scale of greys that Pillow gives as they are stored."""
+def scale_of(image: Image.Image) -> Scale:
     if image.format == "TIFF":
-        return tiff.samples_of(tags)
+        return tiff.scale_of(image.tag_v2.get)
     if image.mode == "F":
-        return tiff.Samples(32, tiff.FLOAT)
+        return Scale(32, FLOAT)
     if image.mode == "I" and image.format is None:  # Pillow has 8 or 16 bits in this mode
-        return tiff.Samples(8 if image.getextrema()[1] <= 255 else 16)
-    return tiff.Samples(16)
+        return Scale(8 if image.getextrema()[1] <= 255 else 16)
+    return Scale(16)
 
 
-def from_grey(grey: np.ndarray, profile: bytes | None, info: dict) -> Photo:
-    """Greys of uint8 or in [0, 1], with the curve that the file declares."""
-    return Photo(color.lightness_of_grey(applied(coding(profile, info), grey)))
-
-
-def from_page(page: tiff.Page, name: str) -> Photo:
-    """A page that tifffile has read as a `Photo`."""
-    whole = slice(None)
-    if page.samples is None:
-        return described(from_lab(page.values), page, name)
-    if page.colors == 1:
-        photo = from_grey(page.unit(whole)[..., 0], page.profile, {})
+def from_stored(stored: Stored) -> Photo:
+    """Of colours, the lightness keeps all that the file declares."""
+    if stored.scale is None:
+        return from_lab(stored.values)
+    size, info = stored.values.shape[:2], stored.info
+    strips, everything = color.strips(size), slice(None)
+    if all(is_grey(stored.unit(rows)) for rows in strips):
+        grey = np.concatenate([stored.unit(rows)[..., 0] for rows in strips])
+        photo = from_grey(grey, info)
     else:
-        photo = from_deep(page.unit, page.values.shape[:2], page.profile, {})
-    alpha = eight_bits(page.alpha(whole)) if page.alpha_kind else None
-    photo = replace(photo, alpha=alpha, has_profile=bool(page.profile))
-    return described(photo, page, name)
+        to_srgb = deep_coding(info)
+        rgb, lightness = np.empty((*size, 3), np.uint8), np.empty(size, np.float32)
+        for rows in strips:
+            part = to_srgb(stored.unit(rows))
+            rgb[rows], lightness[rows] = eight_bits(part), color.to_lab(part)[..., 0]
+        photo = Photo(lightness, rgb)
+    alpha = eight_bits(stored.opacity(everything)) if stored.alpha else None
+    return replace(photo, alpha=alpha, has_profile=bool(info.get("icc_profile")))
 
 
-def described(photo: Photo, page: tiff.Page, name: str) -> Photo:
-    """The photo with what its file says of it, turned upright."""
-    photo = replace(photo, name=name, metadata=page.metadata, pages=page.pages)
-    return upright(photo, page.orientation)
+def deep_coding(info: Mapping[str, object]) -> Curve:
+    """Stored colours in [0, 1] to sRGB-coded ones; with 8 bits where a profile has tables."""
+    profile = info.get("icc_profile")
+    if not profile:
+        return grey_coding(info) or (lambda values: values)
+
+    def by_tables(values: np.ndarray) -> np.ndarray:
+        return to_rgb(Image.fromarray(eight_bits(values)), profile) / np.float32(255)
+
+    return color_coding(profile) or by_tables
+
+
+def from_grey(grey: np.ndarray, info: Mapping[str, object]) -> Photo:
+    """Greys of uint8 or in [0, 1], with the curve that the file declares."""
+    return Photo(color.lightness_of_grey(applied(grey_coding(info), grey)))
 
 
 def from_rgb(rgb: np.ndarray) -> Photo:
-    if is_grey(rgb):
-        return Photo(color.lightness_of_grey(rgb[..., 0]))
     lightness = np.empty(rgb.shape[:2], np.float32)
     for rows in color.strips(rgb.shape):
         lightness[rows] = color.to_lab(rgb[rows])[..., 0]
     return Photo(lightness, rgb)
 
 
-def from_deep(
-    unit: Callable[[slice], np.ndarray], size: tuple[int, int], profile: bytes | None, info: dict
-) -> Photo:
-    """Colours of more than 8 bits, of which the lightness keeps all that the file declares.
-
-    unit: rows -> RGB (rows, W, 3) in [0, 1] as it is stored; size: (H, W).
-    """
-    strips = color.strips(size)
-    if all(is_grey(unit(rows)) for rows in strips):
-        return from_grey(np.concatenate([unit(rows)[..., 0] for rows in strips]), profile, info)
-    to_srgb = deep_coding(profile, info)
-    rgb, lightness = np.empty((*size, 3), np.uint8), np.empty(size, np.float32)
-    for rows in strips:
-        part = to_srgb(unit(rows))
-        rgb[rows], lightness[rows] = eight_bits(part), color.to_lab(part)[..., 0]
-    return Photo(lightness, rgb)
-
-
-def deep_coding(profile: bytes | None, info: dict) -> Curve:
-    """Stored colours in [0, 1] to sRGB-coded ones; with 8 bits where a profile has tables."""
-    if profile is None:
-        return coding(None, info) or (lambda values: values)
-
-    def by_tables(values: np.ndarray) -> np.ndarray:
-        return to_rgb(Image.fromarray(eight_bits(values)), profile) / np.float32(255)
-
-    return profile_of_colors(profile) or by_tables
-
-
 def from_lab(lab: np.ndarray) -> Photo:
-    if not lab[..., 1:].any():
-        return Photo(lab[..., 0].copy())
-    return Photo(lab[..., 0].copy(), color.to_rgb(lab))
+    return Photo(lab[..., 0].copy(), color.to_rgb(lab) if lab[..., 1:].any() else None)
 
 
-def is_grey(rgb: np.ndarray) -> bool:
-    return np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 1], rgb[..., 2])
+def is_grey(colors: np.ndarray) -> bool:
+    return all(np.array_equal(colors[..., 0], colors[..., i]) for i in range(1, colors.shape[-1]))
 
 
 def eight_bits(unit: np.ndarray) -> np.ndarray:
@@ -260,20 +233,14 @@ def to_rgb(image: Image.Image, profile: bytes | None) -> np.ndarray:
     Greys stay as they are stored: their curve is applied later, without loss.
     """
     source = to_mode(image, "RGB") if image.mode in ("RGBA", "P", "PA", "RGBX", "YCbCr") else image
-    if profile_space(profile) == {"RGB": "RGB", "CMYK": "CMYK"}.get(source.mode, "none"):
-        rgb = np.asarray(to_mode(source, "RGB"))
-        if source.mode == "RGB" and is_grey(rgb) and profile_curve(profile):
+    if profile and source.mode in ("RGB", "CMYK"):
+        rgb = np.asarray(source)
+        if source.mode == "RGB" and is_grey(rgb) and grey_curve(profile):
             return rgb
-        try:
-            to_srgb = ImageCms.profileToProfile(
-                source,
-                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-                ImageCms.createProfile("sRGB"),
-                outputMode="RGB",
-            )
-            return np.asarray(to_srgb)
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            pass
+        with suppress(ImageCms.PyCMSError, OSError, ValueError):
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            srgb = ImageCms.createProfile("sRGB")
+            return np.asarray(ImageCms.profileToProfile(source, profile, srgb, outputMode="RGB"))
     return np.asarray(to_mode(source, "RGB"))
 
 
@@ -321,21 +288,19 @@ def from_array(array: np.ndarray) -> Photo:
         )
     if 0 in array.shape:
         raise PhotoError(f"The array of shape {array.shape} has no pixels; give a photo.")
-    if array.dtype in (np.uint8, np.uint16):
-        unit = array
-    elif np.issubdtype(array.dtype, np.floating):
-        unit = array.astype(np.float32)
-        if not (np.isfinite(unit).all() and unit.min() >= 0 and unit.max() <= 1):
+    if array.dtype == np.uint8:
+        return from_image(Image.fromarray(array), "photo")
+    scale = Scale(16)
+    if np.issubdtype(array.dtype, np.floating):
+        scale = Scale(32, FLOAT)
+        if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
             raise PhotoError(
                 "The array has floats outside of [0, 1]; scale them (8-bit values: divide by 255)."
             )
-    else:
+    elif array.dtype != np.uint16:
         raise PhotoError(
             f"The array holds {array.dtype}; it must hold uint8, uint16 or floats in [0, 1]."
         )
-    if unit.ndim == 2:
-        return Photo(color.lightness_of_grey(unit))
-    scale = {np.uint8: 1, np.uint16: 255 / 65535}.get(unit.dtype.type, 255)
-    eight = np.round(unit * scale).astype(np.uint8)
-    alpha = eight[..., 3].copy() if eight.shape[2] == 4 else None
-    return replace(from_rgb(np.ascontiguousarray(eight[..., :3])), alpha=alpha)
+    values = np.atleast_3d(array)
+    channels = values.shape[2]
+    return from_stored(Stored(values, scale, min(channels, 3), STRAIGHT * (channels == 4)))

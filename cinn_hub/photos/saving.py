@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import ExifTags, Image, PngImagePlugin, TiffTags
+from PIL import ExifTags, Image, PngImagePlugin
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from cinn_hub.errors import PhotoError
@@ -59,11 +59,11 @@ def save(
             f"but the picture has {max(image.size)}; choose PNG or TIFF."
         )
     try:
-        if not isinstance(path, str | os.PathLike):
-            path.write(encoded(image, kind, settings or {}, quality))
-        else:
-            data = encoded(image, kind, settings or {}, quality)
+        data = encoded(image, kind, settings or {}, quality)
+        if isinstance(path, str | os.PathLike):
             write_whole(path, data)
+        else:
+            path.write(data)
     except (OSError, ValueError) as error:
         raise PhotoError(f"{name} cannot be written: {reason_of(error)}.") from error
 
@@ -92,42 +92,30 @@ def format_to_write(path: str | os.PathLike[str] | BinaryIO, format: str | None)
 def encoded(image: Image.Image, kind: Format, settings: Mapping[str, str], quality: int) -> bytes:
     """The bytes of the file."""
     about = metadata_of(image)
-    options = dict(kind.still or {})
-    if "icc_profile" in image.info:
-        options["icc_profile"] = image.info["icc_profile"]
-    if about.dpi:
-        options["dpi"] = about.dpi
-    if kind.lossy:
-        options["quality"] = quality
-    if not kind.transparent:
-        image = on_white(image)
+    options = {**(kind.still or {}), **({"quality": quality} if kind.lossy else {})}
+    options |= {"icc_profile": image.info.get("icc_profile"), "dpi": about.dpi}
     text = ", ".join(f"{key} {value}" for key, value in settings.items())
     software = f"cinn_hub; generated colours: {text}" if text and kind.name != "PNG" else None
     room = MARKER_ROOM if kind.name == "JPEG" else None
     exif = exif_to_write(about.exif, image.size, software, room)
+    pixels = image.copy() if kind.transparent else on_white(image)
+    pixels.info = {}  # encoders take things from there without being asked
     if kind.name == "TIFF":
-        return tiff(bare(image), options, exif, about)
-    if exif:
-        options["exif"] = exif.tobytes()
+        return tiff(pixels, given(options), exif, about)
     further = {"PNG": png_texts, "JPEG": jpeg_segments}.get(kind.name, xmp_alone)
-    options |= further(about, settings)
+    options |= {"exif": exif.tobytes() if exif else None, **further(about, settings)}
     buffer = io.BytesIO()
-    bare(image).save(buffer, kind.pillow, **options)
+    pixels.save(buffer, kind.pillow, **given(options))
     return buffer.getvalue()
 
 
-def bare(image: Image.Image) -> Image.Image:
-    """The pixels alone, because encoders take things from `info` without being asked."""
-    plain = image.copy()
-    plain.info = {}
-    return plain
+def given(options: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    if image.mode != "RGBA":
-        return image
     white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=image.getchannel("A"))
+    white.paste(image, mask=image.getchannel("A") if image.mode == "RGBA" else None)
     return white
 
 
@@ -143,18 +131,15 @@ def png_texts(about: Metadata, settings: Mapping[str, str]) -> dict[str, object]
 
 
 def jpeg_segments(about: Metadata, settings: Mapping[str, str]) -> dict[str, object]:
-    segments: dict[str, object] = {}
-    if about.xmp and len(about.xmp) > XMP_ROOM:
+    xmp = about.xmp
+    if xmp and len(xmp) > XMP_ROOM:
+        xmp = None
         warnings.warn("The XMP is too long for a JPEG and was left out.", stacklevel=2)
-    elif about.xmp:
-        segments["xmp"] = about.xmp
-    if about.iptc:
-        segments["extra"] = photoshop_segment(about.iptc)
-    return segments
+    return {"xmp": xmp, "extra": photoshop_segment(about.iptc) if about.iptc else None}
 
 
 def xmp_alone(about: Metadata, settings: Mapping[str, str]) -> dict[str, object]:
-    return {"xmp": about.xmp} if about.xmp else {}
+    return {"xmp": about.xmp}
 
 
 def tiff(image: Image.Image, options: Mapping, exif: Image.Exif, about: Metadata) -> bytes:
@@ -168,16 +153,9 @@ def tiff(image: Image.Image, options: Mapping, exif: Image.Exif, about: Metadata
     tags = ImageFileDirectory_v2(header)
     buffer.seek(tags.next)
     tags.load(buffer)
-    own = dict(tags)
-    tags.update({tag: value for tag, value in exif.items() if tag not in own})
-    for tag, value, kind in (
-        (TAG.XMLPacket, about.xmp, TiffTags.BYTE),
-        (TAG.IPTCNAA, about.iptc, TiffTags.UNDEFINED),
-    ):
-        if value:
-            tags.tagtype[tag] = kind
-            tags[tag] = value
-    # Pillow adds to the places of the strips where the directory ends
+    own = dict(tags)  # Pillow writes those entries alone that have been read
+    tags.update({**exif, **given({TAG.XMLPacket: about.xmp, TAG.IPTCNAA: about.iptc})})
+    # and adds to the places of the strips where the directory ends
     tags[TAG.StripOffsets] = tuple(place - len(header) for place in own[TAG.StripOffsets])
     start = len(header).to_bytes(4, "little")
     return header[:4] + start + tags.tobytes(len(header)) + pixels

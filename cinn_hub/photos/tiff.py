@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
@@ -12,112 +12,44 @@ import tifffile
 from PIL import Image
 
 from cinn_hub.errors import PhotoError
-from cinn_hub.photos.metadata import Metadata, clean_dpi, clean_iptc, clean_xmp, exif_of_tiff
-from cinn_hub.photos.opening import MOST_PAGES
-from cinn_hub.photos.opening import RAW as RAW_DATA
+from cinn_hub.photos.opening import MOST_PAGES, RAW
+from cinn_hub.photos.photo import (
+    FLOAT,
+    MULTIPLIED,
+    NO_ALPHA,
+    SIGNED,
+    STRAIGHT,
+    UNSIGNED,
+    Scale,
+    Stored,
+)
 
-BITS, PHOTOMETRIC, PLANAR, SUBFILE = 258, 262, 284, 254
-MAX_SAMPLE, FLOAT_MAX, SAMPLE_FORMAT, DNG_VERSION = 281, 341, 339, 50706
-ACROSS, DOWN, UNIT, ORIENTATION, XMP, IPTC = 282, 283, 296, 274, 700, 33723
-INCHES = {2: 1.0, 3: 2.54}  # times dots a unit are dots an inch
-WHITE_IS_ZERO, RGB, PALETTE, RAW = 0, 2, 3, (32803, 34892)
-LABS = LAB, ICC_LAB = 8, 9
-COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 8: 3, 9: 3}  # samples of the kinds of PHOTOMETRIC
-ALPHAS = MULTIPLIED, _ = 1, 2  # of EXTRA_SAMPLES: colours are multiplied by it, or not
-UNSIGNED, SIGNED, FLOAT = 1, 2, 3
+# Tags, and values of PHOTOMETRIC
+SUBFILE, BITS, PHOTOMETRIC, ORIENTATION, MAX_SAMPLE, PLANAR = 254, 258, 262, 274, 281, 284
+EXTRA_SAMPLES, SAMPLE_FORMAT, FLOAT_MAX, DNG_VERSION = 338, 339, 341, 50706
+WHITE_IS_ZERO, RGB, PALETTE, LAB, ICC_LAB, RAWS = 0, 2, 3, 8, 9, (32803, 34892)
+COLORS = {0: 1, 1: 1, RGB: 3, PALETTE: 1, 5: 4, LAB: 3, ICC_LAB: 3}  # samples of these kinds
+Lookup = Callable[[int, object], object]  # the value of a tag, or what is given instead
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong is raised, too
 
 
-@dataclass(frozen=True)
-class Samples:
-    """What a file declares of its samples, and so the scale of its greys."""
-
-    bits: int = 16
-    kind: int = UNSIGNED
-    white_is_zero: bool = False
-    most: float | None = None  # the sample that is white, where that is declared
-
-    def check(self, values: np.ndarray, name: str) -> None:
-        """Looks at all samples of a picture.
-
-        Raises:
-            PhotoError: they are not numbers, or floats without a declared scale.
-        """
-        if self.kind != FLOAT:
-            return
-        if not np.isfinite(values).all():
-            raise PhotoError(f"{name} has pixels that are not numbers; get the file again.")
-        if self.most is None and values.size and np.median(values) > 1:
-            raise PhotoError(
-                f"{name} has floats above 1 and does not say which value is white; scale them to "
-                "[0, 1]."
-            )
-
-    def unit(self, values: np.ndarray) -> np.ndarray:
-        """The values as float32 in [0, 1], 1 for white."""
-        whites = {FLOAT: 1, SIGNED: 2 ** (self.bits - 1) - 1}
-        white = self.most or whites.get(self.kind, 2**self.bits - 1)
-        if values.dtype == np.int32 and self.kind == UNSIGNED:
-            values = values.view(np.uint32)  # Pillow's mode I, which has no unsigned values
-        unit = (values.astype(np.float32) / np.float32(white)).clip(0, 1)
-        return 1 - unit if self.white_is_zero else unit
-
-
-def samples_of(tags: dict) -> Samples:
-    """tags: number -> value, of Pillow or of tifffile."""
-    bits = first(tags.get(BITS), 1)
-    kind = first(tags.get(SAMPLE_FORMAT), 1)
-    declared = first(tags.get(FLOAT_MAX if kind == FLOAT else MAX_SAMPLE), None)
+def scale_of(tag: Lookup) -> Scale:
+    """What the tags of a TIFF, as Pillow or tifffile reads them, declare of its samples."""
+    bits, kind = first(tag(BITS, 1)), first(tag(SAMPLE_FORMAT, UNSIGNED))
+    declared = first(tag(FLOAT_MAX if kind == FLOAT else MAX_SAMPLE, None), None)
     room = 2**bits - 1 if kind != FLOAT else np.inf
     sensible = isinstance(declared, int | float) and 0 < declared <= room
-    white_is_zero = first(tags.get(PHOTOMETRIC), 1) == WHITE_IS_ZERO
-    return Samples(bits, kind, white_is_zero, float(declared) if sensible else None)
+    white_is_zero = first(tag(PHOTOMETRIC, 1)) == WHITE_IS_ZERO
+    return Scale(bits, kind, white_is_zero, float(declared) if sensible else None)
 
 
-def first(value: object, default: object) -> object:
+def first(value: object, default: object = 1) -> object:
     if isinstance(value, tuple | list | np.ndarray):
-        value = value[0] if len(value) else default
+        value = value[0] if len(value) else None
     return default if value is None else value
 
 
-@dataclass(frozen=True)
-class Page:
-    """A picture of a TIFF that tifffile has read.
-
-    Attributes:
-        values: (H, W, C) as they are stored: C is 1 for grey, 3 for RGB, 4 for CMYK, and more where
-            other samples, such as alpha, follow; or Lab, float32.
-        samples: their scale; None for Lab.
-        colors: how many of C are colours.
-        alpha_kind: EXTRA_SAMPLES of the next one; 0 where it is not alpha.
-        orientation: how the camera was held, 1 to 8.
-        pages: how many the file has.
-    """
-
-    values: np.ndarray
-    samples: Samples | None = None
-    colors: int = 3
-    alpha_kind: int = 0
-    profile: bytes | None = None
-    orientation: int = 1
-    metadata: Metadata = field(default_factory=Metadata)
-    pages: int = 1
-
-    def unit(self, rows: slice) -> np.ndarray:
-        """These rows in [0, 1]: grey (rows, W, 1) or RGB (rows, W, 3), coded as they are stored."""
-        unit = self.samples.unit(self.values[rows, :, : self.colors])
-        if self.colors == 4:  # CMYK, without its profile
-            return (1 - unit[..., :3]) * (1 - unit[..., 3:])
-        if self.alpha_kind == MULTIPLIED:
-            unit = (unit / self.alpha(rows)[..., None].clip(1e-3)).clip(0, 1)
-        return unit
-
-    def alpha(self, rows: slice) -> np.ndarray:
-        """(rows, W) in [0, 1], where there is an `alpha_kind`."""
-        return replace(self.samples, white_is_zero=False).unit(self.values[rows, :, self.colors])
-
-
-def read_page(source: BinaryIO, name: str, index: int, max_pixels: int) -> Page:
+def read_page(source: BinaryIO, name: str, index: int, max_pixels: int) -> Stored:
     """A page that Pillow cannot read.
 
     Raises:
@@ -131,12 +63,14 @@ def read_page(source: BinaryIO, name: str, index: int, max_pixels: int) -> Page:
                 raise PhotoError(
                     f"{name} has more than {max_pixels / 1e6:.0f} megapixels; shrink it."
                 )
-            tags = tags_of(file.pages[0]) | tags_of(page)
-            turned = first(tags.get(ORIENTATION), 1)
+            if page.photometric in RAWS:
+                raise raw_error(name)
+            stored = as_stored(page)
+            stored.check(name)
+            held = page.tags.valueof(ORIENTATION, file.pages[0].tags.valueof(ORIENTATION, 1))
             return replace(
-                as_page(page, name),
-                orientation=int(turned) if turned in range(1, 9) else 1,
-                metadata=metadata_of_tags(tags, source),
+                stored,
+                orientation=held if held in range(1, 9) else 1,
                 pages=min(len(file.pages), MOST_PAGES) if page is file.pages[index] else 1,
             )
     except PhotoError:
@@ -164,55 +98,29 @@ def full_picture(file: tifffile.TiffFile, index: int) -> tifffile.TiffPage:
     )
 
 
-def tags_of(page: tifffile.TiffPage) -> dict[int, object]:
-    return {tag.code: tag.value for tag in page.tags}
-
-
-def metadata_of_tags(tags: dict[int, object], source: BinaryIO) -> Metadata:
-    """What a TIFF says of its photo: these tags, and the directories of EXIF in the file."""
-    scale = INCHES.get(int(first(tags.get(UNIT), 2)), 0.0)
-    dots = [as_number(tags.get(tag)) * scale for tag in (ACROSS, DOWN)]
-    iptc = tags.get(IPTC)
-    if isinstance(iptc, tuple):
-        iptc = np.array(iptc, ">u4" if max(iptc, default=0) > 255 else np.uint8).tobytes()
-    exif, xmp = exif_of_tiff(source), clean_xmp(tags.get(XMP))
-    return Metadata(exif, xmp, clean_iptc(iptc), clean_dpi(dots))
-
-
-def as_number(ratio: object) -> float:
-    """A resolution, which TIFFs store as two whole numbers; 0 where it is not one."""
-    two = isinstance(ratio, tuple) and len(ratio) == 2 and ratio[1]
-    return ratio[0] / ratio[1] if two else 0.0
-
-
-def as_page(page: tifffile.TiffPage, name: str) -> Page:
-    if page.photometric in RAW:
-        raise raw_error(name)
-    samples = samples_of(tags_of(page))
-    values = page.asarray() if page.dtype and not is_odd(samples.bits) else unpacked(page)
+def as_stored(page: tifffile.TiffPage) -> Stored:
+    scale = scale_of(page.tags.valueof)
+    packed = not page.dtype or scale.bits not in (1, 8, 16, 32, 64)
+    values = unpacked(page) if packed else page.asarray()
     if page.planarconfig == 2 and values.ndim == 3:
         values = np.moveaxis(values, 0, -1)
     values = values[..., None] if values.ndim == 2 else values
     if page.photometric not in COLORS:
         raise ValueError(f"its colours are of the kind {page.photometric}")
-    if values.ndim != 3 or values.shape[2] < COLORS[page.photometric]:
+    colors = COLORS[page.photometric]
+    if values.ndim != 3 or 0 in values.shape or values.shape[2] < colors:
         raise ValueError(f"its shape is {values.shape}")
     if np.iscomplexobj(values):
         raise ValueError("its samples are complex numbers")
-    if page.photometric in LABS:
-        return Page(lab_of(values, page.photometric == ICC_LAB))
+    if page.photometric in (LAB, ICC_LAB):
+        return Stored(lab_of(values, page.photometric == ICC_LAB), None)
+    info = {"icc_profile": page.iccprofile}
     if page.photometric == PALETTE:
         table = np.reshape(page.colormap, (3, -1)).T
-        return Page(table[values[..., 0]], Samples(16), profile=page.iccprofile)
-    samples.check(values, name)
-    colors = COLORS[page.photometric]
-    extra = int(first(page.extrasamples, 0)) if values.shape[2] > colors else 0
-    return Page(values, samples, colors, extra if extra in ALPHAS else 0, page.iccprofile)
-
-
-def is_odd(bits: int) -> bool:
-    """Whether samples of so many bits lie packed, not in whole bytes."""
-    return bits not in (1, 8, 16, 32, 64)
+        return Stored(table[values[..., 0]], Scale(16), info=info)
+    extra = first(page.extrasamples, NO_ALPHA) if values.shape[2] > colors else NO_ALPHA
+    alpha = extra if extra in (MULTIPLIED, STRAIGHT) else NO_ALPHA
+    return Stored(values, scale, colors, alpha, info)
 
 
 def unpacked(page: tifffile.TiffPage) -> np.ndarray:
@@ -220,12 +128,10 @@ def unpacked(page: tifffile.TiffPage) -> np.ndarray:
     samples, bits = page.samplesperpixel, page.bitspersample
     if page.is_tiled or page.planarconfig != 1 or page.predictor != 1:
         raise ValueError(f"{bits} bits in tiles, planes or differences")
-    decompress = decompressor(page.compression)
-    handle = page.parent.filehandle
-    data = b""
+    file, data = page.parent.filehandle, b""
     for start, count in zip(page.dataoffsets, page.databytecounts, strict=True):
-        handle.seek(start)
-        data += decompress(handle.read(count))
+        file.seek(start)
+        data += decompressed(file.read(count), page.compression)
     stride = (page.imagewidth * samples * bits + 7) // 8
     rows = np.frombuffer(data[: stride * page.imagelength], np.uint8).reshape(-1, stride)
     if len(rows) < page.imagelength:
@@ -236,11 +142,11 @@ def unpacked(page: tifffile.TiffPage) -> np.ndarray:
     return (flat.reshape(shape) @ weights).astype(np.uint32)
 
 
-def decompressor(compression: int) -> Callable[[bytes], bytes]:
+def decompressed(part: bytes, compression: int) -> bytes:
     if compression == 1:
-        return lambda part: part
+        return part
     try:
-        return tifffile.TIFF.DECOMPRESSORS[compression]
+        return tifffile.TIFF.DECOMPRESSORS[compression](part)
     except KeyError as error:
         raise ValueError(f"its compression needs pip install imagecodecs: {error}") from error
 
@@ -261,30 +167,30 @@ def lab_of(values: np.ndarray, of_icc: bool = False) -> np.ndarray:
 
 
 def raw_error(name: str) -> PhotoError:
-    return PhotoError(f"{name} {RAW_DATA}.")
-
-
-def is_preview(image: Image.Image) -> bool:
-    """Whether Pillow's first picture of a TIFF is a preview of another one."""
-    return bool(first(image.tag_v2.get(SUBFILE), 0) & 1)
-
-
-def is_misread(image: Image.Image) -> bool:
-    """Whether Pillow takes samples for others: deep ones in planes or of Lab, and signed bytes."""
-    tags = image.tag_v2
-    bits, kind = first(tags.get(BITS), 1), first(tags.get(SAMPLE_FORMAT), 1)
-    if bits <= 8:
-        return kind == SIGNED and first(tags.get(PHOTOMETRIC), 1) not in LABS
-    return first(tags.get(PLANAR), 1) == 2 or first(tags.get(PHOTOMETRIC), 1) == LAB
-
-
-def is_cut(image: Image.Image) -> bool:
-    """Whether Pillow gives 8 bits of colours that have more."""
-    tags = image.tag_v2
-    return first(tags.get(BITS), 1) > 8 and first(tags.get(PHOTOMETRIC), 1) == RGB
+    return PhotoError(f"{name} {RAW}.")
 
 
 def is_raw(image: Image.Image) -> bool:
     """Whether a TIFF that Pillow has opened is a camera's raw file."""
-    tags = image.tag_v2
-    return DNG_VERSION in tags or first(tags.get(PHOTOMETRIC), 1) in RAW
+    tag = image.tag_v2.get
+    return DNG_VERSION in image.tag_v2 or first(tag(PHOTOMETRIC, 1)) in RAWS
+
+
+def is_misread(image: Image.Image, page: int) -> bool:
+    """Whether Pillow takes samples for others: deep ones in planes or of Lab, and signed bytes.
+
+    Or this page, the first, is a preview of another one.
+    """
+    tag = image.tag_v2.get
+    if page == 0 and first(tag(SUBFILE, 0), 0) & 1:
+        return True
+    bits, kind, colors = (first(tag(t, 1)) for t in (BITS, SAMPLE_FORMAT, PHOTOMETRIC))
+    if bits <= 8:
+        return kind == SIGNED and colors not in (LAB, ICC_LAB)
+    return first(tag(PLANAR, 1)) == 2 or colors == LAB
+
+
+def is_cut(image: Image.Image) -> bool:
+    """Whether Pillow gives 8 bits of colours that have more."""
+    tag = image.tag_v2.get
+    return first(tag(BITS, 1)) > 8 and first(tag(PHOTOMETRIC, 1)) == RGB
