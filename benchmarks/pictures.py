@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 import cinn_hub
 from benchmarks.sheets import contact_sheet
-from cinn_hub.photos import fit_within, render_grey_preview
+from cinn_hub.photos import fit_within, render, shrunk
 
 ROOT = Path(__file__).parent.parent
 PHOTO, SEED = ROOT / "examples" / "astronaut.jpg", 1
@@ -33,7 +33,7 @@ def colourings() -> Image.Image:
     results = cinn_hub.load("imagenet", device="cpu").colorize(PHOTO, n=8, seed=SEED)
     photo = results[0].photo
     pictures = [np.asarray(result.preview(640)) for result in results]
-    pictures.insert(4, np.asarray(render_grey_preview(photo, 640)))
+    pictures.insert(4, np.asarray(render(shrunk(photo, 640))))
     rows = [pictures[i : i + 3] for i in (0, 3, 6)]
     return contact_sheet(rows, fit_within(photo.size, 420))
 
@@ -43,7 +43,7 @@ def beside_real(name: str, photos: Sequence[Path], side: int = 200) -> Image.Ima
     model, rows = cinn_hub.load(name, device="cpu"), []
     for path in photos:
         results = model.colorize(path, n=4, seed=0)
-        pictures = [render_grey_preview(results[0].photo, 640), Image.open(path)]
+        pictures = [render(shrunk(results[0].photo, 640)), Image.open(path)]
         pictures += [result.preview(640) for result in results]
         rows.append([np.asarray(ImageOps.fit(picture, (side, side))) for picture in pictures])
     return contact_sheet(rows, (side, side))

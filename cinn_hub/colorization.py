@@ -20,6 +20,7 @@ from cinn_hub.latent import Latent
 
 MOST_INTENSE = 3
 NOTEBOOK_SIZE = 480  # pixels on the longer side of what notebooks show
+LAYER_LIGHTNESS = 65.0  # of the colours alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +97,7 @@ class Colorization:
 
     def preview(self, size: int = 1024) -> Image.Image:
         """The colouring with `size` pixels on its longer side, or fewer if the photo has fewer."""
-        return photos.render_preview(self.photo, self.ab, size, hinted=self.hinted)
+        return photos.render(photos.shrunk(self.photo, size), self.ab, hinted=self.hinted)
 
     @cached_property
     def image(self) -> Image.Image:
@@ -107,7 +108,7 @@ class Colorization:
     def layer(self) -> Image.Image:
         """The colours alone, at the photo's own size and one lightness. Lay it over the grey photo
         in an image editor, in the mode "Color"."""
-        return photos.render_layer(self.photo, self.ab, hinted=self.hinted)
+        return photos.render(self.photo, self.ab, hinted=self.hinted, flat=LAYER_LIGHTNESS)
 
     @property
     def hinted(self) -> bool:

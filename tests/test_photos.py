@@ -229,6 +229,11 @@ def small_ab():
     return 40 * np.random.default_rng(3).standard_normal((4, 4, 2)).astype(np.float32)
 
 
+def enlarged(ab, lightness):
+    way = photos.GuidedEnlargement.of(ab, lightness)
+    return way.rows(lightness, slice(0, len(lightness)))
+
+
 def ab_for(small):
     return np.clip(cv2.resize(small, (64, 64), interpolation=cv2.INTER_CUBIC), -80, 80)
 
@@ -252,7 +257,7 @@ def test_colors_stop_at_edges():
     true = np.zeros((512, 512, 2), np.float32)
     true[:, :edge], true[:, edge:] = (30, 10), (-30, -10)
     small = photos.squeeze(true, 64)
-    guided = photos.enlarge(small, photo.lightness)
+    guided = enlarged(small, photo.lightness)
     plain = cv2.resize(small, (512, 512), interpolation=cv2.INTER_LINEAR)
     near = slice(edge - 12, edge + 12)
     error = np.abs(guided - true)[:, near].mean()
@@ -265,7 +270,7 @@ def test_colors_stop_at_edges():
 def test_enlarging_a_constant_gives_the_constant():
     photo = photos.read(color_picture(300, 200))
     ab = np.full((64, 64, 2), [12.0, -7.0], np.float32)
-    big = photos.enlarge(ab, photo.lightness)
+    big = enlarged(ab, photo.lightness)
     np.testing.assert_allclose(big, np.broadcast_to([12.0, -7.0], big.shape), atol=1e-3)
 
 
@@ -281,12 +286,12 @@ def test_previews(small_ab):
     picture = color_picture(900, 600).convert("RGBA")
     picture.putalpha(Image.linear_gradient("L").resize(picture.size))
     photo = photos.read(picture)
-    preview = photos.render_preview(photo, ab_for(small_ab), 300)
+    preview = photos.render(photos.shrunk(photo, 300), ab_for(small_ab))
     assert preview.size == (300, 200) and preview.mode == "RGBA"
     full = photos.render(photo, ab_for(small_ab)).resize((300, 200), Image.Resampling.BOX)
     assert np.abs(np.asarray(preview).astype(int) - np.asarray(full)).mean() < 2
-    assert photos.render_preview(photo, ab_for(small_ab), 5000).size == (900, 600)
-    grey = np.asarray(photos.render_grey_preview(photo, 300).convert("RGB")).astype(int)
+    assert photos.render(photos.shrunk(photo, 5000), ab_for(small_ab)).size == (900, 600)
+    grey = np.asarray(photos.render(photos.shrunk(photo, 300)).convert("RGB")).astype(int)
     assert np.abs(grey - grey[..., :1]).max() <= 1
 
 

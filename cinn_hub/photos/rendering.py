@@ -1,6 +1,9 @@
-"""Pictures of a photo with colours: at its own size, as a layer, as previews."""
+"""Pictures of a photo with colours: the small ab enlarged along the edges of the photo's own L."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Self
 
 import cv2
 import numpy as np
@@ -8,8 +11,85 @@ from PIL import Image, ImageCms
 
 from cinn_hub import color
 from cinn_hub.photos.content import Content
-from cinn_hub.photos.enlarging import Enlargement, GuidedEnlargement
-from cinn_hub.photos.photo import Photo, fit_within, shrunk
+from cinn_hub.photos.photo import Photo, fit_within, squeeze
+
+NO_COLORS = np.zeros((1, 1, 2), np.float32)
+GUIDE_SIDE = 512  # long side at which the guided filter finds its coefficients
+GUIDE_RADIUS = 0.6  # of its window, in cells of the small ab
+GUIDE_EPSILON = 4.0**2  # contrast of L, squared, above which an edge of L is an edge of colour
+GUIDE_PASSES = 2
+
+
+class Enlargement(Protocol):
+    """A way of enlarging a small ab on a photo's L."""
+
+    @classmethod
+    def of(cls, ab: np.ndarray, lightness: np.ndarray) -> Self:
+        """ab: (s, s, 2) of the whole picture squeezed; lightness: (H, W) in [0, 100]."""
+        ...
+
+    def rows(self, lightness: np.ndarray, rows: slice) -> np.ndarray:
+        """ab (rows, W, 2) for these rows of the whole lightness (H, W)."""
+        ...
+
+
+@dataclass(frozen=True)
+class GuidedEnlargement:
+    """ab = slope * L + offset, both found at about 512 px: edges of colour follow edges of L.
+
+    The fast guided filter of He and Sun 2015, in two passes: the second works on what the first
+    left out, and the rest is added as it is, so that the small ab is met. Calling it with L at any
+    size and a range of rows gives ab there.
+    """
+
+    coefficients: np.ndarray  # (h, w, 4): slopes of a and b, offsets of a and b
+    lowest: np.ndarray
+    highest: np.ndarray
+
+    @classmethod
+    def of(cls, ab: np.ndarray, lightness: np.ndarray) -> GuidedEnlargement:
+        """ab: (s, s, 2) of the whole picture squeezed; lightness: (H, W) in [0, 100]."""
+        size = fit_within(lightness.shape[::-1], GUIDE_SIDE)
+        guide = cv2.resize(lightness, size, interpolation=cv2.INTER_AREA)[..., None]
+        radius = max(1, round(GUIDE_RADIUS * max(size) / len(ab)))
+        mean_guide = box(guide, radius)
+        variance = box(guide * guide, radius) - mean_guide**2
+        slope, offset, missing = 0.0, 0.0, ab
+        for _ in range(GUIDE_PASSES):
+            wanted = cv2.resize(missing, size, interpolation=cv2.INTER_LINEAR)
+            mean_wanted = box(wanted, radius)
+            covariance = box(guide * wanted, radius) - mean_guide * mean_wanted
+            step = covariance / (variance + GUIDE_EPSILON)
+            slope = slope + box(step, radius)
+            offset = offset + box(mean_wanted - step * mean_guide, radius)
+            missing = ab - squeeze(slope * guide + offset, len(ab))
+        offset = offset + cv2.resize(missing, size, interpolation=cv2.INTER_LINEAR)
+        return cls(np.concatenate([slope, offset], -1), ab.min((0, 1)), ab.max((0, 1)))
+
+    def rows(self, lightness: np.ndarray, rows: slice) -> np.ndarray:
+        """ab (rows, W, 2) for these rows of the whole lightness (H, W)."""
+        part = lightness[rows]
+        height, width = lightness.shape
+        down, across = self.coefficients.shape[0] / height, self.coefficients.shape[1] / width
+        place = np.array(
+            [[across, 0, across / 2 - 0.5], [0, down, (rows.start + 0.5) * down - 0.5]]
+        )
+        local = cv2.warpAffine(
+            self.coefficients,
+            place,
+            part.shape[::-1],
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        ab = local[..., :2] * part[..., None] + local[..., 2:]
+        return np.clip(ab, self.lowest, self.highest, out=ab)
+
+
+def box(values: np.ndarray, radius: int) -> np.ndarray:
+    """The mean over a square window around each pixel; (H, W, C) -> the same."""
+    side = 2 * radius + 1
+    means = cv2.boxFilter(values, cv2.CV_32F, (side, side), borderType=cv2.BORDER_REFLECT)
+    return means.reshape(values.shape)
 
 
 def paint(
@@ -24,6 +104,7 @@ def paint(
     What shows nothing stays neutral: see `Content`.
 
     Arguments:
+        lightness: (H, W) float32; ab: (h, w, 2) float32, of the picture squeezed to a square.
         flat: one L for all pixels of the result; the given one is then only what ab is enlarged on.
         way: of enlarging ab.
         hinted: somebody asked for these colours, so that a drawing gets them, too.
@@ -41,54 +122,19 @@ def paint(
 
 def render(
     photo: Photo,
-    ab: np.ndarray,
+    ab: np.ndarray = NO_COLORS,
     way: type[Enlargement] = GuidedEnlargement,
     hinted: bool = False,
+    flat: float | None = None,
 ) -> Image.Image:
-    """The photo with these colours at its own size, with its alpha; `info` has its metadata.
+    """The photo with these colours, or in grey, with its alpha; `info` has its metadata.
 
-    ab: (h, w, 2) float32, of the photo squeezed to a square; way, hinted: see `paint`.
+    For a preview, shrink the photo before. ab, way, hinted, flat: see `paint`.
     """
-    image = with_alpha(paint(photo.lightness, ab, way=way, hinted=hinted), photo.alpha)
+    rgb, alpha = paint(photo.lightness, ab, flat, way, hinted), photo.alpha
+    image = Image.fromarray(rgb if alpha is None else np.dstack([rgb, alpha]))
     image.info |= {key: value for key, value in vars(photo.metadata).items() if value}
     if photo.has_profile:
-        image.info["icc_profile"] = srgb_profile()
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+        image.info["icc_profile"] = srgb.tobytes()
     return image
-
-
-def render_layer(
-    photo: Photo, ab: np.ndarray, lightness: float = 65.0, hinted: bool = False
-) -> Image.Image:
-    """The colours alone at the photo's own size, all of one lightness, with the photo's alpha."""
-    return with_alpha(paint(photo.lightness, ab, flat=lightness, hinted=hinted), photo.alpha)
-
-
-def render_preview(
-    photo: Photo, ab: np.ndarray, long_side: int, hinted: bool = False
-) -> Image.Image:
-    """As `render`, shrunk to `long_side` pixels before anything is computed."""
-    small = shrunk(photo, long_side)
-    return with_alpha(paint(small.lightness, ab, hinted=hinted), small.alpha)
-
-
-def render_grey_preview(photo: Photo, long_side: int) -> Image.Image:
-    """The photo's L alone, shrunk to `long_side` pixels."""
-    small = shrunk(photo, long_side)
-    lab = np.dstack([small.lightness, np.zeros((*small.lightness.shape, 2), np.float32)])
-    return with_alpha(color.to_rgb(lab), small.alpha)
-
-
-def render_own_preview(photo: Photo, long_side: int) -> Image.Image:
-    """The photo in its own colours, if it has any, shrunk to `long_side` pixels."""
-    if photo.rgb is None:
-        return render_grey_preview(photo, long_side)
-    size = fit_within(photo.size, long_side)
-    return Image.fromarray(cv2.resize(photo.rgb, size, interpolation=cv2.INTER_AREA))
-
-
-def with_alpha(rgb: np.ndarray, alpha: np.ndarray | None) -> Image.Image:
-    return Image.fromarray(rgb if alpha is None else np.dstack([rgb, alpha]))
-
-
-def srgb_profile() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -10,7 +10,7 @@ import gradio as gr
 from cinn_hub.batch.album import one_after_another
 from cinn_hub.color_model import ColorModel
 from cinn_hub.latent import fresh_seed
-from cinn_hub.photos import render_grey_preview
+from cinn_hub.photos import render, shrunk
 from cinn_hub.ui.events import (
     PROGRESS,
     connect,
@@ -176,7 +176,7 @@ def finished_example(model: ColorModel, uploads: Uploads) -> Finished:
     ]
     text = f"An example: {len(items)} answers to {path.name}. Yours appear here."
     large = {
-        "grey": inline(render_grey_preview(results[0].photo, SIZES[1])),
+        "grey": inline(render(shrunk(results[0].photo, SIZES[1]))),
         "picture": inline(results[0].preview(SIZES[1])),
         "name": f"the first answer to {path.name}",
     }

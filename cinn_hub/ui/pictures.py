@@ -20,7 +20,7 @@ from PIL.Image import Image
 
 from cinn_hub.colorization import Colorization
 from cinn_hub.files import whole_file
-from cinn_hub.photos import render_grey_preview, shrunk
+from cinn_hub.photos import render, shrunk
 from cinn_hub.ui.files import PREVIEWS, app_folder
 
 PAGE = Path(__file__).with_name("page")
@@ -68,7 +68,7 @@ def previews(results: Sequence[Colorization], size: int = THUMBNAIL_SIZE) -> lis
 
 def large(result: Colorization) -> tuple[dict[str, Any], dict[str, Any]]:
     """The photo in grey, and in colour."""
-    grey = render_grey_preview(result.photo, LARGE_SIZE)
+    grey = render(shrunk(result.photo, LARGE_SIZE))
     return shown(grey), shown(result.preview(LARGE_SIZE))
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL.Image import Image
+from PIL.Image import Image, fromarray
 
 from cinn_hub.errors import PhotoError
-from cinn_hub.photos import is_colored, read, render_own_preview
+from cinn_hub.photos import is_colored, read
 from cinn_hub.ui.events import PROGRESS, connect, level_sliders, seed_field
 from cinn_hub.ui.lightbox import Lightbox
 from cinn_hub.ui.pictures import TINY_SIZE, figures, item, rows, shown, strip
@@ -41,7 +41,9 @@ def color_tile(path: Path | str) -> Image:
     photo = read(path)
     if not is_colored(photo):
         raise PhotoError(f"{photo.name} is grey or toned, so it has no colours to take.")
-    return render_own_preview(photo, TINY_SIZE)
+    picture = fromarray(photo.rgb)
+    picture.thumbnail((TINY_SIZE, TINY_SIZE))
+    return picture
 
 
 class Transfer:

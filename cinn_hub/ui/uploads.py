@@ -13,7 +13,7 @@ from cinn_hub.batch.archives import HIDDEN, is_zip, unpack
 from cinn_hub.color_model import ColorModel
 from cinn_hub.errors import PhotoError
 from cinn_hub.formats import PHOTOS, format_of
-from cinn_hub.photos import read, render_grey_preview
+from cinn_hub.photos import read, render, shrunk
 from cinn_hub.ui.files import app_folder
 from cinn_hub.ui.lightbox import MOST_PHOTOS, Lightbox, Sheet
 from cinn_hub.ui.pictures import TINY_SIZE, figures, inline, item, shown, strip
@@ -54,7 +54,7 @@ def example_tiles(
 
 
 def grey_tile(path: Path) -> Image:
-    return render_grey_preview(read(path), TINY_SIZE)
+    return render(shrunk(read(path), TINY_SIZE))
 
 
 def open_sheet(sheet: Sheet, model: ColorModel) -> Session:
@@ -65,7 +65,7 @@ def open_sheet(sheet: Sheet, model: ColorModel) -> Session:
     """
     if sheet.opened is None or sheet.opened.loaded() is not model:
         sheet.opened = Session.open(sheet.path, model)
-        sheet.thumbnail = shown(render_grey_preview(sheet.opened.prepared.photo, TINY_SIZE))
+        sheet.thumbnail = shown(render(shrunk(sheet.opened.prepared.photo, TINY_SIZE)))
     return sheet.opened
 
 
