@@ -104,31 +104,46 @@ class MoodSplit(Bijection):
     """z of all cells -> the mood (B, 2, 1, 1) and the rest (B, D - 2), by a rotation.
 
     The mood is z along the two directions, orthonormal, that move the photo's mean colour (see
-    `mood_directions`). A rotation leaves a standard normal z one, so this costs no likelihood. The
-    directions are the condition.
+    `mood_directions`), which are the condition. A rotation leaves a standard normal z one, so this
+    costs no likelihood. It is two Householder reflections of fixed signs, which change as little as
+    the directions do: what completes these does not jump from one photo to one that is nearly the
+    same.
     """
 
-    def rotation(self, condition: LevelCondition) -> Tensor:
-        """(B, D, D): the mood's two directions, then what completes them."""
-        directions = condition.features.flatten(2)  # (B, 2, D)
-        q, r = torch.linalg.qr(directions.transpose(1, 2), mode="complete")
-        signs = torch.ones_like(q[:, 0])
-        signs[:, :2] = r[:, :2].diagonal(dim1=1, dim2=2).sign()
-        return (q * signs[:, None]).transpose(1, 2)
+    def mirrors(self, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        """The normals of the reflections, each (B, 1, D) of length sqrt(2): the first takes the
+        first direction to -e_1, the second what the first makes of the other one to -e_2."""
+        first, second = condition.features.flatten(2).split(1, 1)
+        one = mirror(first, 0)
+        return one, mirror(reflected(second, one), 1)
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        rotation = self.rotation(condition)
-        rows = x.flatten(1).unflatten(0, (len(rotation), -1))  # (B, n, D)
         with torch.autocast(x.device.type, enabled=False):  # bfloat16 is too coarse for values
-            z = (rows @ rotation.transpose(1, 2)).flatten(0, 1)
-        return (z[:, :2, None, None], z[:, 2:]), no_log_det(x)
+            first, second = self.mirrors(condition)
+            rows = x.flatten(1).unflatten(0, (len(first), -1))  # (B, n, D)
+            z = reflected(reflected(rows, first), second).flatten(0, 1)
+        return (-z[:, :2, None, None], z[:, 2:]), no_log_det(x)
 
     def inverse(self, z: tuple[Tensor, Tensor], condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        rotation = self.rotation(condition)
-        rows = torch.cat([z[0].flatten(1), z[1]], 1).unflatten(0, (len(rotation), -1))
-        with torch.autocast(rows.device.type, enabled=False):
-            x = (rows @ rotation).flatten(0, 1).unflatten(1, condition.features.shape[2:])
-        return x, no_log_det(x)
+        with torch.autocast(z[1].device.type, enabled=False):
+            first, second = self.mirrors(condition)
+            rows = torch.cat([-z[0].flatten(1), z[1]], 1).unflatten(0, (len(first), -1))
+            x = reflected(reflected(rows, second), first).flatten(0, 1)
+        return x.unflatten(1, condition.features.shape[2:]), no_log_det(x)
+
+
+def mirror(direction: Tensor, place: int) -> Tensor:
+    """The normal, of length sqrt(2), of the reflection that takes a direction (B, 1, D) of length 1
+    to -e_place. Places before it, where the direction has nothing, are left alone."""
+    unit = torch.zeros_like(direction)
+    unit[..., place] = 1
+    normal = torch.cat([unit[..., :place], (direction + unit)[..., place:]], -1)
+    return normal * (2**0.5 / normal.norm(dim=-1, keepdim=True))
+
+
+def reflected(rows: Tensor, normal: Tensor) -> Tensor:
+    """(B, n, D), reflected at the planes through 0 with these normals (B, 1, D)."""
+    return rows - (rows @ normal.transpose(1, 2)) * normal
 
 
 def mood_directions(cells: Bijection, features: Tensor, attention: Tensor) -> Tensor:
