@@ -45,6 +45,7 @@ from benchmarks.sheets import write_sheet
 from cinn_hub.color import colorfulness, to_lab, to_rgb
 from cinn_hub.color_model import ColorModel
 from cinn_hub.flow import Condition
+from cinn_hub.latent import Latent
 from cinn_hub.photos import paint
 from training.photos import evenly, find_photos
 
@@ -144,7 +145,7 @@ def sampled(
 ) -> Iterator[np.ndarray]:
     """ab (8, 64, 64, 2) for each photo, photo i with seed i."""
     for i, condition in enumerate(photos):
-        z, _ = model.drawn(condition, SAMPLES, temperature, i, pool)
+        z = Latent.cat(model.draws(condition, SAMPLES, temperature, i, pool))
         yield model.decode(z, condition).permute(0, 2, 3, 1).cpu().numpy()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -32,12 +33,13 @@ from cinn_hub.latent import (
     Latent,
     Temperature,
     batches,
+    by_level_as_text,
+    by_level_from_text,
     check_count,
     check_seed,
-    describe,
-    numbered,
+    nested,
 )
-from cinn_hub.model import ConditionalINN, describe_by_level
+from cinn_hub.model import ConditionalINN
 
 COARSE_CELLS = 8  # along each side
 KEPT = "coarse derivative"
@@ -57,8 +59,30 @@ class ColorModel(ConditionalINN):
     has_classes = False
 
     def condition(self, lightness: Tensor) -> Condition:
-        """L (B, 1, image_size, image_size) in [0, 100] -> the features of each level."""
+        """L (B, 1, image_size, image_size) in [0, 100] -> the features of each level.
+
+        Raises:
+            CinnHubError: L has another shape, or values that no L has.
+        """
+        self.check_lightness(lightness)
+        return self.conditioned_on(lightness)
+
+    def conditioned_on(self, lightness: Tensor) -> Condition:
+        """As `condition`, of an L that is one."""
         raise NotImplementedError
+
+    def check_lightness(self, lightness: Tensor) -> None:
+        side = self.config.image_size
+        if lightness.dim() != 4 or lightness.shape[1:] != (1, side, side):
+            raise CinnHubError(
+                f"L has the shape {tuple(lightness.shape)}; it must be (B, 1, {side}, {side})."
+            )
+        least, most = (x.item() for x in lightness.aminmax())
+        if not (lightness.is_floating_point() and least >= -1 and (most == 0 or 1 < most <= 101)):
+            raise CinnHubError(
+                f"L has values of {lightness.dtype} from {least:g} to {most:g}; it must have "
+                "floating-point values in [0, 100]."
+            )
 
     def color_classes(self, condition: Condition) -> tuple[Tensor, Tensor]:
         """The colours that each place of a photo may have, whatever colours the other places have.
@@ -113,7 +137,7 @@ class ColorModel(ConditionalINN):
         lightness = torch.from_numpy(small)[None, None].to(self.device)
         return PreparedPhoto(
             photo=photo,
-            condition=self.condition(lightness),
+            condition=self.conditioned_on(lightness),
             size=photo.size,
             lightness=photos.squeeze(small, self.config.ab_size),
             ab=photos.squeezed_ab(photo, self.config.ab_size) if photo.rgb is not None else None,
@@ -172,75 +196,72 @@ class ColorModel(ConditionalINN):
 
         Arguments:
             photo: path, file, bytes, PIL image, array, or what `prepare` returned.
-            temperature: scale of z, one number or one per level; by default the model's own.
-            seed: the same seed gives the same colourings; sample i does not depend on n. By default
-                a fresh seed, which is in `settings`.
-            latent: decode this instead of drawing; n, temperature and seed are ignored. One
+            n, temperature, seed, pool: see `draws`.
+            latent: decode this instead of drawing; n, temperature, seed and pool are ignored. One
                 `Latent` of one or more rows, or a list of them, each with settings of its own.
             hints: (x, y, "#rrggbb"), in pixels of the photo: every colouring gets about that colour
                 there ("#808080": no colour), and what belongs to the same thing follows. A fourth
-                value is the hint's own reach. See `guidance`.
+                value is the hint's own reach. See `hints`.
             reach: how far, in ab units, the rest of a colouring may move with the hints; a large
                 number lets the whole photo follow.
-            pool: draw so many samples, and return the n of them that differ most and are
-                believable, the safest first; see `selection`. `settings` say which sample each is.
 
         Raises:
             PhotoError: the photo cannot be read.
             CinnHubError: n, temperature, seed, reach, pool or a hint is out of range.
         """
-        return list(self.colorings(photo, n, temperature, seed, latent, hints, reach, pool))
+        prepared = self.prepare(photo)
+        if latent is None:
+            rows = self.draws(prepared.condition, n, temperature, seed, pool)
+        else:
+            latents = [latent] if isinstance(latent, Latent) else latent
+            rows = [row for one in latents for row in self.fitted(one)]
+        if spots := read_hints(hints, prepared.size):
+            rows = self.guided(prepared, rows, spots, reach)
+        return self.results(prepared, rows)
 
     @torch.no_grad()
-    def colorings(
+    def draws(
         self,
-        photo: AnyPhoto,
+        condition: Condition,
         n: int = 8,
         temperature: Temperature | None = None,
         seed: int | None = None,
-        latent: Latent | Sequence[Latent] | None = None,
-        hints: Sequence[HintLike] = (),
-        reach: float = REACH,
         pool: int | None = None,
-    ) -> Iterator[Colorization]:
-        """As `colorize`, but yields the colourings as they come, so that n may be large."""
-        prepared, each = self.prepare(photo), None
-        if latent is None:
-            latent, samples = self.drawn(prepared.condition, n, temperature, seed, pool)
-            each = [{"sample": str(sample)} for sample in samples]
-        elif not isinstance(latent, Latent):
-            each = [one.settings for one in latent for _ in range(len(one))]
-            latent = Latent.cat([self.fitted(one) for one in latent])
-        spots = read_hints(hints, prepared.size)
-        for start in range(0, len(latent), AT_ONCE):
-            part = slice(start, start + AT_ONCE)
-            rows = self.guided(prepared, latent[part], spots, reach) if spots else latent[part]
-            yield from self.results(prepared, rows, each and each[part])
+    ) -> list[Latent]:
+        """The latents of n colourings of a photo, one row each.
 
-    def drawn(
-        self,
-        condition: Condition,
-        n: int,
-        temperature: Temperature | None = None,
-        seed: int | None = None,
-        pool: int | None = None,
-    ) -> tuple[Latent, Sequence[int]]:
-        """n latents for a photo, the first ones or the best of a pool, and each draw's number."""
+        `colorize` decodes them. For more colourings than fit into memory, draw first, and give
+        `colorize` some of the latents at a time.
+
+        Arguments:
+            condition: of the photo: `prepare(photo).condition`.
+            temperature: scale of z, one number or one per level; by default the model's own.
+            seed: the same seed gives the same colourings; sample i does not depend on n. By default
+                a fresh seed, which is in `settings`.
+            pool: draw so many samples, and take the n of them that differ most and are believable,
+                the safest first; see `choosing`. `settings` say which sample each is.
+
+        Raises:
+            CinnHubError: n, temperature, seed or pool is out of range.
+        """
         if pool is None:
-            return self.draw(n, temperature, seed), range(n)
+            return self.draw(n, temperature, seed).numbered("sample")
         if check_count(pool, "The pool") < check_count(n):
             raise CinnHubError(f"The pool is {pool}; it must be n or more, and n is {n}.")
         latent = self.draw(pool, temperature, seed)
         parts = batches(self.fitted(latent), condition)
         ab = torch.cat([self.coarse_ab(rows, part) for rows, part in parts])
         surprises = choosing.surprise(ab, *self.expected_ab(condition, ab.shape[-1]))
-        samples = choosing.choose(ab, surprises, n)
-        chosen = latent.map(lambda z: z[samples])
-        return Latent(chosen.levels, {**latent.settings, "pool": str(pool)}), samples
+        draws = latent.numbered("sample", pool=str(pool))
+        return [draws[sample] for sample in choosing.choose(ab, surprises, n)]
 
     def guided(
-        self, prepared: PreparedPhoto, latent: Latent, hints: Sequence[Hint], reach: float
-    ) -> Latent:
+        self,
+        prepared: PreparedPhoto,
+        latents: Sequence[Latent],
+        hints: Sequence[Hint],
+        reach: float,
+    ) -> list[Latent]:
         """The latents near these whose colourings follow the hints."""
         check_reach(reach)
         with torch.inference_mode(False), torch.no_grad():  # a derivative is needed
@@ -248,17 +269,21 @@ class ColorModel(ConditionalINN):
             at_spots = np.einsum("khw,hw->k", spots.numpy(), prepared.lightness)
             wanted = np.stack([hinted_ab(*pair) for pair in zip(hints, at_spots, strict=True)])
             reaches = [hint.reach or reach for hint in hints]
-            latent = self.fitted(latent).map(torch.clone)
             condition = prepared.condition.map(torch.clone)
+            rest = self.coarse_derivative(prepared)
+            start = self.fitted(Latent.cat(latents))
 
             def decode(z: Tensor) -> Tensor:
-                return self.decode(latent.unflattened(z), condition)
+                return self.decode(start.unflattened(z), condition)
 
-            z = latent.flatten()
-            rest = self.coarse_derivative(prepared)
-            z = guide(decode, z, spots.to(z), torch.from_numpy(wanted).to(z), rest, reaches)
-        settings = {**latent.settings, "hints": " ".join(map(str, hints)), "reach": f"{reach:g}"}
-        return Latent(latent.unflattened(z).levels, settings)
+            z = start.flatten().clone()
+            known = (spots.to(z), torch.from_numpy(wanted).to(z), rest, reaches)
+            moved = torch.cat([guide(decode, part, *known) for part in z.split(AT_ONCE)])
+        about = {"hints": " ".join(map(str, hints)), "reach": f"{reach:.10g}"}
+        return [
+            Latent(new.levels, {**before_hints(old.settings), **about}, hinted=True)
+            for old, new in zip(latents, start.unflattened(moved), strict=True)
+        ]
 
     def coarse_derivative(self, prepared: PreparedPhoto) -> Tensor:
         """The derivative at z = 0 of `coarse_ab` by the values of z that it depends on, the first
@@ -289,16 +314,16 @@ class ColorModel(ConditionalINN):
         amount: float = 0.35,
         seed: int | None = None,
     ) -> list[Colorization]:
-        """n colourings near a given one: each has its latent, with a part drawn anew.
+        """n colourings near a given one: each has its latent, with a part drawn anew, at the
+        temperature at which it was drawn.
 
         amount: how much is new, from 0 (n times the same colouring) to 1 (n unrelated ones).
         """
-        fresh = self.draw(n, None, seed)
+        fresh = self.draw(n, self.temperature_of(latent), seed)
         near = self.fitted(latent, rows=1).repeated(n).renewed(fresh, amount)
-        settings = {"near": describe(latent.settings), "amount": f"{amount:g}", **fresh.settings}
-        return self.results(
-            self.prepare(photo), Latent(near.levels, settings), numbered("sample", n)
-        )
+        settings = nested("near", latent.settings) | fresh.settings
+        near = replace(near, settings={**settings, "amount": f"{amount:.10g}"})
+        return self.results(self.prepare(photo), near.numbered("sample"))
 
     @torch.no_grad()
     def explore(
@@ -321,10 +346,7 @@ class ColorModel(ConditionalINN):
         places = np.linspace(-1, 1, side) * 0.5**0.5
         cells = [(x, y) for y in places for x in places]
         plane = axes.map(lambda z: torch.cat([x * z[:1] + y * z[1:] for x, y in cells]))
-        settings = {**axes.settings, "side": str(side)}
-        return self.results(
-            self.prepare(photo), Latent(plane.levels, settings), numbered("cell", side**2)
-        )
+        return self.results(self.prepare(photo), plane.numbered("cell", side=str(side)))
 
     @torch.no_grad()
     def interpolate(
@@ -332,10 +354,17 @@ class ColorModel(ConditionalINN):
     ) -> list[Colorization]:
         """`steps` colourings on the way from a to b, both included; see `Latent.path`."""
         way = self.fitted(a, rows=1).path(self.fitted(b, rows=1), steps)
-        settings = {"from": describe(a.settings), "to": describe(b.settings), "steps": str(steps)}
-        return self.results(
-            self.prepare(photo), Latent(way.levels, settings), numbered("step", steps)
-        )
+        settings = nested("from", a.settings) | nested("to", b.settings)
+        if (one := self.temperature_of(a)) and (other := self.temperature_of(b)):
+            between = {level: (one[level] + other[level]) / 2 for level in one}
+            settings["temperature"] = by_level_as_text(between)
+        way = replace(way, settings=settings)
+        return self.results(self.prepare(photo), way.numbered("step", steps=str(steps)))
+
+    def temperature_of(self, latent: Latent) -> dict[str, float] | None:
+        """The temperature at which a latent was drawn, if its settings say it."""
+        text = latent.settings.get("temperature")
+        return by_level_from_text(text, self.latent_shapes) if text else None
 
     @torch.no_grad()
     def latent_of(self, photo: AnyPhoto) -> Latent:
@@ -351,7 +380,7 @@ class ColorModel(ConditionalINN):
                 "colour photo."
             )
         latent, _ = self.encode(self.as_x(prepared.ab), prepared.condition)
-        return self.named(latent, {"reference": prepared.photo.name})
+        return self.named(replace(latent, settings={"photo": prepared.photo.name}))
 
     @torch.no_grad()
     def score(self, photo: AnyPhoto, seed: int = 0) -> Colorization:
@@ -375,7 +404,7 @@ class ColorModel(ConditionalINN):
         ab = prepared.ab + np.float32(self.config.noise) * noise.numpy()
         latent, _ = self.encode(self.as_x(ab), prepared.condition)
         settings = {"scored": prepared.photo.name, "seed": str(seed)}
-        return self.results(prepared, Latent(latent.levels, settings))[0]
+        return self.results(prepared, [replace(latent, settings=settings)])[0]
 
     @torch.no_grad()
     def transfer(
@@ -406,25 +435,18 @@ class ColorModel(ConditionalINN):
         reference = photo if isinstance(photo, Latent) else self.latent_of(photo)
         fresh = self.draw(1, temperature, seed)
         mixed = fresh.renewed(self.fitted(reference, rows=1), shares)
-        settings = {**reference.settings, "keep": describe_by_level(shares), **fresh.settings}
-        return self.results(self.prepare(onto), Latent(mixed.levels, settings))[0]
+        about = {"keep": by_level_as_text(shares), **nested("reference", reference.settings)}
+        return self.results(self.prepare(onto), mixed.numbered("sample", **about))[0]
 
     @torch.no_grad()
     def typical(self, photo: AnyPhoto) -> Colorization:
         """The photo's most typical colouring: z = 0."""
-        return self.results(self.prepare(photo), self.draw(1, 0.0, seed=0))[0]
+        return self.results(self.prepare(photo), self.draw(1, 0.0, seed=0).numbered("sample"))[0]
 
-    def results(
-        self,
-        prepared: PreparedPhoto,
-        latent: Latent,
-        each: Sequence[Mapping[str, str]] | None = None,
-    ) -> list[Colorization]:
-        """The colourings of these latents.
-
-        each: settings that a colouring has for itself; those of the latent come first.
-        """
-        ab, log_prob = self.decode_with_log_prob(latent, prepared.condition)
+    def results(self, prepared: PreparedPhoto, latents: Sequence[Latent]) -> list[Colorization]:
+        """The colourings of these latents, of one row each."""
+        z = Latent.cat(latents)
+        ab, log_prob = self.decode_with_log_prob(z, prepared.condition)
         bits = self.bits_per_dim(log_prob).tolist()
         if self.has_classes:
             plausible = self.plausibility(ab, prepared.condition).tolist()
@@ -432,12 +454,12 @@ class ColorModel(ConditionalINN):
             plausible = (log_prob / self.dimensions).tolist()
         pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
         colorizations = []
-        for i, (row, picture) in enumerate(zip(latent, pictures, strict=True)):
-            row = self.named(row, {**(each[i] if each else {}), **row.settings})
+        for i, latent in enumerate(latents):
+            row = self.named(latent)
             colorizations.append(
                 Colorization(
                     photo=prepared.photo,
-                    ab=picture,
+                    ab=pictures[i],
                     latent=row,
                     log_prob=log_prob[i].item(),
                     bits_per_dim=bits[i],
@@ -447,7 +469,15 @@ class ColorModel(ConditionalINN):
             )
         return colorizations
 
-    def named(self, latent: Latent, settings: Mapping[str, str]) -> Latent:
-        """The latent with these settings added, and with this model's name and weights."""
-        own = {"model": self.name, "weights": self.fingerprint}
-        return Latent(latent.levels, {**latent.settings, **settings, **own})
+    def named(self, latent: Latent) -> Latent:
+        """The latent with this model's name and weights among its settings."""
+        own = {"model": self.public_name, "weights": self.fingerprint}
+        return replace(latent, settings={**latent.settings, **own})
+
+
+def before_hints(settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings of a latent as those of what hints make of it: earlier hints stay known."""
+    if "hints" not in settings:
+        return dict(settings)
+    temperature = {key: settings[key] for key in ("temperature",) if key in settings}
+    return nested("before", settings) | temperature

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cinn_hub import photos
 from cinn_hub.color import mean_chroma
-from cinn_hub.errors import CinnHubError
+from cinn_hub.errors import number_in
 from cinn_hub.flow import Condition
 from cinn_hub.latent import Latent
 
@@ -112,8 +112,8 @@ class Colorization:
 
     @property
     def hinted(self) -> bool:
-        """Whether it was made with hints."""
-        return "hints" in self.settings
+        """Whether somebody asked for some of its colours."""
+        return self.latent.hinted
 
     @property
     def chroma(self) -> float:
@@ -129,10 +129,7 @@ class Colorization:
 
         Latent and likelihood stay those of the model's own colours.
         """
-        if not 0 <= intensity <= MOST_INTENSE:
-            raise CinnHubError(
-                f"The intensity is {intensity:g}; it must be from 0 to {MOST_INTENSE}."
-            )
+        intensity = number_in(intensity, "The intensity", 0, MOST_INTENSE)
         total = intensity * float(self.settings.get("intensity", 1))
         settings = {**self.settings, "intensity": f"{total:g}"}
         return replace(self, ab=self.ab * np.float32(intensity), settings=settings)

@@ -1,7 +1,9 @@
 """The errors that a user can cause. Each message is one sentence: what came, what was expected and,
 where it helps, what to do next."""
 
+import math
 import reprlib
+from typing import Any
 
 SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = SHORT.maxlong = 80
@@ -39,3 +41,24 @@ class CheckpointError(CinnHubError):
 
 class OfflineError(CinnHubError):
     """The model is neither bundled nor cached, and the Hub cannot be reached."""
+
+
+def number_or_nan(value: Any) -> float:
+    """The value as a float; NaN if it is no number, or beyond all floats."""
+    try:
+        return math.nan if isinstance(value, str | bytes | bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def number_in(value: Any, name: str, least: float, most: float) -> float:
+    """The value as a float, if it is a number in [least, most].
+
+    Raises:
+        CinnHubError: it is something else; `name` is what the sentence calls it.
+    """
+    number = number_or_nan(value)
+    if not least <= number <= most:
+        shown = f"{value:g}" if isinstance(value, float) else quoted(value)
+        raise CinnHubError(f"{name} is {shown}; it must be from {least:g} to {most:g}.")
+    return number

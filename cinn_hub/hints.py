@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cinn_hub.color import fit_gamut, to_lab
-from cinn_hub.errors import CinnHubError
+from cinn_hub.errors import CinnHubError, number_or_nan, quoted
 
 HintLike = tuple[float, float, str] | tuple[float, float, str, float]
 
@@ -55,8 +55,8 @@ class Hint:
         return tuple(bytes.fromhex(self.color[1:]))
 
     def __str__(self) -> str:
-        own = "" if self.reach is None else f",{self.reach:g}"
-        return f"{self.x:g},{self.y:g},{self.color}{own}"
+        own = "" if self.reach is None else f",{self.reach:.10g}"
+        return f"{self.x:.10g},{self.y:.10g},{self.color}{own}"
 
 
 def read_hints(hints: Sequence[HintLike | Hint], size: tuple[int, int]) -> list[Hint]:
@@ -67,6 +67,8 @@ def read_hints(hints: Sequence[HintLike | Hint], size: tuple[int, int]) -> list[
         CinnHubError: a hint has another form, lies outside the photo, or has a reach that is not
             above 0; or there are too many.
     """
+    if isinstance(hints, str) or not isinstance(hints, Sequence):
+        raise CinnHubError(f'The hints are {quoted(hints)}; give a list of (x, y, "#rrggbb").')
     if len(hints) > MOST_HINTS:
         raise CinnHubError(f"There are {len(hints)} hints; give at most {MOST_HINTS}.")
     return [read_hint(hint, size) for hint in hints]
@@ -78,8 +80,10 @@ def read_hint(hint: HintLike | Hint, size: tuple[int, int]) -> Hint:
         x, y, color, *rest = parts
         (reach,) = rest or (None,)
         found = Hint(float(x), float(y), str(color), reach if reach is None else float(reach))
-    except (TypeError, ValueError) as error:
-        message = f'The hint is {hint!r}; it must be (x, y, "#rrggbb") or (x, y, "#rrggbb", reach).'
+    except (TypeError, ValueError, OverflowError) as error:
+        message = (
+            f'The hint is {quoted(hint)}; it must be (x, y, "#rrggbb") or (x, y, "#rrggbb", reach).'
+        )
         raise CinnHubError(message) from error
     if not (0 <= found.x < size[0] and 0 <= found.y < size[1]):
         raise CinnHubError(
@@ -96,9 +100,12 @@ def read_hint(hint: HintLike | Hint, size: tuple[int, int]) -> Hint:
 
 
 def check_reach(reach: float) -> float:
-    if not reach > 0:
-        raise CinnHubError(f"The reach is {reach:g}; it must be above 0, in ab units.")
-    return reach
+    """A reach above 0, in ab units; infinity lets the whole photo follow."""
+    number = number_or_nan(reach)
+    if not number > 0:
+        shown = quoted(reach) if math.isnan(number) else f"{number:g}"
+        raise CinnHubError(f"The reach is {shown}; it must be above 0, in ab units.")
+    return number
 
 
 def hinted_ab(hint: Hint, lightness: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from cinn_hub.checkpoints import open_tensors
-from cinn_hub.errors import CheckpointError, CinnHubError, quoted
+from cinn_hub.errors import CheckpointError, CinnHubError, number_in, quoted
 from cinn_hub.files import reason_of, whole_file
 from cinn_hub.flow import Condition
 
@@ -25,24 +25,27 @@ MOST_ROWS = 10_000  # that can be asked for at once; results are held in memory
 AT_ONCE = 64  # rows decoded together, to bound memory; more are not faster
 FEW_DIMENSIONS = 32  # of a level; with fewer, norms of draws differ too much to be worth keeping
 
+HINTED = "hinted"  # in the metadata of a file
+
 Temperature = float | Mapping[str, float]
 """The scale of z: one number, or one for each level by name."""
 
 
 def check_temperature(temperature: Temperature, levels: Sequence[str]) -> dict[str, float]:
-    """The temperature of each level, refused where it is out of range or names an unknown level."""
+    """The temperature of each level, 1 where a level is not named.
+
+    Raises:
+        CinnHubError: it is out of range, or names an unknown level.
+    """
     if isinstance(temperature, Mapping):
         if unknown := sorted(temperature.keys() - set(levels)):
             raise CinnHubError(
                 f"The temperature has the unknown levels {unknown}; the levels are {list(levels)}."
             )
-        by_level = {level: float(temperature.get(level, 1.0)) for level in levels}
+        by_level = {level: temperature.get(level, 1.0) for level in levels}
     else:
-        by_level = dict.fromkeys(levels, float(temperature))
-    for value in by_level.values():
-        if not 0 <= value <= HOTTEST:
-            raise CinnHubError(f"The temperature is {value:g}; it must be from 0 to {HOTTEST}.")
-    return by_level
+        by_level = dict.fromkeys(levels, temperature)
+    return {k: number_in(value, "The temperature", 0, HOTTEST) for k, value in by_level.items()}
 
 
 def check_count(n: int, name: str = "n", least: int = 1) -> int:
@@ -56,7 +59,8 @@ def check_count(n: int, name: str = "n", least: int = 1) -> int:
 
 def sample_seed(seed: int, index: int) -> int:
     """The seed of sample `index`, whatever the number of samples: one for each (seed, index)."""
-    return int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0])
+    words = (seed % 2**32, index, seed >> 32)  # each a word of its own, so that no two pairs agree
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])
 
 
 def fresh_seed() -> int:
@@ -66,7 +70,7 @@ def fresh_seed() -> int:
 
 def check_seed(seed: int) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise CinnHubError(f"The seed is {seed}; it must be a whole number, 0 or more.")
+        raise CinnHubError(f"The seed is {quoted(seed)}; it must be a whole number, 0 or more.")
     return int(seed)
 
 
@@ -78,11 +82,14 @@ class Latent:
 
     Attributes:
         levels: the values, one row per sample.
-        settings: how they were made, as text: model, weights, seed, temperature ...
+        settings: how they were made, as text: model, weights, seed, temperature ... What was made
+            of another latent has that one's settings, too, under names such as "near.seed".
+        hinted: whether somebody asked for some of their colours.
     """
 
     levels: dict[str, Tensor]
     settings: dict[str, str] = field(default_factory=dict)
+    hinted: bool = False
 
     @classmethod
     def standard(
@@ -112,11 +119,15 @@ class Latent:
         return len(next(iter(self.levels.values())))
 
     def __getitem__(self, index: int | slice) -> Latent:
-        """One sample, still with its row dimension; or those of a slice."""
+        """One sample, still with its row dimension; or those of a slice. One of several draws has
+        its number among its settings."""
         if isinstance(index, slice):
             return self.map(lambda z: z[index])
         index = range(len(self))[index]
-        return self.map(lambda z: z[index : index + 1])
+        row = self.map(lambda z: z[index : index + 1])
+        if len(self) == 1 or "seed" not in self.settings:
+            return row
+        return replace(row, settings={"sample": str(index), **row.settings})
 
     def __iter__(self) -> Iterator[Latent]:
         return (self[i] for i in range(len(self)))
@@ -136,7 +147,7 @@ class Latent:
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Latent:
         """The same latent with `function` applied to the tensor of every level."""
-        return Latent({k: function(z) for k, z in self.levels.items()}, dict(self.settings))
+        return replace(self, levels={k: function(z) for k, z in self.levels.items()})
 
     def to(self, *where: torch.device | torch.dtype | str) -> Latent:
         """Moved to a device or another dtype."""
@@ -155,18 +166,23 @@ class Latent:
         """
         if not latents:
             raise CinnHubError("There are no latents; give one or more.")
-        return cls({k: torch.cat([x.levels[k] for x in latents]) for k in latents[0].levels})
+        levels = {k: torch.cat([x.levels[k] for x in latents]) for k in latents[0].levels}
+        return cls(levels, hinted=any(x.hinted for x in latents))
 
     def scale(self, temperature: Temperature) -> Latent:
         """Multiplied by a number, or by one for each level."""
         factors = check_temperature(temperature, list(self.levels))
-        return Latent({k: z * factors[k] for k, z in self.levels.items()}, dict(self.settings))
+        return replace(self, levels={k: z * factors[k] for k, z in self.levels.items()})
 
     def mix(self, other: Latent, levels: Sequence[str]) -> Latent:
         """This latent, with the named levels taken from the other."""
         self.check_levels(levels)
         mixed = {k: other.levels[k] if k in levels else z for k, z in self.levels.items()}
-        return Latent(mixed, dict(self.settings))
+        return self.mixed(other, mixed)
+
+    def mixed(self, other: Latent, levels: dict[str, Tensor]) -> Latent:
+        """Values that were made of this latent and the other, with the settings of this one."""
+        return replace(self, levels=levels, hinted=self.hinted or other.hinted)
 
     def slerp(self, other: Latent, t: float) -> Latent:
         """The point at t in [0, 1] on the great circle from this latent to the other, by level.
@@ -175,13 +191,12 @@ class Latent:
         improbable middle; the circle keeps the norm. Levels of few dimensions, and vectors of norm
         0, follow the straight line.
         """
-        if not 0 <= t <= 1:
-            raise CinnHubError(f"t is {t:g}; it must be from 0 to 1.")
+        number_in(t, "t", 0, 1)
         between = {}
         for name, z in self.levels.items():
             few = z[0].numel() < FEW_DIMENSIONS
             between[name] = (torch.lerp if few else slerp)(z, other.levels[name], t)
-        return Latent(between, dict(self.settings))
+        return self.mixed(other, between)
 
     def path(self, other: Latent, steps: int) -> Latent:
         """The way to the other, both ends included, as the rows of one latent; see `slerp`.
@@ -199,13 +214,12 @@ class Latent:
         """
         shares = share if isinstance(share, Mapping) else dict.fromkeys(self.levels, share)
         self.check_levels(shares)
-        if wrong := [value for value in shares.values() if not 0 <= value <= 1]:
-            raise CinnHubError(f"The amount is {wrong[0]:g}; it must be from 0 to 1.")
         mixed = dict(self.levels)
         for name, value in shares.items():
+            value = number_in(value, "The amount", 0, 1)
             kept = math.sqrt(1 - value**2)
             mixed[name] = kept * self.levels[name] + value * other.levels[name]
-        return Latent(mixed, dict(self.settings))
+        return self.mixed(other, mixed)
 
     def check_levels(self, names: Iterable[str]) -> None:
         """Refuses names that are not among the levels."""
@@ -222,12 +236,19 @@ class Latent:
         """The latent whose `flatten` gives `values` (N, D); this one lends its shapes."""
         sizes = [z[0].numel() for z in self.levels.values()]
         parts = zip(self.levels.items(), values.split(sizes, 1), strict=True)
-        levels = {k: part.unflatten(1, z.shape[1:]) for (k, z), part in parts}
-        return Latent(levels, dict(self.settings))
+        return replace(self, levels={k: part.unflatten(1, z.shape[1:]) for (k, z), part in parts})
+
+    def numbered(self, name: str, **settings: str) -> list[Latent]:
+        """The rows, each with these settings, too, and with its number under that name."""
+        return [
+            replace(self[i : i + 1], settings={**self.settings, **settings, name: str(i)})
+            for i in range(len(self))
+        ]
 
     def save(self, path: str | Path, **settings: str | int | float) -> None:
         """Writes safetensors, with the settings (model, seed, temperature ...) as metadata."""
         text = {key: str(value) for key, value in {**self.settings, **settings}.items()}
+        text |= {HINTED: "yes"} if self.hinted else {}
         tensors = {k: z.detach().cpu().contiguous() for k, z in self.levels.items()}
         try:
             with whole_file(path) as unfinished:
@@ -247,7 +268,8 @@ class Latent:
             with open_tensors(path) as file:
                 metadata = file.metadata() or {}
                 order = json.loads(metadata.pop("levels"))
-                latent = cls({name: file.get_tensor(name) for name in order}, metadata)
+                hinted = metadata.pop(HINTED, "") == "yes" or "hints" in metadata
+                latent = cls({name: file.get_tensor(name) for name in order}, metadata, hinted)
         except (SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
             raise CheckpointError(
                 f"{path} cannot be read as a latent; give a file that Latent.save wrote."
@@ -290,15 +312,25 @@ def check_values(latent: Latent, source: str) -> None:
             )
 
 
-def numbered(name: str, n: int) -> list[dict[str, str]]:
-    """Settings that say which of n colourings each one is."""
-    return [{name: str(i)} for i in range(n)]
+def nested(name: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings of a latent that another one is made of, under names such as "near.seed"."""
+    own = ("model", "weights")  # the same for both
+    return {f"{name}.{key}": value for key, value in settings.items() if key not in own}
 
 
-def describe(settings: Mapping[str, str]) -> str:
-    """As text for metadata: "seed 7, sample 2"."""
-    own = ("model", "weights")
-    return ", ".join(f"{key} {value}" for key, value in settings.items() if key not in own)
+def by_level_as_text(values: Mapping[str, float]) -> str:
+    """For settings: "0.8" for all levels, or "mood=0.9 things=0.8"."""
+    texts = {level: f"{value:.10g}" for level, value in values.items()}
+    if len(different := set(texts.values())) == 1:
+        return different.pop()
+    return " ".join(f"{level}={text}" for level, text in texts.items())
+
+
+def by_level_from_text(text: str, levels: Iterable[str]) -> dict[str, float]:
+    """What `by_level_as_text` wrote."""
+    if "=" not in text:
+        return dict.fromkeys(levels, float(text))
+    return {k: float(v) for k, _, v in (part.partition("=") for part in text.split())}
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from cinn_hub import cards
 from cinn_hub.checkpoints import read_config, read_weights, write_checkpoint
 from cinn_hub.config import Config
-from cinn_hub.errors import CheckpointError, CinnHubError
+from cinn_hub.errors import CheckpointError, CinnHubError, number_in
 from cinn_hub.flow import Bijection, Condition, Flow
 from cinn_hub.hub import find_folder
 from cinn_hub.latent import (
@@ -26,6 +27,7 @@ from cinn_hub.latent import (
     Latent,
     Temperature,
     batches,
+    by_level_as_text,
     check_count,
     check_seed,
     check_temperature,
@@ -84,9 +86,14 @@ class ConditionalINN(nn.Module, ModelHubMixin):
 
     @cached_property
     def fingerprint(self) -> str:
-        """`fingerprint_of` the weights as they were when it was first asked for. Latents and
-        results name it, so that they are used with no other model."""
-        return fingerprint_of(self.state_dict())
+        """`fingerprint_of` config and weights as they were when it was first asked for. Latents
+        and results name it, so that they are used with no other model."""
+        return fingerprint_of(self.config, self.state_dict())
+
+    @property
+    def public_name(self) -> str:
+        """The name for files that others may see: of a folder its last part alone."""
+        return Path(self.name).name if os.path.isdir(self.name) else self.name
 
     # ------------------------------------------------------------------ arithmetic
 
@@ -202,8 +209,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
 
     def temperature(self, boldness: float = 1.0) -> dict[str, float]:
         """The model's own temperature of each level, times `boldness`."""
-        if not 0 <= boldness <= HOTTEST:
-            raise CinnHubError(f"The boldness is {boldness:g}; it must be from 0 to {HOTTEST}.")
+        boldness = number_in(boldness, "The boldness", 0, HOTTEST)
         default = check_temperature(self.default_temperature, list(self.latent_shapes))
         return {level: boldness * value for level, value in default.items()}
 
@@ -213,7 +219,8 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """n latents from N(0, temperature^2), with seed and temperature among their settings.
 
         Arguments:
-            temperature: one number, or one per level; by default the model's own.
+            temperature: one number, or one per level; by default, and for levels that are not
+                named, the model's own.
             seed: the same seed gives the same latents; row i depends on it and on i, not on n. By
                 default a fresh one.
 
@@ -222,12 +229,17 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """
         n = check_count(n)
         seed = fresh_seed() if seed is None else check_seed(seed)
-        temperature = self.temperature() if temperature is None else temperature
-        by_level = check_temperature(temperature, list(self.latent_shapes))
+        by_level = self.temperatures(temperature)
         seeds = [sample_seed(seed, i) for i in range(n)]
         latent = Latent.standard(self.latent_shapes, seeds, by_level, self.device)
-        settings = {"seed": str(seed), "temperature": describe_by_level(by_level)}
+        settings = {"seed": str(seed), "temperature": by_level_as_text(by_level)}
         return Latent(latent.levels, settings)
+
+    def temperatures(self, temperature: Temperature | None) -> dict[str, float]:
+        """That of each level, the model's own where none is named."""
+        if temperature is None or isinstance(temperature, Mapping):
+            temperature = self.temperature() | dict(temperature or {})
+        return check_temperature(temperature, list(self.latent_shapes))
 
     def fitted(self, z: Latent, rows: int | None = None) -> Latent:
         """A latent, moved to this model's device and `value_dtype`.
@@ -331,7 +343,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The card that the model was loaded with; a draft for its author if it had none, or if
         the weights have changed since."""
-        unchanged = fingerprint_of(self.state_dict()) == self.fingerprint
+        unchanged = fingerprint_of(self.config, self.state_dict()) == self.fingerprint
         if self.folder and unchanged and (card := cards.read_card(self.folder)):
             return card
         millions = sum(parameter.numel() for parameter in self.parameters()) / 1e6
@@ -357,9 +369,11 @@ def check_layers(model: ConditionalINN, folder: Path) -> None:
             raise CheckpointError(f"{folder} cannot be inverted: {name} {fault}; get it again.")
 
 
-def fingerprint_of(state: Mapping[str, Tensor]) -> str:
-    """The first 12 hexadecimal digits of a SHA-256 of the weights as float16 files hold them."""
-    digest = hashlib.sha256()
+def fingerprint_of(config: Config, state: Mapping[str, Tensor]) -> str:
+    """The first 12 hexadecimal digits of a SHA-256 of all that a latent's meaning depends on: the
+    config but for temperatures, and the weights as float16 files hold them."""
+    shape = {key: value for key, value in config.to_dict().items() if key != "temperature"}
+    digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode())
     for name, x in sorted(state.items()):
         stored = x.half() if x.is_floating_point() else x
         digest.update(name.encode() + stored.cpu().contiguous().numpy().tobytes())
@@ -370,13 +384,6 @@ def standard_normal_log_prob(z: Latent) -> Tensor:
     """log N(z; 0, 1) in nats, (N,)."""
     values = z.flatten()
     return -0.5 * (values.square().sum(1) + values.shape[1] * math.log(2 * math.pi))
-
-
-def describe_by_level(values: Mapping[str, float]) -> str:
-    """As text for metadata: "0.8" for all levels, or "mood=0.9 things=0.8"."""
-    if len(different := set(values.values())) == 1:
-        return f"{different.pop():g}"
-    return " ".join(f"{level}={value:g}" for level, value in values.items())
 
 
 def choose_device(device: str | None) -> str:

@@ -305,28 +305,6 @@ class ConvSubnet(nn.Module):
         return self.last(F.gelu(self.second(F.gelu(hidden))))
 
 
-class DenseSubnet(nn.Module):
-    """The network inside a coupling of vectors: three linear layers over x and the condition."""
-
-    def __init__(
-        self, inputs: int, outputs: int, features: int, hidden: int, dropout: float = 0.0
-    ) -> None:
-        super().__init__()
-        self.first = nn.Linear(inputs, hidden)
-        self.features = nn.Linear(features, hidden, bias=False)
-        self.second = nn.Linear(hidden, hidden)
-        self.last = nn.Linear(hidden, outputs)
-        self.dropout = nn.Dropout(dropout)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
-
-    def forward(self, x: Tensor, condition: LevelCondition) -> Tensor:
-        """x (B * n, inputs) -> (B * n, outputs)."""
-        hidden = add_to_samples(self.first(saturated(x)), self.features(condition.features))
-        hidden = self.dropout(F.gelu(hidden))
-        return self.last(self.dropout(F.gelu(self.second(hidden))))
-
-
 class NarrowConv2d(nn.Conv2d):
     """A convolution to few channels, padded to the size of its input.
 

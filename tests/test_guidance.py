@@ -8,6 +8,7 @@ import torch
 
 from cinn_hub import hints as hinting
 from cinn_hub import photos
+from cinn_hub.color import fit_gamut, lightness_of_grey, to_lab
 from cinn_hub.errors import CinnHubError
 from cinn_hub.latent import Latent
 
@@ -61,9 +62,34 @@ def test_the_reach_is_kept_with_the_answer(small_model, photo):
     near = small_model.colorize(photo, n=1, seed=1, hints=hints, reach=5)[0]
     assert (far.settings["reach"], near.settings["reach"]) == ("inf", "5")
     assert not np.allclose(far.ab, near.ab, atol=0.5)
-    for reach in (0, -1, math.nan):
-        with pytest.raises(CinnHubError, match=f"The reach is {reach}; it must be above 0"):
+    for reach in (0, -1, math.nan, 10**400, "far", None):
+        with pytest.raises(CinnHubError, match="The reach is .*; it must be above 0"):
             small_model.colorize(photo, n=1, hints=hints, reach=reach)
+    for hints in (None, 3, "20,20,#bb5544"):
+        with pytest.raises(CinnHubError, match=f"The hints are {hints!r}"):
+            small_model.colorize(photo, n=1, hints=hints)
+
+
+@pytest.mark.parametrize("lightness", [15.0, 50.0, 90.0])
+def test_a_hint_has_its_colour_as_far_as_it_exists_at_the_lightness_there(lightness):
+    blue = hinting.hinted_ab(hinting.Hint(0, 0, "#0000ff"), lightness)
+    own = to_lab(np.array([[[0, 0, 255]]], np.uint8))[0, 0]
+    fitted = fit_gamut(np.array([[[lightness, *own[1:]]]], np.float32))[0, 0, 1:]
+    np.testing.assert_allclose(blue, fitted, atol=1e-3)
+    assert np.hypot(*blue) < np.hypot(*own[1:])  # at none of these there is so vivid a blue
+
+
+def test_hints_ask_for_colours_at_the_lightness_of_their_spots(small_model, monkeypatch):
+    dark_and_light = np.full((64, 96), 40, np.uint8)
+    dark_and_light[:, 48:] = 220
+    asked, whole = [], hinting.hinted_ab
+    monkeypatch.setattr(
+        "cinn_hub.color_model.hinted_ab", lambda *pair: asked.append(pair[1]) or whole(*pair)
+    )
+    hints = [(20, 30, "#bb5544"), (80, 30, "#bb5544")]
+    small_model.colorize(dark_and_light, n=1, hints=hints)
+    expected = lightness_of_grey(np.array([[40, 220]], np.uint8))[0]
+    np.testing.assert_allclose(asked, expected, atol=0.5)
 
 
 def test_an_answer_does_not_depend_on_how_many_there_are(small_model, photo):
@@ -141,6 +167,9 @@ def test_no_step_makes_it_worse():
         ((5, 5, "red"), "The colour of the hint is 'red'"),
         ((5, 5, "#aa3311", 0), "The reach is 0; it must be above 0"),
         ((5, 5, "#aa3311", 3, 4), "it must be"),
+        ((5, 5, "#aa3311", "far"), "The hint is"),
+        ((10**400, 5, "#aa3311"), "The hint is"),
+        ((None, 5, "#aa3311"), "The hint is"),
         ((5, 5), r'The hint is \(5, 5\); it must be \(x, y, "#rrggbb"\)'),
     ],
 )

@@ -50,12 +50,6 @@ def test_many_answers_are_decoded_a_few_at_once(small_model, rows_at_once):
     assert results[-1].latent == last and results[-1].latent != results[0].latent
 
 
-def test_what_is_not_asked_for_yet_is_not_computed(small_model, rows_at_once):
-    colorings = small_model.colorings(color_picture(), MOST_ROWS, seed=5)
-    next(colorings)
-    assert rows_at_once == [AT_ONCE]
-
-
 def test_every_move_is_bounded(small_model, digits, rows_at_once):
     photo, a, b = color_picture(), *small_model.draw(2, seed=1)
     small_model.interpolate(photo, a, b, steps=AT_ONCE + 1)

@@ -97,8 +97,10 @@ def test_sampling_depends_on_seed_and_not_on_n(small_model, inputs):
 
 
 def test_seeds_of_neighbours_are_no_shifted_copies():
-    seeds = {sample_seed(seed, i) for seed in range(20) for i in range(20)}
-    assert len(seeds) == 400
+    many = [*range(20), *(2**32 * k + j for k in (1, 2, 2**32, 2**96) for j in range(5)), 10**400]
+    seeds = {sample_seed(seed, i) for seed in many for i in range(20)}
+    assert len(seeds) == 20 * len(many)
+    assert sample_seed(7, 2) == 18279110831140952437  # as it always was
 
 
 def test_temperature_scales_each_level(small_model, inputs):
@@ -127,6 +129,10 @@ def test_transfer_keeps_the_latent(small_model, inputs):
         ({"n": 1, "temperature": float("nan")}, "The temperature is nan"),
         ({"n": 1, "temperature": {"3x3": 1}}, r"has the unknown levels \['3x3'\]"),
         ({"n": 1, "seed": -1}, "The seed is -1; it must be a whole number"),
+        ({"n": 1, "seed": "7"}, "The seed is '7'; it must be a whole number"),
+        ({"n": 1, "temperature": "hot"}, "The temperature is 'hot'; it must be from 0 to 10"),
+        ({"n": 1, "temperature": 10**400}, "The temperature is 1000+.*; it must be from 0 to 10"),
+        ({"n": 1, "temperature": {"mood": None}}, "The temperature is None"),
     ],
 )
 def test_bad_arguments_get_one_sentence(small_model, arguments, message):

@@ -41,8 +41,36 @@ def test_moods_need_colors(small_model, photo):
     for grey in (photo, sepia.astype(np.uint8)):
         with pytest.raises(PhotoError, match="has no colours to take"):
             small_model.transfer(grey, onto=photo)
-    with pytest.raises(CinnHubError, match="amount is 2"):
-        small_model.transfer(color_picture(), onto=photo, keep=2)
+    for keep, shown in ((2, "2"), ("much", "'much'"), ({"mood": None}, "None")):
+        with pytest.raises(CinnHubError, match=f"The amount is {shown}"):
+            small_model.transfer(color_picture(), onto=photo, keep=keep)
+    with pytest.raises(CinnHubError, match=r"The levels \['4x4'\] are unknown"):
+        small_model.transfer(color_picture(), onto=photo, keep={"4x4": 1})
+
+
+L = torch.full((2, 1, 64, 64), 50.0)
+
+
+@pytest.mark.parametrize(
+    ("lightness", "sentence"),
+    [
+        (L[0], r"L has the shape \(1, 64, 64\); it must be \(B, 1, 64, 64\)"),
+        (L[..., :32], r"L has the shape \(2, 1, 64, 32\)"),
+        (L / 100, "from 0.5 to 0.5; it must have floating-point values in"),
+        (L * 5, "from 250 to 250"),
+        (L - 55, "from -5 to -5"),
+        (L * torch.nan, "from nan to nan"),
+        (L.byte(), "values of torch.uint8"),
+    ],
+)
+def test_a_condition_needs_a_lightness(small_model, lightness, sentence):
+    with pytest.raises(CinnHubError, match=sentence):
+        small_model.condition(lightness)
+
+
+def test_black_photos_have_a_condition(small_model):
+    assert small_model.condition(0 * L).rows == 2
+    assert len(small_model.colorize(np.zeros((64, 64), np.uint8), n=1)) == 1
 
 
 def test_a_way_meets_both_ends(small_model, photo, pair):

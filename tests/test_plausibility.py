@@ -8,7 +8,7 @@ import torch
 from helpers import ROOT
 
 from benchmarks.plausibility import turned, wins
-from cinn_hub.choosing import plausibility
+from cinn_hub.choosing import FAINTEST, VIVIDNESS_SPREAD, plausibility
 from cinn_hub.networks import ColorBins
 
 BINS = ColorBins(1, spacing=10.0, per_axis=11)
@@ -47,6 +47,19 @@ def test_what_is_believed_is_more_plausible_than(other):
     colors = torch.cat([flat(30, 40), flat(*other)])
     right, wrong = plausibility(BINS, peaked(30, 40), colors).tolist()
     assert right > wrong + 0.1
+
+
+@pytest.mark.parametrize("share", [0.3, 3.0])
+def test_what_is_much_paler_or_louder_than_expected_is_less_plausible(share):
+    """Where nothing but vividness tells them apart: all classes are as likely."""
+    even = torch.full((11, 11), 1 / 121).log().flatten()[None, :, None, None].expand(1, -1, 4, 4)
+    usual = BINS.expected_chroma(even)
+    same, other = flat(usual, 0), flat(share * usual, 0).clamp(-50, 50)
+    found = plausibility(BINS, even, torch.cat([same, other]))
+    excess = (other[0, 0, 0, 0] + FAINTEST) / (usual + FAINTEST)
+    assert found[0] - found[1] == pytest.approx(
+        0.5 * (excess.log().item() / VIVIDNESS_SPREAD) ** 2, abs=1e-4
+    )
 
 
 def test_every_colouring_has_its_plausibility_and_it_is_that_of_its_classes(imagenet):

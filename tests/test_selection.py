@@ -32,6 +32,11 @@ def test_the_least_believable_are_left_out():
     assert sorted(choosing.choose(ab, surprises, 10)) == list(range(10))
 
 
+def test_each_next_one_is_far_from_all_that_are_chosen():
+    line = flat(*[(k, 0) for k in range(10)])
+    assert choosing.choose(line, torch.arange(10.0), 3) == [0, 7, 3]  # 8 and 9: not believable
+
+
 def test_equal_draws_are_chosen_once_each():
     assert sorted(choosing.choose(flat(*[(5, 5)] * 6), torch.zeros(6), 4)) == [0, 1, 2, 3]
 

@@ -23,7 +23,6 @@ from cinn_hub.formats import FILMS, format_of
 if TYPE_CHECKING:
     from cinn_hub.color_model import ColorModel
     from cinn_hub.colorization import Colorization
-    from cinn_hub.latent import Latent
     from cinn_hub.photos import Enlargement, Photo
 
 SETTINGS = (
@@ -61,13 +60,21 @@ Make = Callable[[argparse.Namespace, "ColorModel"], Task]
 
 
 def colorize(options: argparse.Namespace, model: ColorModel) -> Task:
+    from cinn_hub.latent import AT_ONCE
+
     endings = [f"color{i}.{options.format}" for i in range(1, options.n + 1)]
     temperature = model.temperature(options.boldness)
 
     def work(job: Job, photo: Photo) -> Iterator[Result]:
         prepared = model.prepare(photo)
-        results = model.colorings(
-            prepared, options.n, temperature, options.seed, hints=options.hint, pool=options.pool
+        latents = model.draws(
+            prepared.condition, options.n, temperature, options.seed, options.pool
+        )
+        parts = (latents[i : i + AT_ONCE] for i in range(0, len(latents), AT_ONCE))
+        results = (
+            result
+            for part in parts
+            for result in model.colorize(prepared, latent=part, hints=options.hint)
         )
         typical = model.typical(prepared) if options.judge else None
         for ending, result in zip(endings, results, strict=True):
@@ -101,8 +108,9 @@ def interpolate(options: argparse.Namespace, model: ColorModel) -> Task:
 
     def work(job: Job, photo: Photo) -> Iterator[Result]:
         prepared = model.prepare(photo)
-        latents = model.draw(max(options.a, options.b), temperature, options.seed)
-        a, b = (numbered(latents, number - 1) for number in (options.a, options.b))
+        count = max(options.a, options.b)
+        latents = model.draws(prepared.condition, count, temperature, options.seed)
+        a, b = latents[options.a - 1], latents[options.b - 1]
         way = model.interpolate(prepared, a, b, options.steps)
         paths = [job.target(ending) for ending in endings]
         if film:
@@ -112,15 +120,10 @@ def interpolate(options: argparse.Namespace, model: ColorModel) -> Task:
             for path, frame in zip(paths, way, strict=True):
                 frame.save(path)
         settings = way[0].settings
-        yield Result(paths[0], f"seed {latents.settings['seed']}", settings)
+        yield Result(paths[0], f"seed {a.settings['seed']}", settings)
         yield from (Result(path, latent=settings) for path in paths[1:])
 
     return Task(f"{name}.{options.format}", endings, work)
-
-
-def numbered(latents: Latent, index: int) -> Latent:
-    """One of several latents, with its number in its settings."""
-    return replace(latents[index], settings={**latents.settings, "sample": str(index)})
 
 
 def written(result: Colorization, target: Path, options: argparse.Namespace) -> Result:

@@ -121,7 +121,7 @@ class ColorizationCINN(ColorModel):
     def default_keep(self) -> dict[str, float]:
         return {MOOD: 0.9, THINGS: 0.4, DETAILS: 0.0, GRAIN: 0.0}
 
-    def condition(self, lightness: Tensor) -> Condition:
+    def conditioned_on(self, lightness: Tensor) -> Condition:
         with self.arithmetic():
             lightness = lightness.to(self.dtype)
             maps = self.condition_network(lightness)

@@ -222,7 +222,7 @@ class OriginalBedroomCINN(OriginalColorModel):
             layers.append(numpy_permutation(1024, seed=k))
         return layers
 
-    def condition(self, lightness: Tensor) -> Condition:
+    def conditioned_on(self, lightness: Tensor) -> Condition:
         with self.arithmetic():
             normalized = (lightness.to(self.dtype) - L_CENTER) / L_SPREAD
             features = self.condition_network(normalized)
@@ -322,7 +322,7 @@ class OriginalImageNetCINN(OriginalColorModel):
             layers.append(coupling(512, self.config.dense, self.config.clamp, place=k))
         return layers
 
-    def condition(self, lightness: Tensor) -> Condition:
+    def conditioned_on(self, lightness: Tensor) -> Condition:
         with self.arithmetic():
             features = self.features(lightness.to(self.dtype))
             terms = {name: network(features) for name, network in self.terms.items()}
