@@ -8,7 +8,7 @@ import math
 import sys
 import typing
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -57,10 +57,15 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
-    def canonical(self) -> str:
-        """The config as JSON that does not depend on how it was made, for fingerprints."""
+    def canonical(self, without: Collection[str] = ()) -> str:
+        """The config as JSON that does not depend on how it was made, for fingerprints; without
+        some of its entries."""
         types = typing.get_type_hints(type(self))
-        values = {key: checked(value, types[key], key) for key, value in self.to_dict().items()}
+        values = {
+            key: checked(value, types[key], key)
+            for key, value in self.to_dict().items()
+            if key not in without
+        }
         return json.dumps(values, sort_keys=True)
 
     @classmethod

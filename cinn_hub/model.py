@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -372,8 +371,7 @@ def check_layers(model: ConditionalINN, folder: Path) -> None:
 def fingerprint_of(config: Config, state: Mapping[str, Tensor]) -> str:
     """The first 12 hexadecimal digits of a SHA-256 of all that a latent's meaning depends on: the
     config but for temperatures, and the weights as float16 files hold them."""
-    shape = {key: value for key, value in config.to_dict().items() if key != "temperature"}
-    digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode())
+    digest = hashlib.sha256(config.canonical(without=("temperature",)).encode())
     for name, x in sorted(state.items()):
         stored = x.half() if x.is_floating_point() else x
         digest.update(name.encode() + stored.cpu().contiguous().numpy().tobytes())
