@@ -4,6 +4,7 @@ import os
 import zipfile
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 
 import gradio as gr
 import pytest
@@ -11,7 +12,7 @@ from helpers import color_picture
 
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.hints import read_hints
-from cinn_hub.ui import hints, lightbox, saving, table
+from cinn_hub.ui import hints, lightbox, pictures, saving, table
 from cinn_hub.ui.lightbox import Lightbox, key_of, likelihood_words
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.pictures import rows
@@ -131,15 +132,37 @@ def test_words_compare_the_answers_of_one_row():
     assert likelihood_words([2.0]) == [""] and likelihood_words([1, 1, 1]) == ["", "", ""]
 
 
-def test_favourites_have_the_names_of_their_photos(box):
-    first, second = (sheet.rows[0] for sheet in box.sheets)
-    like(box, first, 2)
-    assert saving.favourite_names(box.favourites()) == ["grandma"]
-    like(box, second)
-    like(box, first)
-    assert saving.favourite_names(box.favourites()) == ["grandma_1", "grandma_2", "grandpa"]
-    like(box, first)
-    assert len(box.favourites()) == 2
+@pytest.mark.parametrize(
+    "stems, names",
+    [
+        (["a", "b"], ["a", "b"]),
+        (["a", "b", "a"], ["a_1", "b", "a_2"]),
+        (["a", "a", "a_1"], ["a_2", "a_3", "a_1"]),
+        (["a_1", "a", "a_1", "a"], ["a_1_1", "a_1", "a_1_2", "a_2"]),
+        (["A", "a"], ["A_1", "a_2"]),
+    ],
+)
+def test_names_in_an_archive_are_unique(stems, names):
+    assert saving.unique_names(stems) == names
+
+
+def test_favourites_are_all_in_the_archive_with_the_names_of_their_photos(box):
+    first, second = box.sheets
+    second.path = str(Path(second.path).rename(Path(second.path).with_name("grandma_1.png")))
+    first.rows[0].stars, second.rows[0].stars = {0, 2}, {1}
+    second.rows[0].session = replace(second.rows[0].session, path=second.path)
+    *_, (path, _) = saving.save_favourites(box, "PNG", 95)
+    with zipfile.ZipFile(path) as archive:
+        names = ["grandma_2.png", "grandma_3.png", "grandma_1.png", saving.RECIPES]
+        assert archive.namelist() == names
+
+
+def test_a_large_picture_has_the_intensity_that_is_set(box):
+    grey, full = table.large_pictures(box.row, 0)
+    assert table.large_pictures(box.row, 0) == (grey, full)
+    box.row.intensities[0] = 20
+    pale = box.row.session.result(0).with_intensity(0.2)
+    assert table.large_pictures(box.row, 0) == pictures.large(pale) != (grey, full)
 
 
 def test_a_is_shown_beside_answers_to_its_own_photo_alone(box):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -144,18 +145,26 @@ def save_favourites(
     chosen = box.favourites()
     if not chosen:
         raise PhotoError("There are no favourites yet; click the star on an answer.")
-    names = favourite_names(chosen)
+    names = unique_names([Path(sheet.path).stem for sheet, _, _ in chosen])
     yield from archived("favourites.zip", chosen, names, kind, quality, progress)
 
 
-def favourite_names(chosen: list[tuple[Sheet, Row, int]]) -> list[str]:
-    """Stems for files: the photo's own, with a number where others would have the same."""
-    stems = [Path(sheet.path).stem for sheet, _, _ in chosen]
-    several, seen = Counter(stems), Counter()
+def unique_names(stems: Sequence[str]) -> list[str]:
+    """The stems; those that several have get the first number with which nobody has the name.
+
+    Names that differ in upper and lower case alone count as the same: some systems know no
+    difference.
+    """
+    several = Counter(stem.casefold() for stem in stems)
+    taken = {stem for stem, times in several.items() if times == 1}
     names = []
     for stem in stems:
-        seen[stem] += 1
-        names.append(f"{stem}_{seen[stem]}" if several[stem] > 1 else stem)
+        name = stem
+        if several[stem.casefold()] > 1:
+            numbered = (f"{stem}_{number}" for number in count(1))
+            name = next(name for name in numbered if name.casefold() not in taken)
+            taken.add(name.casefold())
+        names.append(name)
     return names
 
 

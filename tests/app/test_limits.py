@@ -8,7 +8,7 @@ import pytest
 NAN = float("nan")
 HOSTILE = [
     *(None, True, -1, 0, 1e308, -1e308, 10**40, NAN, float("inf")),
-    *("", "x", "\0", "é" * 5000, "../../etc/passwd", "data:image/png;base64,AAAA"),
+    *("", "x", "\0", "\ud800", "é" * 5000, "../../etc/passwd", "data:image/png;base64,AAAA"),
     *([], [[]], [None] * 300, {}, {"path": None}, {"path": "/etc/passwd"}),
     {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}},
     {"path": "http://127.0.0.1:9/a.png", "meta": {"_type": "gradio.FileData"}},
@@ -30,8 +30,9 @@ def call(client, name, data):
     body = json.dumps({"data": data, "session_hash": "hostile"})
     headers = {"Content-Type": "application/json"}
     answer = client.post(f"/gradio_api/call{name}", content=body, headers=headers)
-    if answer.status_code != 200:
-        return str(answer.status_code), answer.json()
+    if answer.status_code in (400, 422):
+        return "error", answer.json()
+    assert answer.status_code == 200, (name, data, answer.text)
     event, found = None, None
     with client.stream("GET", f"/gradio_api/call{name}/{answer.json()['event_id']}") as stream:
         for line in stream.iter_lines():
@@ -66,14 +67,6 @@ def test_requests_of_another_shape(client):
     for data in ([], [1], [None] * 99):
         kind, found = call(client, "/colorize", data)
         assert kind == "error" and is_sentence(found["error"])
-    body = json.dumps({"data": ["x" * 1_100_000]})
-    answer = client.post("/gradio_api/call/colorize", content=body)
-    assert answer.status_code == 413 and "at most 1 are read" in answer.json()["error"]
-    parts = (part for part in (b'{"data":', b"[]}"))
-    answer = client.post("/gradio_api/call/colorize", content=parts)
-    assert answer.status_code == 411 and "Content-Length" in answer.json()["error"]
-    answer = client.post("/gradio_api/component_server", content=b"{}")
-    assert answer.status_code == 404
 
 
 def test_events_that_no_page_sends(client):
@@ -95,7 +88,7 @@ def test_events_that_no_page_sends(client):
                     headers={"Content-Type": "application/json"},
                 )
                 found = answer.json()
-                if answer.status_code == 500:
+                if answer.status_code != 200:
                     assert is_sentence(found["error"]), (dependency["id"], event, found)
                 tried += 1
     assert tried > 20
