@@ -8,8 +8,9 @@ import os
 import re
 import runpy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from cinn_hub.batch.album import ENDING, find_jobs, is_file_name
 from cinn_hub.batch.archives import is_zip
 from cinn_hub.batch.manifest import Manifest
 from cinn_hub.batch.running import SomeFailed, run_all
-from cinn_hub.batch.storage import storage_at
+from cinn_hub.batch.storage import Storage
 from cinn_hub.errors import CinnHubError
 from cinn_hub.files import make_folder, reason_of
 from cinn_hub.formats import FILMS, STILLS, Format
@@ -30,60 +31,46 @@ if TYPE_CHECKING:
     from cinn_hub.color_model import ColorModel
     from cinn_hub.publishing import Bundle
 
-
+Command = argparse.ArgumentParser
 BOLDNESS = "0: the most typical colours; 1: the model's own boldness (default); more: bolder"
+OUT = "folder (default .) or file to write, or an address such as s3://bucket/folder"
 MODEL = "name, folder, or user/repo of the Hugging Face Hub (default imagenet)"
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """All commands; each sets `run` to the function that does it."""
     parser = argparse.ArgumentParser(
         prog="cinn-hub", description="Several believable colourings of each grey photo."
     )
     parser.add_argument("--version", action="version", version=cinn_hub.__version__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    add_colorize(commands)
-    add_transfer(commands)
-    add_interpolate(commands)
+    def command(name: str, run: Callable[[argparse.Namespace], None], help: str) -> Command:
+        added = commands.add_parser(name, help=help)
+        added.set_defaults(run=run)
+        return added
 
-    commands.add_parser("list", help="list the models that are known by name")
-
-    add_manifest(commands)
-    add_app(commands)
-
-    convert = commands.add_parser(
-        "convert", help="make a model from a checkpoint of the paper's code"
-    )
-    convert.add_argument(
-        "file", type=Path, help="what the paper's training code wrote, such as a .pt file"
-    )
-    convert.add_argument("-o", "--out", type=Path, required=True, help="a new or empty folder")
-    convert.add_argument(
-        "--dtype", choices=DTYPES, default=DTYPES[0], help="of the weights (default float32)"
-    )
-
-    push = commands.add_parser("push", help="publish a model folder on the Hugging Face Hub")
-    push.add_argument(
-        "folder", type=Path, help="a folder with config.json, model.safetensors, README.md"
-    )
+    add_colorize(command("colorize", run_colorize, "colour photos, with several answers for each"))
+    add_transfer(command("transfer", run_transfer, "put the colours of one photo on others"))
+    add_interpolate(command("interpolate", run_interpolate, "make a film between two colourings"))
+    command("list", run_list, "list the models that are known by name")
+    add_manifest(command("manifest", run_manifest, "read what was done in a folder of results"))
+    add_app(command("app", run_app, "start the app, a local web page"))
+    add_convert(command("convert", run_convert, "make a model of the paper's own checkpoint"))
+    push = command("push", run_push, "publish a model folder on the Hugging Face Hub")
+    push.add_argument("folder", type=Path, help="with config.json, model.safetensors, README.md")
     add_publishing(push)
-
-    space = commands.add_parser("space", help="publish the app as a Hugging Face Space")
-    add_publishing(space)
+    add_publishing(command("space", run_space, "publish the app as a Hugging Face Space"))
     return parser
 
 
-def add_colorize(commands: argparse._SubParsersAction) -> None:
-    colorize = commands.add_parser("colorize", help="colour photos, with several answers for each")
-    add_photos(colorize)
-    colorize.add_argument(
-        "-n", type=int, help="answers for each photo (default 8; 1 where --out is a file)"
-    )
-    colorize.add_argument("-b", "--boldness", type=float, default=1.0, help=BOLDNESS)
-    colorize.add_argument(
-        "--pool", type=int, help="of so many draws, write the N that differ most and are believable"
-    )
-    colorize.add_argument(
+def add_colorize(parser: Command) -> None:
+    add_photos(parser)
+    add = parser.add_argument
+    add("-n", type=int, help="answers for each photo (default 8; 1 where --out is a file)")
+    add("-b", "--boldness", type=float, default=1.0, help=BOLDNESS)
+    add("--pool", type=int, help="of so many draws, the N that differ most and are believable")
+    add(
         "--hint",
         action="append",
         default=[],
@@ -91,129 +78,108 @@ def add_colorize(commands: argparse._SubParsersAction) -> None:
         metavar="X,Y,#RRGGBB[,REACH]",
         help="the colour of a pixel of the photo, and how far the rest may follow; may be repeated",
     )
-    add_looks(colorize)
+    add_looks(parser)
 
 
-def add_transfer(commands: argparse._SubParsersAction) -> None:
-    transfer = commands.add_parser("transfer", help="put the colours of one photo on others")
-    transfer.add_argument("reference", type=Path, help="the photo whose colours are taken")
-    add_photos(transfer)
-    transfer.add_argument(
+def add_transfer(parser: Command) -> None:
+    parser.add_argument("reference", type=Path, help="the photo whose colours are taken")
+    add_photos(parser)
+    parser.add_argument(
         "--keep",
         type=float,
         help="how much of the reference counts, 0 to 1 (default: 0.9 of the tint, 0.4 of the rest)",
     )
-    add_looks(transfer)
+    add_looks(parser)
 
 
-def add_interpolate(commands: argparse._SubParsersAction) -> None:
-    interpolate = commands.add_parser(
-        "interpolate", help="make a film from one colouring to another"
-    )
-    add_photos(interpolate, FILMS + STILLS)
-    interpolate.add_argument("-b", "--boldness", type=float, default=1.0, help=BOLDNESS)
-    interpolate.add_argument("--steps", type=int, default=24, help="frames (default 24)")
-    interpolate.add_argument(
-        "--from", dest="a", type=int, default=1, help="begin with answer A (default 1)"
-    )
-    interpolate.add_argument(
-        "--to", dest="b", type=int, default=2, help="end with answer B (default 2)"
-    )
-    interpolate.add_argument(
-        "--size", type=int, default=1280, help="longer side of a film in pixels (default 1280)"
-    )
+def add_interpolate(parser: Command) -> None:
+    add_photos(parser, FILMS + STILLS)
+    add = parser.add_argument
+    add("-b", "--boldness", type=float, default=1.0, help=BOLDNESS)
+    add("--steps", type=int, default=24, help="frames (default 24)")
+    add("--from", dest="a", type=int, default=1, help="begin with answer A (default 1)")
+    add("--to", dest="b", type=int, default=2, help="end with answer B (default 2)")
+    add("--size", type=int, default=1280, help="longer side of a film in pixels (default 1280)")
 
 
-def add_manifest(commands: argparse._SubParsersAction) -> None:
-    manifest = commands.add_parser("manifest", help="read what was done in a folder of results")
-    manifest.add_argument("folder", type=storage_at, help="what was given as --out")
-    views = manifest.add_mutually_exclusive_group()
-    views.add_argument("--errors", action="store_true", help="list the photos that failed, and why")
-    views.add_argument(
-        "--oddest", type=positive, metavar="N", help="list the N colourings that came out oddest"
-    )
-    views.add_argument(
-        "--parquet", type=Path, metavar="FILE", help="write it all into a Parquet file"
-    )
+def add_manifest(parser: Command) -> None:
+    parser.add_argument("folder", type=Storage, help="what was given as --out")
+    add = parser.add_mutually_exclusive_group().add_argument
+    add("--errors", action="store_true", help="list the photos that failed, and why")
+    add("--oddest", type=positive, metavar="N", help="list the N colourings that came out oddest")
+    add("--parquet", type=Path, metavar="FILE", help="write it all into a Parquet file")
 
 
-def add_app(commands: argparse._SubParsersAction) -> None:
-    app = commands.add_parser("app", help="start the app, a local web page")
-    app.add_argument("-m", "--model", help=MODEL)
-    app.add_argument("--host", help="default 127.0.0.1; 0.0.0.0 lets other machines in")
-    app.add_argument("--port", type=int, help="default 7860, or the next that is free")
-    app.add_argument("--root-path", help="where a proxy serves the app, such as /colours")
-    app.add_argument(
-        "--share", action="store_true", help="make a public link through Gradio's servers"
-    )
-    app.add_argument("--open", action="store_true", help="open it in a browser")
-    app.add_argument("--memory", type=int, help="MB for all photos and answers (default 200)")
-    app.add_argument("--disk", type=int, help="MB for all visitors' files (default 2000)")
-    app.add_argument("--waiting", type=int, help="how many may wait for colours (default 32)")
-    app.add_argument(
+def add_app(parser: Command) -> None:
+    """The app reads environment variables; an option is stored under the name of its variable."""
+    parser.add_argument("-m", "--model", dest="CINN_HUB_MODEL", metavar="MODEL", help=MODEL)
+    for option, variable, kind, text in (
+        ("host", "GRADIO_SERVER_NAME", str, "default 127.0.0.1; 0.0.0.0 lets other machines in"),
+        ("port", "GRADIO_SERVER_PORT", int, "default 7860, or the next that is free"),
+        ("root-path", "GRADIO_ROOT_PATH", str, "where a proxy serves the app, such as /colours"),
+        ("memory", "CINN_HUB_MEMORY", int, "MB for all photos and answers (default 200)"),
+        ("disk", "CINN_HUB_DISK", int, "MB for all visitors' files (default 2000)"),
+        ("waiting", "CINN_HUB_WAITING", int, "how many may wait for colours (default 32)"),
+    ):
+        name = option.upper()
+        parser.add_argument(f"--{option}", dest=variable, metavar=name, type=kind, help=text)
+    switch = partial(parser.add_argument, action="store_const", const="true")
+    switch("--share", dest="GRADIO_SHARE", help="make a public link through Gradio's servers")
+    switch("--open", dest="CINN_HUB_OPEN", help="open it in a browser")
+    parser.add_argument(
         "--loading",
+        dest="CINN_HUB_LOADING",
         choices=("bundled", "published", "anything"),
         help="models that visitors may load (default: anything; once others can reach the app, "
         "who never load folders, those that come with it)",
     )
 
 
-def add_photos(parser: argparse.ArgumentParser, formats: Sequence[Format] = STILLS) -> None:
+def add_convert(parser: Command) -> None:
+    add = parser.add_argument
+    add("file", type=Path, help="what the paper's training code wrote, such as a .pt file")
+    add("-o", "--out", type=Path, required=True, help="a new or empty folder")
+    add("--dtype", choices=DTYPES, default=DTYPES[0], help="of the weights (default float32)")
+
+
+def add_photos(parser: Command, formats: Sequence[Format] = STILLS) -> None:
     """Options of all commands that take photos."""
     names = list(dict.fromkeys(format.suffix[1:] for format in formats))
-    parser.add_argument("photos", nargs="+", type=Path, help="photos, folders or ZIP archives")
-    parser.add_argument(
-        "-o",
-        "--out",
-        type=storage_at,
-        default=".",
-        help="folder (default .) or file to write, or an address such as s3://bucket/folder",
-    )
-    parser.add_argument("-s", "--seed", type=int, help="the same seed gives the same colours")
-    parser.add_argument("-m", "--model", default="imagenet", help=MODEL)
-    parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
-    parser.add_argument(
-        "--format", choices=names, default=names[0], help="of the files (default %(default)s)"
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="in folders, do finished photos again"
-    )
-    parser.add_argument(
-        "--recolor", action="store_true", help="in folders, also do photos that have colours"
-    )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--workers",
-        type=int,
-        help="number of processes, one core each (default: as many as are fastest)",
-    )
-    where.add_argument(
-        "--ray", metavar="ADDRESS", help="a Ray cluster that does the work, such as head:6379"
-    )
-    parser.add_argument("--pages", action="store_true", help="do all pages and frames of a file")
+    add = parser.add_argument
+    add("photos", nargs="+", type=Path, help="photos, folders or ZIP archives")
+    add("-o", "--out", type=Storage, default=".", help=OUT)
+    add("-s", "--seed", type=int, help="the same seed gives the same colours")
+    add("-m", "--model", default="imagenet", help=MODEL)
+    add("--device", help="cpu, cuda or mps (default: the best there is)")
+    add("--format", choices=names, default=names[0], help="of the files (default %(default)s)")
+    add("--overwrite", action="store_true", help="in folders, do finished photos again")
+    add("--recolor", action="store_true", help="in folders, also do photos that have colours")
+    add("--pages", action="store_true", help="do all pages and frames of a file")
+    add = parser.add_mutually_exclusive_group().add_argument
+    add("--workers", type=positive, help="processes, one core each (default: what is fastest)")
+    add("--ray", metavar="ADDRESS", help="a Ray cluster that does the work, such as head:6379")
 
 
-def add_looks(parser: argparse.ArgumentParser) -> None:
+def add_looks(parser: Command) -> None:
     """Options of all commands that write single pictures."""
-    parser.add_argument(
-        "--intensity", type=float, default=1.0, help="0 to 3; below 1 paler, above 1 stronger"
-    )
-    parser.add_argument(
+    lossy = " and ".join(format.name for format in STILLS if format.lossy)
+    add = parser.add_argument
+    add("--intensity", type=float, default=1.0, help="0 to 3; below 1 paler, above 1 stronger")
+    add(
         "--enlargement",
         choices=("guided", "joint-bilateral"),
         default="guided",
         help="of the colours: guided (default), or as in Ardizzone et al. 2019, which is slow",
     )
-    parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP (default 95)")
+    add("--quality", type=int, default=95, help=f"of {lossy} (default 95)")
 
 
-def add_publishing(parser: argparse.ArgumentParser) -> None:
+def add_publishing(parser: Command) -> None:
     """Options of all commands that publish."""
-    parser.add_argument("repo", help="user/name")
-    parser.add_argument(
-        "--private", action="store_true", help="make it visible to you and your organisation only"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="list the files and send nothing")
+    add = parser.add_argument
+    add("repo", help="user/name")
+    add("--private", action="store_true", help="make it visible to you and your organisation only")
+    add("--dry-run", action="store_true", help="list the files and send nothing")
 
 
 def hint(text: str) -> tuple[float, float, str] | tuple[float, float, str, float]:
@@ -234,8 +200,8 @@ def positive(text: str) -> int:
 def run_colorize(options: argparse.Namespace) -> None:
     from cinn_hub.latent import check_count
 
-    is_file = is_file_name(options.out.folder)
-    options.n = options.n if options.n is not None else 1 if is_file else 8
+    if options.n is None:
+        options.n = 1 if is_file_name(options.out.folder) else 8
     check_count(options.n)
     run_task(options, tasks.colorize)
 
@@ -259,28 +225,25 @@ def run_task(options: argparse.Namespace, make: tasks.Make, ending: str = ENDING
     ending: pattern of what the command adds to names.
     """
     out = options.out.folder
-    is_file = is_file_name(out)
-    if is_file:
+    if is_file := is_file_name(out):
         options.format = out.suffix.lower().lstrip(".")
-    if options.workers is not None and options.workers < 1:
-        raise CinnHubError(f"--workers is {options.workers}; it must be 1 or more.")
     if options.ray and (archive := next(filter(is_zip, options.photos), None)):
         raise CinnHubError(
             f"{archive} is an archive; unpack it into a folder that all machines share."
         )
     jobs = find_jobs(options.photos, out, ending)
+    options.noted = any(job.found for job in jobs)
     model = tasks.load_model(options)
     if model.device.type != "cpu" and options.workers is None:
         options.workers = 1
     task = make(options, model)
     if is_file and (len(task.endings) > 1 or options.pages):
         raise CinnHubError(f"{out} is one file; give a folder to write several pictures to.")
-    options.judge = any(job.found for job in jobs)
-    with open_manifest(options, task, model) if options.judge else nullcontext() as manifest:
+    with open_manifest(options, task, model) if options.noted else nullcontext() as manifest:
         draw_seed(options)
         engine = tasks.engine_of(options, make, model, jobs)
-        kept = (options.overwrite, options.recolor, options.pages)
-        run_all(jobs, task.endings, task.work, *kept, manifest, options.out, engine)
+        worker = tasks.worker_of(options, task.work)
+        run_all(jobs, task.endings, worker, engine, manifest, options.overwrite)
 
 
 @contextmanager
@@ -289,10 +252,10 @@ def open_manifest(
 ) -> Iterator[Manifest]:
     """The manifest of a run over folders; its seed is that of the run that it goes on with."""
     make_folder(options.out.folder)
-    with closing(Manifest(options.out, task.name, tasks.settings_of(options, model))) as manifest:
-        draw_seed(options, None if options.overwrite else manifest.seed())
-        manifest.settings["seed"] = options.seed
-        manifest.begin(cinn_hub.__version__)
+    with closing(Manifest(options.out, task.name)) as manifest:
+        noted = tasks.noted_options(options, model)
+        draw_seed(options, None if options.overwrite else manifest.seed(noted))
+        manifest.begin(cinn_hub.__version__, {**noted, "seed": options.seed})
         yield manifest
 
 
@@ -333,21 +296,8 @@ def run_app(options: argparse.Namespace) -> None:
 
     if find_spec("gradio") is None:
         raise CinnHubError('The app needs gradio: pip install "cinn-hub[app]".')
-    chosen = {
-        "CINN_HUB_MODEL": options.model,
-        "CINN_HUB_OPEN": options.open and "1",
-        "CINN_HUB_MEMORY": options.memory,
-        "CINN_HUB_DISK": options.disk,
-        "CINN_HUB_WAITING": options.waiting,
-        "CINN_HUB_LOADING": options.loading,
-        "GRADIO_ROOT_PATH": options.root_path,
-        "GRADIO_SERVER_NAME": options.host,
-        "GRADIO_SERVER_PORT": options.port,
-        "GRADIO_SHARE": options.share and "true",
-    }
-    for name, value in chosen.items():
-        if value is not None and value is not False:
-            os.environ[name] = str(value)
+    chosen = {name: value for name, value in vars(options).items() if name.isupper()}
+    os.environ.update({name: str(value) for name, value in chosen.items() if value is not None})
     runpy.run_path(str(app_folder() / "app.py"), run_name="__main__")
 
 
@@ -374,19 +324,6 @@ def send(options: argparse.Namespace, bundle: Bundle, repo_type: str, message: s
         print(publish(bundle, options.repo, repo_type, options.private, message))
 
 
-COMMANDS = {
-    "list": run_list,
-    "convert": run_convert,
-    "push": run_push,
-    "space": run_space,
-    "colorize": run_colorize,
-    "transfer": run_transfer,
-    "interpolate": run_interpolate,
-    "manifest": run_manifest,
-    "app": run_app,
-}
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
@@ -399,7 +336,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # some names cannot be printed
     try:
-        COMMANDS[options.command](options)
+        options.run(options)
         sys.stdout.flush()
     except CinnHubError as error:
         print(f"cinn-hub: {error}", file=sys.stderr)

@@ -87,6 +87,15 @@ def reason_of(error: Exception) -> str:
     return getattr(error, "strerror", None) or " ".join(str(error).split())
 
 
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether this error, or one that caused it, says so."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            return True
+        error = error.__cause__
+    return False
+
+
 def open_plain(path: str | os.PathLike[str]) -> BinaryIO:
     """An ordinary file, open for reading. Nothing else is opened: a FIFO would be waited for.
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
+from albums import Done
 from helpers import SMALL, color_picture, randomize
 from PIL import Image
 
 import cinn_hub
+from cinn_hub.cli import main
 from cinn_hub.color_model import ColorModel
 from cinn_hub.digit_model import DigitModel
 from cinn_hub.models.colorization_cinn import ColorizationCINN
@@ -39,6 +43,34 @@ def imagenet() -> ColorModel:
 def mnist() -> DigitModel:
     """The digits that people get. A test that changes them must put them back."""
     return cinn_hub.load("mnist", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def model_folder(small_model: ColorizationCINN, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small model as a folder. A test that changes it must change a copy."""
+    folder = tmp_path_factory.mktemp("model")
+    small_model.save(folder)
+    return folder
+
+
+@pytest.fixture
+def cinn(
+    model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., Done]:
+    """The command line in an empty folder, with the small model where none is named."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(command: str, *arguments: object) -> Done:
+        given = [command, *map(str, arguments)]
+        if command in ("colorize", "transfer", "interpolate") and "-m" not in given:
+            given += ["-m", str(model_folder)]
+        code = main(given)
+        return Done(code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture

@@ -8,8 +8,6 @@ import pytest
 import torch
 from helpers import color_picture
 
-from cinn_hub import animation
-from cinn_hub.cli import main
 from cinn_hub.errors import CheckpointError, CinnHubError
 from cinn_hub.flow import Condition, Flow
 from cinn_hub.latent import AT_ONCE, MOST_ROWS, Latent, batches
@@ -171,30 +169,3 @@ def test_pixels_of_digits_are_finite(digits):
             digits.write(with_value(broken, value), 3)
         with pytest.raises(CinnHubError):
             digits.classify(np.full((28, 28), value, np.float32))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["-n", "20000"], "n is 20000; it must be a whole number from 1 to 10000"),
-        (["interpolate", "--steps", "10001"], "--steps is 10001"),
-        (["interpolate", "--to", "1000000"], "--to is 1000000"),
-        (["interpolate", "--steps", "200"], "of 96 x 64 has 1 million pixels"),
-        (["--boldness", "1e308"], "boldness is 1e+308"),
-        (["--boldness", "nan"], "boldness is nan"),
-        (["--intensity", "nan"], "intensity is nan"),
-        (["--hint", "nan,3,#bb5544"], "hint"),
-    ],
-)
-def test_the_command_line_refuses_them(
-    tmp_path, small_model, capsys, monkeypatch, arguments, sentence
-):
-    small_model.save(tmp_path / "model")
-    color_picture().convert("L").save(tmp_path / "a.png")
-    paths = [str(tmp_path / name) for name in ("a.png", "model", "out")]
-    monkeypatch.setattr(animation, "MOST_PIXELS", 10**6)
-    command, *arguments = arguments if arguments[0] == "interpolate" else ["colorize", *arguments]
-    code = main([command, paths[0], "-m", paths[1], "-o", paths[2], *arguments])
-    error = capsys.readouterr().err
-    assert code == 2 and sentence in error and error.count("\n") == 1
-    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())

@@ -29,13 +29,13 @@ def test_the_options_are_those_of_the_app(option, variable, default):
     values = {"loading": "published"}
     value = values.get(option, "77")
     parsed = build_parser().parse_args(["app", f"--{option}", value])
-    assert str(getattr(parsed, option)) == value
+    assert str(getattr(parsed, variable)) == value
     assert str(getattr(AppOptions.of({variable: value}), option)) == value
     if default.isdecimal():
         assert getattr(AppOptions(), option) == int(default)
         app = build_parser()._subparsers._group_actions[0].choices["app"]
         helps = {action.dest: action.help for action in app._actions}
-        assert helps[option].endswith(f"(default {default})")
+        assert helps[variable].endswith(f"(default {default})")
 
 
 def test_the_command_line_hands_its_options_on(monkeypatch):

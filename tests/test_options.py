@@ -58,9 +58,12 @@ MOVES = {
 }
 
 
-@pytest.mark.parametrize("move", MOVES)
-@pytest.mark.parametrize("setting", SETTINGS)
-def test_every_move_under_every_setting(small_model, setting, move):
+ALL = [("hints", setting) for setting in SETTINGS] + [(move, "bfloat16") for move in MOVES]
+
+
+@pytest.mark.parametrize(("move", "setting"), dict.fromkeys(ALL))
+def test_moves_under_settings(small_model, setting, move):
+    """Hints, which need gradients, under every setting; every move under the coarsest one."""
     photo, (change, around, limit) = color_picture(), SETTINGS[setting]
     expected = MOVES[move](small_model, photo)
     model = change(copy.deepcopy(small_model))

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -11,12 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import ROOT, color_picture
+from albums import contents, grey, rows
+from helpers import ROOT
 
 from cinn_hub.batch import processes
-from cinn_hub.batch.manifest import NAME
 from cinn_hub.batch.processes import best_workers, in_processes
-from cinn_hub.cli import main
 
 LIMIT = 60  # seconds; generous, for slow machines
 
@@ -33,9 +31,18 @@ def doubling(folder):
     return double
 
 
+def failing():
+    """Work that fails for good, as on a full disk."""
+
+    def fail(number):
+        raise OSError("The disk is full.")
+
+    return fail
+
+
 def sleeping():
-    def sleep(path):
-        Path(path).write_text(str(os.getpid()))
+    def sleep(pipe):
+        Path(pipe).write_text(str(os.getpid()))
         time.sleep(10 * LIMIT)
 
     return sleep
@@ -47,7 +54,14 @@ def test_a_process_that_dies_costs_nothing_but_time(tmp_path):
     assert dict(results) == {n: None if n == 4 else (2 * n, 1) for n in range(8)}
 
 
+def test_what_work_raises_ends_the_run():
+    with pytest.raises(OSError, match="disk is full"):
+        list(in_processes(range(8), failing, workers=1))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
 def test_processes_end_with_their_parent(tmp_path):
+    os.mkfifo(tmp_path / "pid")
     code = f"""
 import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
 from cinn_hub.batch.processes import in_processes
@@ -57,18 +71,12 @@ list(in_processes([{str(tmp_path / "pid")!r}], sleeping, 1))
     script = tmp_path / "script.py"
     script.write_text("if __name__ == '__main__':\n" + code.replace("\n", "\n    "))
     with subprocess.Popen([sys.executable, script]) as parent:
-        until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+        worker = int((tmp_path / "pid").read_text())  # waits until it is written
         parent.kill()
-    worker = int((tmp_path / "pid").read_text())
-    until(lambda: not is_running(worker))
-
-
-def until(happened):
-    for _ in range(10 * LIMIT):
-        if happened():
-            return
-        time.sleep(0.1)
-    pytest.fail(f"It did not happen within {LIMIT} s.")
+    deadline = time.monotonic() + LIMIT
+    while is_running(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def is_running(process):
@@ -90,28 +98,21 @@ def test_as_many_as_are_fastest(monkeypatch, photos, memory, cores, workers):
     assert best_workers(photos) == workers
 
 
-def test_two_processes_do_what_one_does(tmp_path, small_model, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    small_model.save(tmp_path / "model")
-    (tmp_path / "album").mkdir()
-    for i in range(5):
-        color_picture(60, 40, seed=i).convert("L").save(tmp_path / "album" / f"{i}.png")
-    (tmp_path / "album" / "bad.jpg").write_text("<html>")
-    outputs, tables = [], []
-    for workers in ("1", "2"):
-        command = ["colorize", "album", "-n", "2", "-s", "1", "-m", "model", "-o", workers]
-        assert main([*command, "--workers", workers]) == 1
-        outputs.append(capsys.readouterr())
-        database = sqlite3.connect(Path(workers, NAME))
-        query = "SELECT stem, state, sha256, error FROM photos ORDER BY stem"
-        results = (
-            "SELECT file, latent, bits_per_dim, plausibility, distance FROM results ORDER BY file"
-        )
-        tables.append([database.execute(q).fetchall() for q in (query, results)])
-        database.close()
-    assert tables[0] == tables[1] and len(tables[0][1]) == 10
-    files = [{p.name: p.read_bytes() for p in Path(w).glob("*.png")} for w in ("1", "2")]
-    assert files[0] == files[1] and len(files[0]) == 10
-    lines = [sorted(line.split("/")[1] for line in out.out.splitlines()) for out in outputs]
-    assert lines[0] == lines[1] and "bad.jpg is not a picture" in outputs[1].err
-    assert main([*command, "--workers", "0"]) == 2
+def test_two_processes_do_what_one_does(cinn):
+    grey(*(f"album/{i}.png" for i in range(5)))
+    Path("album/bad.jpg").write_text("<html>")
+    one, two = (
+        cinn("colorize", "album", "-n", 2, "-s", 1, "-o", workers, "--workers", workers)
+        for workers in ("1", "2")
+    )
+    assert one.code == two.code == 1 and "bad.jpg is not a picture" in two.err
+    assert len(one.written) == 10
+    assert sorted(one.out.splitlines()) == sorted(two.out.replace("2/", "1/").splitlines())
+    assert contents("1") == contents("2") and len(contents("1")) == 10
+    for query in (
+        "SELECT stem, state, sha256, error FROM photos ORDER BY stem",
+        "SELECT file, latent, bits_per_dim, plausibility, distance FROM results ORDER BY file",
+    ):
+        assert rows(query, "1") == rows(query, "2") != []
+    with pytest.raises(SystemExit):
+        cinn("colorize", "album", "--workers", "0")

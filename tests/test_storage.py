@@ -1,21 +1,26 @@
 """Results at an address that fsspec opens: what is done again, what moves, and what is told."""
 
 import pickle
+import shutil
 import sys
 from pathlib import Path
 
 import fsspec
 import pytest
-from helpers import color_picture
+import torch
+from albums import contents, grey
+from helpers import randomize
 
 import cinn_hub
 from cinn_hub.batch import tasks
+from cinn_hub.batch.album import find_jobs
 from cinn_hub.batch.cluster import begin_there
-from cinn_hub.batch.storage import RemoteStorage, storage_at
-from cinn_hub.cli import build_parser, main
+from cinn_hub.batch.storage import Storage
+from cinn_hub.cli import build_parser
 from cinn_hub.errors import CinnHubError
 
 OUT = "memory://archive/out"
+NAMES = {f"{stem}_color{i}.png" for stem in ("a", "sub/b", "c") for i in (1, 2)}
 
 
 @pytest.fixture
@@ -27,121 +32,106 @@ def memory():
 
 
 @pytest.fixture
-def folder(tmp_path, small_model, monkeypatch):
-    small_model.save(tmp_path / "model")
-    for i, name in enumerate(("a", "sub/b", "c")):
-        (tmp_path / "album" / name).parent.mkdir(parents=True, exist_ok=True)
-        color_picture(60, 40, seed=i).convert("L").save(tmp_path / "album" / f"{name}.png")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def run(cinn):
+    grey("album/a.png", "album/sub/b.png", "album/c.png")
 
-
-@pytest.fixture
-def run(folder, capsys):
     def run(*arguments, out=OUT, album="album"):
-        command = ["colorize", album, "-o", out, "-m", "model", "-n", "2", "--workers", "1"]
-        code = main([*command, *map(str, arguments)])
-        return code, capsys.readouterr()
+        return cinn("colorize", album, "-o", out, "-n", 2, "--workers", 1, *arguments)
 
     return run
 
 
-def written(output):
-    return {line.split("  ")[0] for line in output.out.splitlines()}
-
-
-def contents(memory):
+def kept(memory):
     root = "/archive/out/"
     names = [name for name in memory.find(root) if name.endswith(".png")]
     return {name.removeprefix(root): memory.cat_file(name) for name in names}
 
 
-def test_an_address_gets_what_a_folder_gets(run, folder, memory, capsys):
-    assert run("-s", 1, out="here")[0] == 0
-    assert main(["manifest", OUT]) == 2
-    assert f"There is no {OUT}/manifest.sqlite" in capsys.readouterr().err
-    code, output = run("-s", 1)
-    here = {p.relative_to("here").as_posix(): p.read_bytes() for p in Path("here").rglob("*.png")}
-    assert code == 0 and contents(memory) == here and len(here) == 6
-    assert written(output) == {f"{OUT}/{name}" for name in here}
+def test_an_address_gets_what_a_folder_gets(run, cinn, memory):
+    assert run("-s", 1, out="here").code == 0
+    assert f"There is no {OUT}/manifest.sqlite" in cinn("manifest", OUT).err
+    done = run("-s", 1)
+    assert done.code == 0 and kept(memory) == contents("here") and kept(memory).keys() == NAMES
+    assert done.written == {f"{OUT}/{name}" for name in NAMES}
     assert memory.exists("/archive/out/manifest.sqlite")
-    assert main(["manifest", OUT, "--oddest", "1"]) == 0
-    assert capsys.readouterr().out.startswith(f"{OUT}/")
+    assert cinn("manifest", OUT, "--oddest", "1").out.startswith(f"{OUT}/")
 
 
-def test_what_is_missing_is_done_again_and_nothing_else(run, memory):
+def test_what_is_missing_is_done_again_and_moves_with_its_photo(run, memory):
     run()
-    before = contents(memory)
-    assert written(run()[1]) == set()
+    before = kept(memory)
+    assert not run().written
     memory.rm("/archive/out/sub/b_color2.png")
-    _, output = run()
-    assert written(output) == {f"{OUT}/sub/b_color{i}.png" for i in (1, 2)}
-    assert contents(memory) == before
-
-
-def test_results_at_an_address_move_with_their_photos(run, folder, memory):
-    run()
-    before = contents(memory)
-    (folder / "album" / "a.png").rename(folder / "album" / "sub" / "z.png")
-    assert written(run()[1]) == set()
-    after = contents(memory)
-    assert after.keys() == {name.replace("a_", "sub/z_") for name in before}
-    assert after["sub/z_color1.png"] == before["a_color1.png"]
+    assert run().written == {f"{OUT}/sub/b_color{i}.png" for i in (1, 2)}
+    assert kept(memory) == before
+    Path("album/a.png").rename("album/sub/z.png")
+    assert not run().written
+    assert kept(memory) == {name.replace("a_", "sub/z_"): data for name, data in before.items()}
 
 
 def test_a_photo_that_is_named_needs_no_manifest(run, memory):
-    assert run(album="album/a.png")[0] == 0
+    assert run(album="album/a.png").code == 0
     assert memory.find("/archive/out") == [f"/archive/out/a_color{i}.png" for i in (1, 2)]
 
 
 def test_folders_are_made_where_the_file_system_has_them(run, tmp_path):
-    assert run(out=f"file://{tmp_path}/there")[0] == 0
-    names = {p.relative_to("there").as_posix() for p in Path("there").rglob("*.png")}
-    assert names == {f"{stem}_color{i}.png" for stem in ("a", "sub/b", "c") for i in (1, 2)}
+    assert run(out=f"file://{tmp_path}/there").code == 0
+    assert contents("there").keys() == NAMES
 
 
 @pytest.mark.parametrize("out", ["strange://place", "file:///dev/null/out", "http://127.0.0.1:9/x"])
 def test_addresses_that_cannot_be_used_are_one_sentence(run, out):
-    code, output = run(out=out)
-    [line] = output.err.splitlines()
-    assert code == 2 and out in line and line.endswith(".")
+    done = run(out=out)
+    [line] = done.err.splitlines()
+    assert done.code == 2 and out in line and line.endswith(".")
 
 
-def test_storage_travels_without_its_list(memory, tmp_path):
+def test_storage_travels_without_its_list(memory):
     memory.pipe_file("/archive/out/x.png", b"x")
-    storage = storage_at(OUT)
+    storage = Storage(OUT)
     assert storage.exists(storage.folder / "x.png")
     again = pickle.loads(pickle.dumps(storage))
-    assert isinstance(again, RemoteStorage) and "places" not in vars(again)
+    assert again.url == OUT and "keys" not in vars(again)
     assert again.exists(again.folder / "x.png")
 
 
-def test_ray_that_is_not_installed_is_one_sentence(folder, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    assert main(["colorize", "album", "-o", "out", "-m", "model", "--ray", "head:6379"]) == 2
-    assert 'pip install "cinn-hub[ray]"' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:9", "nonsense", "host:99999", "no host:1"])
-def test_clusters_that_cannot_be_reached_are_one_sentence(folder, capsys, address):
+def test_clusters_that_cannot_be_used_are_one_sentence(run, cinn, monkeypatch):
+    Path("album.zip").write_bytes(b"")
+    done = cinn("colorize", "album.zip", "--ray", "head:6379")
+    assert done.code == 2 and "album.zip is an archive; unpack it" in done.err
+    command = ("colorize", "album", "-o", "out", "--ray")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "ray", None)
+        assert 'pip install "cinn-hub[ray]"' in cinn(*command, "head:6379").err
     pytest.importorskip("ray")
-    assert main(["colorize", "album", "-o", "out", "-m", "model", "--ray", address]) == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert f"The Ray cluster {address} cannot be reached" in line and not line.endswith("..")
+    for address in ("127.0.0.1:9", "nonsense", "host:99999", "no host:1"):
+        done = cinn(*command, address)
+        [line] = done.err.splitlines()
+        assert f"The Ray cluster {address} cannot be reached" in line and not line.endswith("..")
 
 
-def test_archives_are_not_given_to_a_cluster(folder, capsys):
-    (folder / "album.zip").write_bytes(b"")
-    assert main(["colorize", "album.zip", "-m", "model", "--ray", "head:6379"]) == 2
-    assert "album.zip is an archive; unpack it" in capsys.readouterr().err
-
-
-def test_machines_must_see_the_same_files_and_have_the_same_model(folder):
+def test_machines_must_see_the_same_files():
     with pytest.raises(CinnHubError, match="does not see .*nowhere"):
-        begin_there(lambda: pytest.fail("It began."), ".", [folder / "album", folder / "nowhere"])
+        begin_there(lambda: pytest.fail("It began."), ".", [Path(__file__), Path("nowhere")])
+
+
+@pytest.mark.parametrize("other", ["weights", "version"])
+def test_machines_must_have_the_same_model(cinn, model_folder, small_model, monkeypatch, other):
+    """What a command hands to other processes begins only where the colours will be the same."""
+    grey("album/a.png")
+    shutil.copytree(model_folder, "model")
     options = build_parser().parse_args(["colorize", "album", "-m", "model", "-n", "1"])
-    same = cinn_hub.__version__, tasks.load_model(options).fingerprint
-    assert callable(tasks.load_work(tasks.colorize, options, *same))
-    for other in (("0.0", same[1]), (same[0], "other")):
-        with pytest.raises(CinnHubError, match="install the same on all machines"):
-            tasks.load_work(tasks.colorize, options, *other)
+    options.noted = True
+    jobs = find_jobs(options.photos, options.out.folder)
+    model = tasks.load_model(options)
+    engine = tasks.engine_of(options, tasks.colorize, model, jobs)
+    assert callable(engine.start())
+    if other == "version":
+        monkeypatch.setattr(cinn_hub, "__version__", "0.0")
+    else:
+        torch.manual_seed(1)
+        changed = type(small_model)(small_model.config).eval()
+        randomize(changed.flow, seed=1, scale=0.3)
+        changed.save(Path("model"))
+    with pytest.raises(CinnHubError, match="install the same on all machines"):
+        engine.start()

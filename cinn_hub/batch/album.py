@@ -6,21 +6,17 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import glob
 from pathlib import Path
-from typing import TypeVar
 
 from cinn_hub.batch.archives import ARCHIVE_SUFFIXES, is_visible, is_zip, unpack
-from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.files import DISK_FULL, brief_folder
+from cinn_hub.errors import PhotoError
+from cinn_hub.files import brief_folder
 from cinn_hub.formats import FILMS, PHOTOS, STILLS, format_of, suffixes_of
 
 ENDING = r"color\d+|\d+_to_\d+(?:_\d+)?"  # what `colorize` and `interpolate` add to a name
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,25 +67,29 @@ def find_jobs(photos: Sequence[Path], out: Path, ending: str = ENDING) -> list[J
     Raises:
         PhotoError: none of the photos is there, or two results would have one name.
     """
-    found: list[tuple[Path, Path, bool]] = []
+    jobs: list[Job] = []
     for path in expanded(photos):
         if os.path.isdir(path):  # pathlib raises where a name is too long
             for line in left_out(path):
                 print(f"cinn-hub: {line}", file=sys.stderr)
             inside = without_results(photos_in(path, out), ending)
-            found += [(p, out / p.parent.relative_to(path), True) for p in inside]
+            jobs += [Job(p, out / p.parent.relative_to(path), p.stem, True) for p in inside]
         elif is_zip(path) and path.is_file():
-            found += [(photo, out, True) for photo in unpack(path, brief_folder())]
+            jobs += [Job(p, out, p.stem, True) for p in unpack(path, brief_folder())]
         else:
-            found.append((path, out, False))
-    if not found:
+            jobs.append(Job(path, out, path.stem, False))
+    if not jobs:
         raise PhotoError(f"No photos were found in {', '.join(map(str, photos))}.")
-    if not any(os.path.exists(photo) for photo, _, _ in found):  # else each is named in its turn
-        photo = found[0][0]
+    if not any(os.path.exists(job.photo) for job in jobs):  # else each is named in its turn
+        photo = jobs[0].photo
         link = os.path.islink(photo)
         text = "is a link to a file that is gone" if link else "does not exist; check the path"
         raise PhotoError(f"The photo {photo} {text}.")
-    return one_file(found, out) if is_file_name(out) else named_apart(found)
+    if not is_file_name(out):
+        return named_apart(jobs)
+    if len(jobs) > 1 or jobs[0].found:
+        raise PhotoError(f"{out} is one file; give one photo for it, or a folder to write to.")
+    return [replace(jobs[0], folder=out.parent, stem=out.stem, file=out)]
 
 
 def expanded(photos: Sequence[Path]) -> Iterator[Path]:
@@ -109,24 +109,14 @@ def is_file_name(out: Path) -> bool:
     return format_of(out, STILLS + FILMS) is not None and not out.is_dir()
 
 
-def one_file(found: Sequence[tuple[Path, Path, bool]], out: Path) -> list[Job]:
-    (photo, _, is_found), *others = found
-    if others or is_found:
-        raise PhotoError(f"{out} is one file; give one photo for it, or a folder to write to.")
-    return [Job(photo, out.parent, out.stem, False, out)]
-
-
-def named_apart(found: Sequence[tuple[Path, Path, bool]]) -> list[Job]:
-    """Jobs whose results have different names."""
-    stems = Counter((folder, photo.stem) for photo, folder, _ in found)
-    jobs = [
-        Job(photo, folder, photo.stem if stems[folder, photo.stem] == 1 else photo.name, is_found)
-        for photo, folder, is_found in found
-    ]
-    same = Counter((job.folder, job.stem) for job in jobs)
-    if twice := next((job for job in jobs if same[job.folder, job.stem] > 1), None):
+def named_apart(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs with stems that differ, so that their results have different names."""
+    stems = Counter(job.results for job in jobs)
+    jobs = [job if stems[job.results] == 1 else replace(job, stem=job.photo.name) for job in jobs]
+    [(name, most), *_] = Counter(job.results for job in jobs).most_common(1)
+    if most > 1:
         raise PhotoError(
-            f"Two photos are called {twice.photo.name}, so their results would have the same name; "
+            f"Two photos are called {name.name}, so their results would have the same name; "
             "colour each with its own -o folder."
         )
     return jobs
@@ -146,9 +136,7 @@ def photos_in(folder: Path, out: Path) -> list[Path]:
 
 def visible(folder: Path) -> Iterator[Path]:
     """All in the folder, but for hidden files and what systems keep for themselves."""
-    for path in folder.rglob("*"):
-        if is_visible(path.relative_to(folder)):
-            yield path
+    return (path for path in folder.rglob("*") if is_visible(path.relative_to(folder)))
 
 
 def left_out(folder: Path) -> Iterator[str]:
@@ -164,52 +152,12 @@ def without_results(photos: Sequence[Path], ending: str) -> list[Path]:
     """The photos, but for those that were made of others of them in the same folder."""
     names = {(photo.parent, photo.name.lower()) for photo in photos}
     result = re.compile(rf"(.+?)(?:_page\d+)?_(?:{ending})")
+    suffixes = ("", *suffixes_of(PHOTOS))  # of two photos of one stem, results name the suffix
 
     def is_result(photo: Path) -> bool:
         made_of = result.fullmatch(photo.stem)
-        if made_of is None:
-            return False
-        suffixes = ("", *suffixes_of(PHOTOS))  # of two photos of one stem, results name the suffix
-        return any((photo.parent, (made_of[1] + end).lower()) in names for end in suffixes)
+        return made_of is not None and any(
+            (photo.parent, (made_of[1] + suffix).lower()) in names for suffix in suffixes
+        )
 
     return [photo for photo in photos if not is_result(photo)]
-
-
-def one_after_another(items: Iterable[T], work: Callable[[T], None]) -> Iterator[tuple[T, str]]:
-    """Does the work on each; one that fails cannot end the others.
-
-    Yields each when it is done, and why it failed, in a sentence; "" if it did not.
-
-    Raises:
-        CinnHubError: the disk is full, so that what follows would fail, too.
-    """
-    for item in items:
-        try:
-            work(item)
-        except BrokenPipeError:
-            raise
-        except Exception as error:
-            if disk_is_full(error):
-                raise CinnHubError(
-                    "The disk is full, so this photo and what follows were not coloured; free some "
-                    "space and run it again."
-                ) from error
-            yield item, in_one_sentence(error)
-        else:
-            yield item, ""
-
-
-def disk_is_full(error: BaseException | None) -> bool:
-    """Whether this error, or one that caused it, says so."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
-            return True
-        error = error.__cause__
-    return False
-
-
-def in_one_sentence(error: Exception) -> str:
-    if isinstance(error, CinnHubError):
-        return str(error)
-    text = " ".join(str(error).split())
-    return f"This photo could not be coloured ({type(error).__name__}: {text})."

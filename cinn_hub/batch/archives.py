@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from cinn_hub.errors import PhotoError
@@ -17,7 +17,6 @@ MOST_PHOTOS = 1000
 MOST_MEGABYTES = 4000  # unpacked, together
 MOST_ENTRIES = 20_000  # of any kind
 LONGEST_STEM = 80
-PIECE = 1 << 20  # bytes
 
 
 def is_zip(path: Path) -> bool:
@@ -41,7 +40,7 @@ def unpack(
     photos with one name, all but the first get a number. Archives inside are not opened.
 
     Arguments:
-        most_megabytes: of the photos unpacked; counted while they are, whatever the archive says.
+        most_megabytes: of the photos unpacked; `zipfile` gives no more than an archive says.
 
     Raises:
         PhotoError: it cannot be read, needs a password, holds no photos, or too much.
@@ -49,19 +48,15 @@ def unpack(
     try:
         with zipfile.ZipFile(archive) as opened:
             entries = photos_of(opened, archive.name, most_photos)
-            left = int(most_megabytes * 1e6)
+            if sum(entry.file_size for entry in entries) > most_megabytes * 1e6:
+                raise PhotoError(
+                    f"{archive.name} holds more than {most_megabytes:g} MB of photos; divide it."
+                )
             paths: list[Path] = []
             for entry in entries:
                 target = free_name(folder, PurePosixPath(entry.filename.replace("\\", "/")).name)
-                for piece in pieces(opened, entry):
-                    left -= len(piece)
-                    if left < 0:
-                        raise PhotoError(
-                            f"{archive.name} holds more than {most_megabytes:g} MB of photos; "
-                            "divide it."
-                        )
-                    with target.open("ab") as file:
-                        file.write(piece)
+                with opened.open(entry) as source, target.open("wb") as file:
+                    shutil.copyfileobj(source, file)
                 paths.append(target)
             return paths
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
@@ -91,13 +86,6 @@ def photos_of(opened: zipfile.ZipFile, name: str, most: int) -> list[zipfile.Zip
     if len(found) > most:
         raise PhotoError(f"{name} holds {len(found)} photos; at most {most} are taken: divide it.")
     return found
-
-
-def pieces(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
-    with opened.open(entry) as source:
-        yield b""  # so that an empty file is written, and said to be unreadable
-        while piece := source.read(PIECE):
-            yield piece
 
 
 def free_name(folder: Path, name: str) -> Path:

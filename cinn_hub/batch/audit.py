@@ -12,16 +12,16 @@ from cinn_hub.files import reason_of, whole_file
 
 
 def summary(manifest: Manifest) -> Iterator[str]:
-    """How many photos are in which state, and the settings of the latest run."""
+    """How many photos are in which state, and the options of the latest run."""
     for task, state, number, seconds in manifest.select(
         "SELECT task, state, count(*), avg(seconds) FROM photos GROUP BY task, state"
     ):
         time = f", {seconds:.2f} s each" if seconds is not None else ""
         yield f"{os.fsdecode(task)}: {number} {state}{time}"
-    for started, settings in manifest.select(
-        "SELECT started, settings FROM runs ORDER BY run DESC LIMIT 1"
+    for started, options in manifest.select(
+        "SELECT started, options FROM runs ORDER BY run DESC LIMIT 1"
     ):
-        yield f"latest run: {started}  {settings}"
+        yield f"latest run: {started}  {options}"
 
 
 def errors(manifest: Manifest) -> Iterator[str]:
@@ -51,8 +51,8 @@ def write_parquet(manifest: Manifest, path: Path) -> str:
     except ImportError as error:
         text = 'Parquet needs pyarrow: pip install "cinn-hub[parquet]".'
         raise CinnHubError(text) from error
-    with manifest.one_sentence():
-        found = manifest.database.execute(
+    with manifest.one_sentence() as database:
+        found = database.execute(
             "SELECT * FROM photos LEFT JOIN results USING (stem, task) JOIN runs USING (run)"
         )
         names = [column[0] for column in found.description]

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from cinn_hub.batch.processes import AHEAD, BYTES_PER_PROCESS, use_one_core
+from cinn_hub.batch.processes import AHEAD, BYTES_PER_PROCESS, become_worker
 from cinn_hub.errors import CinnHubError
 
 SECONDS = 10  # that the head of a cluster has to answer
@@ -126,10 +126,7 @@ def begin_there(
             f"The machine {socket.gethostname()} does not see {missing[0]}; all machines of the "
             "cluster must see photos and results at the same paths."
         )
-    import cv2
-
     with suppress(OSError):
         os.chdir(folder)
-    use_one_core()
-    cv2.setNumThreads(1)
+    become_worker()
     return start()

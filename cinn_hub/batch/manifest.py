@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from cinn_hub.batch.storage import Storage
@@ -18,17 +19,18 @@ from cinn_hub.errors import CinnHubError
 from cinn_hub.files import open_plain
 
 NAME = "manifest.sqlite"
-VERSION = 1
+VERSION = 2
 WAITING, DONE, SKIPPED, FAILED = "waiting", "done", "skipped", "failed"
 BUSY_SECONDS = 30  # another run may be writing to the same manifest
 SENT_EVERY = 300  # seconds; what is done since is done again if the run is cut off
+FREE = ("seed", "n", "pages", "recolor")  # options that change no colours that a seed gives
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
     run INTEGER PRIMARY KEY,
     started TEXT NOT NULL,   -- UTC
     version TEXT NOT NULL,   -- of cinn_hub
-    settings TEXT NOT NULL   -- JSON: command, model, weights, seed, boldness ...
+    options TEXT NOT NULL    -- JSON: command, model, weights, seed, boldness ...
 );
 CREATE TABLE IF NOT EXISTS photos (
     stem TEXT NOT NULL,      -- what the names of its results begin with, from this folder
@@ -72,21 +74,17 @@ class Result:
     plausibility: float | None = None
     distance: float | None = None
 
-    @property
-    def scores(self) -> tuple[float | None, ...]:
-        return self.bits_per_dim, self.plausibility, self.distance
-
 
 @dataclass(frozen=True)
-class Content:
+class FileState:
     """A file as it was when it was read: a file of this size and time is taken to be the same."""
 
+    sha256: str
     bytes: int
     modified: int
-    sha256: str
 
     @classmethod
-    def of(cls, path: Path) -> Content:
+    def of(cls, path: Path) -> FileState:
         """Reads the whole file.
 
         Raises:
@@ -95,7 +93,17 @@ class Content:
         status = path.stat()
         with open_plain(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(status.st_size, status.st_mtime_ns, digest)
+        return cls(digest, status.st_size, status.st_mtime_ns)
+
+    def is_of(self, path: Path) -> bool:
+        """Whether the file has the content that it had then."""
+        try:
+            status = path.stat()
+            return status.st_size == self.bytes and (
+                status.st_mtime_ns == self.modified or FileState.of(path).sha256 == self.sha256
+            )
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,7 @@ class Outcome:
 
     Attributes:
         state: done, skipped or failed.
+        file: the photo's.
         error: why it failed, in one sentence.
         size: (width, height) in pixels.
         lines: what is still to be printed, and whether it goes to stderr.
@@ -111,7 +120,7 @@ class Outcome:
 
     state: str
     results: tuple[Result, ...] = ()
-    content: Content | None = None
+    file: FileState | None = None
     size: tuple[int, int] | None = None
     seconds: float | None = None
     error: str | None = None
@@ -120,27 +129,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Entry:
-    """A photo in the manifest."""
+    """A photo in the manifest, the options of its run, and the names of its results."""
 
     stem: str | bytes
     state: str
-    content: Content | None
-    settings: dict[str, object]
-    files: tuple[str | bytes, ...]
+    file: FileState | None
+    options: Mapping[str, object]
+    results: tuple[str | bytes, ...]
 
-    def is_of(self, path: Path) -> bool:
-        """Whether the file has the content that the entry is about."""
-        if self.content is None:
-            return False
-        try:
-            status = path.stat()
-            if (status.st_size, status.st_mtime_ns) == (self.content.bytes, self.content.modified):
-                return True
-            return status.st_size == self.content.bytes and (
-                Content.of(path).sha256 == self.content.sha256
-            )
-        except OSError:
-            return False
+    def is_of(self, photo: Path, state: str) -> bool:
+        """Whether this is what has become of the photo as it is now."""
+        return self.state == state and self.file is not None and self.file.is_of(photo)
 
 
 class Manifest:
@@ -150,33 +149,29 @@ class Manifest:
     copied every few minutes.
     """
 
-    def __init__(
-        self, storage: Storage, task: str = "", settings: Mapping[str, object] | None = None
-    ) -> None:
+    def __init__(self, storage: Storage, task: str = "") -> None:
         """Opens the manifest of a storage, or begins it.
 
-        Arguments:
-            task: what the names of the results end with; see the table of photos.
-            settings: of the run that follows; they can be written as JSON.
+        task: what the names of the results end with; see the table of photos.
 
         Raises:
             CinnHubError: the file cannot be written, or something else wrote it.
         """
         self.storage, self.folder, self.task = storage, storage.folder, stored(task)
         self.path = self.folder / NAME
-        self.settings = json.loads(json.dumps(settings or {}))  # as it will be read again
         self.run: int | None = None
         self.sent = time.monotonic()
         storage.fetch(self.path)
-        with self.one_sentence():
-            self.database = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
-            (version,) = self.database.execute("PRAGMA user_version").fetchone()
-            if version not in (0, VERSION):
+        with self.one_sentence() as database:
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version == 1:
+                database.execute("ALTER TABLE runs RENAME COLUMN settings TO options")
+            elif version not in (0, VERSION):
                 raise CinnHubError(
                     f"{storage.name(self.path)} has version {version}, but this cinn_hub reads "
                     f"{VERSION}; use the cinn_hub that wrote it."
                 )
-            self.database.executescript(f"{TABLES} PRAGMA user_version = {VERSION};")
+            database.executescript(f"{TABLES} PRAGMA user_version = {VERSION};")
 
     @classmethod
     def read(cls, storage: Storage) -> Manifest:
@@ -193,13 +188,23 @@ class Manifest:
             )
         return cls(storage)
 
+    @cached_property
+    def database(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=BUSY_SECONDS)
+
     @contextmanager
-    def one_sentence(self) -> Iterator[None]:
+    def one_sentence(self) -> Iterator[sqlite3.Connection]:
+        """The database. All changes of the block are made, or none; an error is one sentence."""
         try:
-            yield
+            with self.database as database:
+                yield database
         except sqlite3.Error as error:
             name = self.storage.name(self.path)
             raise CinnHubError(f"The manifest {name} cannot be used: {error}.") from error
+
+    def select(self, query: str, *values: object) -> list[tuple]:
+        with self.one_sentence() as database:
+            return database.execute(query, values).fetchall()
 
     def close(self) -> None:
         self.database.close()
@@ -211,20 +216,18 @@ class Manifest:
         self.storage.send(self.path)
         self.sent = time.monotonic()
 
-    def begin(self, version: str) -> None:
-        """Notes that a run begins with the settings."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        row = (now, version, as_json(self.settings))
-        with self.one_sentence(), self.database as database:
-            self.run = database.execute(
-                "INSERT INTO runs (started, version, settings) VALUES (?, ?, ?)", row
-            ).lastrowid
+    def begin(self, version: str, options: Mapping[str, object]) -> None:
+        """Notes that a run begins with options that can be written as JSON."""
+        row = (datetime.now(UTC).isoformat(timespec="seconds"), version, as_json(options))
+        with self.one_sentence() as database:
+            query = "INSERT INTO runs (started, version, options) VALUES (?, ?, ?)"
+            self.run = database.execute(query, row).lastrowid
 
-    def seed(self) -> int | None:
-        """The seed of the latest run with these settings, apart from the seed itself."""
-        for (text,) in self.select("SELECT settings FROM runs ORDER BY run DESC"):
+    def seed(self, options: Mapping[str, object]) -> int | None:
+        """The seed of the latest run that would make the same colours from one seed."""
+        for (text,) in self.select("SELECT options FROM runs ORDER BY run DESC"):
             earlier = json.loads(text)
-            if comparable(earlier) == comparable(self.settings):
+            if comparable(earlier) == comparable(options):
                 return earlier.get("seed")
         return None
 
@@ -233,32 +236,31 @@ class Manifest:
         found = self.entries("stem = ?", self.relative(stem))
         return found[0] if found else None
 
-    def twins(self, path: Path) -> list[Entry]:
+    def twins(self, photo: Path) -> list[Entry]:
         """Photos that are done and have the content of this file."""
         try:
-            same_size = self.entries("bytes = ? AND state = 'done'", path.stat().st_size)
-            digest = Content.of(path).sha256 if same_size else ""
+            same_size = self.entries("state = 'done' AND bytes = ?", photo.stat().st_size)
+            digest = FileState.of(photo).sha256 if same_size else ""
         except OSError:
             return []
-        return [entry for entry in same_size if entry.content and entry.content.sha256 == digest]
+        return [entry for entry in same_size if entry.file and entry.file.sha256 == digest]
 
     def entries(self, condition: str, value: object) -> list[Entry]:
-        query = (
-            "SELECT stem, state, bytes, modified, sha256, settings FROM photos JOIN runs USING "
-            f"(run) WHERE task = ? AND {condition}"
+        photos = self.select(
+            "SELECT stem, state, options, sha256, bytes, modified FROM photos JOIN runs USING (run)"
+            f" WHERE task = ? AND {condition}",
+            *(self.task, value),
         )
         files = "SELECT file FROM results WHERE stem = ? AND task = ? ORDER BY file"
         return [
             Entry(
                 stem,
                 state,
-                Content(size, modified, digest) if digest else None,
-                json.loads(settings),
-                tuple(file for (file,) in self.select(files, stem, self.task)),
+                FileState(*file) if file[0] else None,
+                json.loads(options),
+                tuple(name for (name,) in self.select(files, stem, self.task)),
             )
-            for stem, state, size, modified, digest, settings in self.select(
-                query, self.task, value
-            )
+            for stem, state, options, *file in photos
         ]
 
     def expect(self, photos: Iterable[tuple[Path, Path]]) -> None:
@@ -266,35 +268,36 @@ class Manifest:
 
         If the run is cut off, they are still waiting when the next one begins.
         """
-        rows = [
+        columns = "(stem, task, photo, run, state) VALUES (?, ?, ?, ?, ?)"
+        rows = (
             (self.relative(stem), self.task, stored(photo.absolute()), self.run, WAITING)
             for photo, stem in photos
-        ]
-        columns = "(stem, task, photo, run, state) VALUES (?, ?, ?, ?, ?)"
-        with self.one_sentence(), self.database as database:
+        )
+        with self.one_sentence() as database:
             database.executemany(f"INSERT OR REPLACE INTO photos {columns}", rows)
         self.send()
 
     def note(self, stem: Path, outcome: Outcome) -> None:
         """Notes what has come of an expected photo."""
         key = (self.relative(stem), self.task)
-        read = outcome.content
-        file = (read.sha256, read.bytes, read.modified) if read else (None, None, None)
-        rows = [
-            (self.relative(r.file), *key, as_json(r.latent), *r.scores) for r in outcome.results
-        ]
+        file, size = outcome.file, outcome.size or (None, None)
+        values = (file.sha256, file.bytes, file.modified) if file else (None, None, None)
         error = None if outcome.error is None else stored(outcome.error)  # it may name the photo
-        end = (outcome.state, outcome.seconds, error)
-        with self.one_sentence(), self.database as database:
+        values += (*size, outcome.state, outcome.seconds, error)
+        rows = [
+            (self.relative(r.file), *key, as_json(r.latent))
+            + (r.bits_per_dim, r.plausibility, r.distance)
+            for r in outcome.results
+        ]
+        with self.one_sentence() as database:
             database.execute(
-                "UPDATE photos SET sha256 = ?, bytes = ?, modified = ?, width = ?, height = ?, "
-                "state = ?, seconds = ?, error = ? WHERE stem = ? AND task = ?",
-                (*file, *(outcome.size or (None, None)), *end, *key),
+                "UPDATE photos SET (sha256, bytes, modified, width, height, state, seconds, error)"
+                " = (?, ?, ?, ?, ?, ?, ?, ?) WHERE stem = ? AND task = ?",
+                (*values, *key),
             )
             database.execute("DELETE FROM results WHERE stem = ? AND task = ?", key)
-            database.executemany(
-                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?)", rows
-            )
+            query = "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?)"
+            database.executemany(query, rows)
         if time.monotonic() - self.sent > SENT_EVERY:
             self.send()
 
@@ -304,41 +307,40 @@ class Manifest:
         Returns:
             whether all of them were there; if not, nothing has changed.
         """
-        new = self.relative(stem)
-        names = {file: renamed(file, entry.stem, new) for file in entry.files}
+        new, old_length = self.relative(stem), len(os.fsdecode(entry.stem))
+        names = {
+            name: stored(os.fsdecode(new) + os.fsdecode(name)[old_length:])
+            for name in entry.results
+        }
         old_paths, new_paths = self.paths(names), self.paths(names.values())
         exists = self.storage.exists
         if not all(map(exists, old_paths)) or any(map(exists, new_paths)):
             return False
         for old, path in zip(old_paths, new_paths, strict=True):
             self.storage.move(old, path)
-        key = (entry.stem, self.task)
-        with self.one_sentence(), self.database as database:
+        row = (new, stored(photo.absolute()), photo.stat().st_mtime_ns, entry.stem, self.task)
+        with self.one_sentence() as database:
             database.execute("DELETE FROM photos WHERE stem = ? AND task = ?", (new, self.task))
             database.execute(
-                "UPDATE photos SET stem = ?, photo = ?, modified = ? WHERE stem = ? AND task = ?",
-                (new, stored(photo.absolute()), photo.stat().st_mtime_ns, *key),
+                "UPDATE photos SET (stem, photo, modified) = (?, ?, ?) WHERE stem = ? AND task = ?",
+                row,
             )
-            for old, name in names.items():
-                database.execute(
-                    "UPDATE results SET stem = ?, file = ? WHERE file = ?", (new, name, old)
-                )
+            database.executemany(
+                "UPDATE results SET (stem, file) = (?, ?) WHERE file = ?",
+                [(new, name, old) for old, name in names.items()],
+            )
         return True
-
-    def select(self, query: str, *values: object) -> list[tuple]:
-        with self.one_sentence():
-            return self.database.execute(query, values).fetchall()
 
     def has_all_pages(self, entry: Entry) -> bool:
         """Whether all pages of the photo's file were done, and what was made of them is there."""
-        paths = self.paths(entry.files)
-        return bool(entry.settings.get("pages")) and all(map(self.storage.exists, paths))
+        paths = self.paths(entry.results)
+        return bool(entry.options.get("pages")) and all(map(self.storage.exists, paths))
 
     def relative(self, path: Path) -> str | bytes:
         return stored(os.path.relpath(path, self.folder))
 
-    def paths(self, files: Iterable[str | bytes]) -> list[Path]:
-        return [self.folder / os.fsdecode(file) for file in files]
+    def paths(self, names: Iterable[str | bytes]) -> list[Path]:
+        return [self.folder / os.fsdecode(name) for name in names]
 
 
 def stored(path: str | os.PathLike[str]) -> str | bytes:
@@ -351,16 +353,10 @@ def stored(path: str | os.PathLike[str]) -> str | bytes:
     return text
 
 
-def renamed(file: str | bytes, old: str | bytes, new: str | bytes) -> str | bytes:
-    """The name of a result with another stem."""
-    return stored(os.fsdecode(new) + os.fsdecode(file)[len(os.fsdecode(old)) :])
-
-
 def as_json(value: Mapping[str, object]) -> str:
     return json.dumps(dict(value), sort_keys=True)
 
 
-def comparable(settings: Mapping[str, object]) -> dict[str, object]:
+def comparable(options: Mapping[str, object]) -> str:
     """What two runs must share to make the same colours from the same seed."""
-    free = ("seed", "n", "pages", "recolor")
-    return {key: value for key, value in settings.items() if key not in free}
+    return as_json({key: value for key, value in options.items() if key not in FREE})

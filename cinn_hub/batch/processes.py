@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,15 +34,14 @@ def cores() -> int:
 def free_memory() -> float:
     """Bytes that new processes can take; infinite where the system does not say it."""
     limit = float("inf")
-    try:
+    with suppress(OSError, StopIteration, ValueError):
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()
         limit = 1024 * next(float(li.split()[1]) for li in lines if li.startswith("MemAvailable"))
-        group = Path("/sys/fs/cgroup")
-        most = (group / "memory.max").read_text("ascii").strip()
-        if most != "max":
-            limit = min(limit, float(most) - float((group / "memory.current").read_text("ascii")))
-    except (OSError, StopIteration, ValueError):
-        pass
+        most, used = (
+            float(Path(f"/sys/fs/cgroup/memory.{name}").read_text("ascii").replace("max", "inf"))
+            for name in ("max", "current")
+        )
+        limit = min(limit, most - used)
     return limit
 
 
@@ -59,6 +60,14 @@ def use_one_core() -> None:
     torch.set_num_threads(1)
 
 
+def become_worker() -> None:
+    """Makes a process one of many that share the cores."""
+    import cv2
+
+    use_one_core()
+    cv2.setNumThreads(1)
+
+
 def in_processes(
     items: Iterable[T], start: Callable[[], Callable[[T], R]], workers: int
 ) -> Iterator[tuple[T, R | None]]:
@@ -67,6 +76,7 @@ def in_processes(
     Items whose process dies are done once more, one after another in a process of their own.
 
     Arguments:
+        items: no two are equal.
         start: called once in each process; gives the function that does the work on an item.
             It is pickled, as are items and results.
 
@@ -86,42 +96,31 @@ def until_one_dies(
     """Yields each item that is done; returns those that were under way when a process died."""
     context = multiprocessing.get_context("spawn")  # forks of a process with threads may hang
     pool = ProcessPoolExecutor(workers, context, begin, (start,))
-    running: dict[Future[R], T] = {}
+    running: dict[T, Future[R]] = {}
     try:
         while True:
-            try:
-                while len(running) < ahead and (item := next(items, None)) is not None:
-                    running[submitted(pool, item)] = item
-                if not running:
-                    return []
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    result = future.result()
-                    yield running.pop(future), result
-            except BrokenProcessPool:
-                return list(running.values())
+            for item in islice(items, ahead - len(running)):
+                running[item] = Future()  # the pool may be broken already
+                running[item] = pool.submit(do, item)
+            if not running:
+                return []
+            wait(running.values(), return_when=FIRST_COMPLETED)
+            for item in [item for item, future in running.items() if future.done()]:
+                result = running[item].result()
+                del running[item]
+                yield item, result
+    except BrokenProcessPool:
+        return list(running)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def submitted(pool: ProcessPoolExecutor, item: T) -> Future:
-    """The future of an item, broken from the beginning if a process has died in the meantime."""
-    try:
-        return pool.submit(do, item)
-    except BrokenProcessPool as error:
-        broken: Future = Future()
-        broken.set_exception(error)
-        return broken
 
 
 def begin(start: Callable[[], Callable[[object], object]]) -> None:
     """Makes a process a worker: it computes on one core, and ends when its parent does."""
     global _do
-    import cv2
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     threading.Thread(target=end_with_parent, daemon=True).start()
-    use_one_core()
-    cv2.setNumThreads(1)
+    become_worker()
     _do = start()
 
 

@@ -13,134 +13,107 @@ from cinn_hub.errors import CinnHubError
 from cinn_hub.files import brief_folder, make_folder, reason_of
 
 if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
+    from fsspec.implementations.dirfs import DirFileSystem
 
 
 class Storage:
-    """Results in a folder of this machine, or of all machines that share it."""
+    """A folder of this machine, or of all machines that share it; or an address.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Attributes:
+        url: the address; "" for a folder.
+        folder: that all paths of results lie in. For an address it is a folder of this machine
+            that stands for it, and holds nothing but the manifest.
+    """
+
+    def __init__(self, place: str | Path) -> None:
+        self.url = str(place).rstrip("/") if "://" in str(place) else ""
+        self.folder = brief_folder() if self.url else Path(place)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"url": self.url, "folder": self.folder}  # each process opens it and lists it anew
 
     def name(self, path: Path) -> str:
         """What people call a result."""
-        return str(path)
+        return f"{self.url}/{self.key(path)}" if self.url else str(path)
+
+    def key(self, path: Path) -> str:
+        """The name of a result in the file system."""
+        return path.relative_to(self.folder).as_posix()
 
     def exists(self, path: Path) -> bool:
-        return path.exists()
-
-    def move(self, old: Path, new: Path) -> None:
-        new.parent.mkdir(parents=True, exist_ok=True)
-        old.rename(new)
-
-    @contextmanager
-    def room(self, folder: Path) -> Iterator[Path]:
-        """A folder of this machine in which the results for `folder` are written."""
-        make_folder(folder)
-        yield folder
-
-    def keep(self, file: Path, folder: Path) -> Path:
-        """Takes a file that was written in the room of a folder; gives its path as a result."""
-        return file
-
-    def fetch(self, path: Path) -> None:
-        """Makes a file that is kept a file of this machine, if it is there."""
-
-    def send(self, path: Path) -> None:
-        """Keeps a file of this machine; it takes the place of the one that is there."""
-
-
-HERE = Storage(Path("."))
-
-
-class RemoteStorage(Storage):
-    """Results at an address. Their paths, too, lie below a folder of this machine: it stands for
-    the address, and holds nothing but the manifest."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        super().__init__(folder)
-        self.url = url.rstrip("/")
-
-    def __reduce__(self) -> tuple:
-        return RemoteStorage, (
-            self.url,
-            self.folder,
-        )  # without the list of places
-
-    def name(self, path: Path) -> str:
-        return f"{self.url}/{path.relative_to(self.folder).as_posix()}"
-
-    def exists(self, path: Path) -> bool:
-        """Whether the result was there when it was first asked for any."""
-        return self.place(path) in self.places
+        """Whether a result is there; at an address, whether it was when any was first asked for."""
+        return self.key(path) in self.keys if self.url else path.exists()
 
     def move(self, old: Path, new: Path) -> None:
         with self.one_sentence():
-            self.system.mv(self.place(old), self.place(new))
-        self.places.discard(self.place(old))
-        self.places.add(self.place(new))
+            self.make_room(new)
+            self.system.mv(self.key(old), self.key(new))
+            if self.url:
+                self.keys.discard(self.key(old))
+                self.keys.add(self.key(new))
 
     @contextmanager
-    def room(self, folder: Path) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="cinn-hub-") as name:
-            yield Path(name)
+    def desk(self, folder: Path) -> Iterator[Path]:
+        """A folder of this machine in which the results for `folder` are written."""
+        if self.url:
+            with tempfile.TemporaryDirectory(prefix="cinn-hub-") as name:
+                yield Path(name)
+        else:
+            make_folder(folder)
+            yield folder
 
     def keep(self, file: Path, folder: Path) -> Path:
+        """Takes a file from the desk of a folder; gives its path as a result."""
         path = folder / file.name
-        self.put(file, path)
-        file.unlink()
+        if self.url:
+            self.put(file, path)
+            file.unlink()
         return path
 
     def fetch(self, path: Path) -> None:
-        with self.one_sentence():
-            if self.system.exists(self.place(path)):
-                self.system.get_file(self.place(path), str(path))
+        """Makes a file that is kept a file of this machine, if it is there."""
+        if self.url:
+            with self.one_sentence():
+                if self.system.exists(self.key(path)):
+                    self.system.get_file(self.key(path), str(path))
 
     def send(self, path: Path) -> None:
-        self.put(path, path)
+        """Keeps a file of this machine; it takes the place of the one that is there."""
+        if self.url:
+            self.put(path, path)
 
     def put(self, file: Path, path: Path) -> None:
         """What object storage takes appears there when it is complete."""
         with self.one_sentence():
-            place = self.place(path)
-            if not self.system.async_impl:  # object storage has no folders; it would make buckets
-                self.system.makedirs(place.rpartition("/")[0], exist_ok=True)
-            self.system.put_file(str(file), place)
+            self.make_room(path)
+            self.system.put_file(str(file), self.key(path))
 
-    @property
-    def system(self) -> AbstractFileSystem:
-        return self.opened[0]
+    def make_room(self, path: Path) -> None:
+        if not self.system.fs.async_impl:  # object storage has no folders; it would make buckets
+            self.system.makedirs(self.key(path).rpartition("/")[0], exist_ok=True)
 
     @cached_property
-    def opened(self) -> tuple[AbstractFileSystem, str]:
-        """The file system of the address, and the place that it has there."""
+    def system(self) -> DirFileSystem:
+        """The file system; its paths begin in the folder, or at the address."""
         from fsspec.core import url_to_fs
+        from fsspec.implementations.dirfs import DirFileSystem
 
-        try:
-            return url_to_fs(self.url)
-        except (ImportError, ValueError) as error:
-            raise CinnHubError(f"{self.url} cannot be opened: {error}.") from error
-
-    def place(self, path: Path) -> str:
-        return f"{self.opened[1]}/{path.relative_to(self.folder).as_posix()}"
+        system, root = url_to_fs(self.url or str(self.folder.absolute()))
+        return DirFileSystem(root, system)
 
     @cached_property
-    def places(self) -> set[str]:
+    def keys(self) -> set[str]:
         """All that is at the address: one list, because a million questions would take hours."""
         with self.one_sentence():
-            return set(self.system.find(self.opened[1]))
+            return set(self.system.find(""))
 
     @contextmanager
     def one_sentence(self) -> Iterator[None]:
         try:
             yield
-        except CinnHubError:
-            raise
         except Exception as error:  # each file system has its own
             reason = reason_of(error) or type(error).__name__
-            raise CinnHubError(f"{self.url} cannot be used: {reason}.") from error
+            raise CinnHubError(f"{self.url or self.folder} cannot be used: {reason}.") from error
 
 
-def storage_at(place: str) -> Storage:
-    """The storage of a folder, or of an address such as s3://bucket/folder."""
-    return RemoteStorage(place, brief_folder()) if "://" in place else Storage(Path(place))
+HERE = Storage(".")

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import cinn_hub
 from cinn_hub.batch.album import Job
 from cinn_hub.batch.cluster import Cluster
-from cinn_hub.batch.manifest import NAME, Result
-from cinn_hub.batch.running import Engine, Work
-from cinn_hub.batch.storage import RemoteStorage
+from cinn_hub.batch.manifest import NAME, Outcome, Result
+from cinn_hub.batch.running import Engine, Work, Worker
 from cinn_hub.errors import CinnHubError
 from cinn_hub.formats import FILMS, format_of
 
@@ -25,20 +24,8 @@ if TYPE_CHECKING:
     from cinn_hub.colorization import Colorization
     from cinn_hub.photos import Enlargement, Photo
 
-SETTINGS = (
-    "command",
-    "model",
-    "seed",
-    "n",
-    "boldness",
-    "hint",
-    "pool",
-    "reference",
-    "keep",
-    "a",
-    "b",
-)
-SETTINGS += ("steps", "size", "intensity", "quality", "enlargement", "format", "pages", "recolor")
+# Options that say what is done where. All others decide how the results look.
+PLACES = {"photos", "out", "device", "overwrite", "workers", "ray", "run", "noted"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +63,7 @@ def colorize(options: argparse.Namespace, model: ColorModel) -> Task:
             for part in parts
             for result in model.colorize(prepared, latent=part, hints=options.hint)
         )
-        typical = model.typical(prepared) if options.judge else None
+        typical = model.typical(prepared) if options.noted else None
         for ending, result in zip(endings, results, strict=True):
             distance = result.distance(typical) if typical else None
             yield replace(written(result, job.target(ending), options), distance=distance)
@@ -154,11 +141,16 @@ def load_model(options: argparse.Namespace) -> ColorModel:
     return model
 
 
-def load_work(make: Make, options: argparse.Namespace, version: str, weights: str) -> Work:
-    """The work of a command, in another process, perhaps of another machine.
+def worker_of(options: argparse.Namespace, work: Work) -> Worker:
+    return Worker(work, options.out, options.recolor, options.pages, hashed=options.noted)
 
-    Arguments:
-        version, weights: of cinn_hub and of the model; with others the results would differ.
+
+def begin_elsewhere(
+    make: Make, options: argparse.Namespace, version: str, weights: str
+) -> Callable[[Job], Outcome]:
+    """Begins the work of a command in another process, perhaps of another machine.
+
+    version, weights: of cinn_hub and of the model; with others the results would differ.
     """
     model = load_model(options)
     if (cinn_hub.__version__, model.fingerprint) != (version, weights):
@@ -167,26 +159,25 @@ def load_work(make: Make, options: argparse.Namespace, version: str, weights: st
             f"weights {model.fingerprint} of {options.model}, and here these are {version} and "
             f"{weights}; install the same on all machines."
         )
-    return make(options, model).work
+    return worker_of(options, make(options, model).work).do_elsewhere
 
 
 def engine_of(
     options: argparse.Namespace, make: Make, model: ColorModel, jobs: Sequence[Job]
 ) -> Engine:
     """Where the work is done; all machines of a cluster must see the photos and the results."""
-    start = partial(load_work, make, options, cinn_hub.__version__, model.fingerprint)
+    start = partial(begin_elsewhere, make, options, cinn_hub.__version__, model.fingerprint)
     if not options.ray:
         return Engine(start, options.workers)
     shared = [next(job.photo for job in jobs if os.path.exists(job.photo))]
-    if options.judge and not isinstance(options.out, RemoteStorage):
+    if options.noted and not options.out.url:
         shared.append(options.out.folder / NAME)
     return Engine(start, cluster=Cluster(options.ray, shared, model.device.type == "cuda"))
 
 
-def settings_of(options: argparse.Namespace, model: ColorModel) -> dict[str, object]:
+def noted_options(options: argparse.Namespace, model: ColorModel) -> dict[str, object]:
     """What decides how the results look, for the manifest."""
-    own = {key: value for key, value in vars(options).items() if key in SETTINGS}
+    own = {key: value for key, value in vars(options).items() if key not in PLACES}
     if "reference" in own:
-        path = os.fsencode(options.reference.absolute())
-        own["reference"] = path.decode("utf-8", "backslashreplace")
+        own["reference"] = str(options.reference.absolute())
     return {**own, "weights": model.fingerprint}

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from cinn_hub.batch.album import one_after_another
+from cinn_hub.batch.running import problem_of
 from cinn_hub.color_model import ColorModel
 from cinn_hub.latent import fresh_seed
 from cinn_hub.photos import render, shrunk
@@ -95,13 +95,14 @@ class Colour:
         yield self.so_far(box, sheets, 0)
         model = self.table.shelf.get(box.model)
 
-        def work(sheet: Sheet) -> None:
-            if sheet in box.sheets:  # else it was removed in the meantime
-                open_sheet(sheet, model)
-                self.color(box, sheet, model, settings)
-
-        for done, (sheet, problem) in enumerate(one_after_another(sheets, work), 1):
-            sheet.problem = problem
+        for done, sheet in enumerate(sheets, 1):
+            sheet.problem = ""
+            try:
+                if sheet in box.sheets:  # else it was removed in the meantime
+                    open_sheet(sheet, model)
+                    self.color(box, sheet, model, settings)
+            except Exception as error:
+                sheet.problem = problem_of(error)
             yield self.so_far(box, sheets, done)
 
     def arrive_folder(
