@@ -27,8 +27,7 @@ from cinn_hub.flow import (
     Split,
     Standardization,
 )
-from cinn_hub.originals.models import AB_CENTER, AB_SPREAD, coupling, numpy_permutation
-from cinn_hub.originals.networks import Terms
+from cinn_hub.originals.models import AB_CENTER, AB_SPREAD, Terms, coupling, numpy_permutation
 
 HIDDEN, CLAMPS = (32, 64, 128, 512), (1.0, 1.0, 0.6, 0.6)
 KERNELS = (1, 3, 1, 3)  # of the couplings after a Haar step

@@ -37,14 +37,6 @@ LEFT_OUT = (
     *("conv8_313", "class8_ab"),  # classes of colour, which the flow does not see
 )
 """Parts of the names of tensors that are not needed."""
-SIGNS = {
-    "imagenet-research": "module.inn.module_list.1.s1.conv1.weight",
-    "lsun-minimal": "cond_net.resolution_levels.0.0.weight",
-    "mnist-minimal": "cinn.module_list.3.s1.0.weight",
-    "mnist-research": "module_list.3.s1.fc1.weight",
-}
-"""A tensor that only this network has."""
-
 # the names of layers inside of a coupling's networks
 SEQUENCE, CONVS, DENSE = ("0", "2"), ("conv1", "conv2", "conv3"), ("fc1", "fc2", "fc2b", "fc3")
 # of the feature network, as in Zhang et al. 2016
@@ -170,11 +162,11 @@ def read_original(file: Any, path: str) -> tuple[str, ConditionalINN, Counter[st
         CheckpointError: it is not one of the four; a key is missing, left over, or misshapen.
     """
     source = Source(file, path)
-    name = next((name for name, key in SIGNS.items() if key in source.left), None)
+    name = next((name for name, (key, _) in READERS.items() if key in source.left), None)
     if name is None:
         keys = quoted(min(source.left), text=True) if source.left else "no tensors"
         raise source.refusal(f"holds none of the four original networks, but {keys}")
-    model = READERS[name](source, name)
+    model = READERS[name][1](source, name)
     if source.left:
         key = quoted(min(source.left), text=True)
         raise source.refusal(f"has {key}, which {name} does not have")
@@ -255,11 +247,12 @@ def read_imagenet(source: Source, name: str) -> OriginalImageNetCINN:
 
 
 READERS = {
-    "mnist-minimal": read_digits,
-    "mnist-research": read_digits,
-    "lsun-minimal": read_bedroom,
-    "imagenet-research": read_imagenet,
+    "imagenet-research": ("module.inn.module_list.1.s1.conv1.weight", read_imagenet),
+    "lsun-minimal": ("cond_net.resolution_levels.0.0.weight", read_bedroom),
+    "mnist-minimal": ("cinn.module_list.3.s1.0.weight", read_digits),
+    "mnist-research": ("module_list.3.s1.fc1.weight", read_digits),
 }
+"""By their names, a tensor that only this network has, and what reads it."""
 
 
 def copy_sequence(modules: nn.Sequential, source: Source, key: str) -> None:

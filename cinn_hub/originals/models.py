@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -35,17 +36,139 @@ from cinn_hub.flow import (
 )
 from cinn_hub.latent import Latent
 from cinn_hub.networks import StackSubnet
-from cinn_hub.originals.networks import (
-    BedroomConditionNetwork,
-    FeatureNetwork,
-    Terms,
-    VectorConditionNetwork,
-    side_by_side,
-)
 
 L_CENTER, L_SPREAD = 47.5, 25.6  # the networks see (x - center) / spread of L, a and b
 AB_CENTER, AB_SPREAD = (2.4, 7.4), (11.2, 16.8)
 VECTOR = "vector"
+SLOPE = 0.01  # of the leaky ReLUs in networks that see the condition
+BLOCKS = (
+    *((2, 2, 1, 0), (2, 2, 1, 1), (3, 2, 1, 2), (3, 1, 1, 3)),
+    *((3, 1, 2, 3), (3, 1, 2, 3), (3, 1, 1, 3)),
+)
+"""Of the feature network: convolutions, stride of the last, dilation (Zhang et al. 2016), and which
+of the widths."""
+
+
+# ------------------------------------------------------------------ what they see of the condition
+
+
+def conv(inputs: int, outputs: int, stride: int = 1, **options: int | bool) -> nn.Conv2d:
+    """A 3x3 convolution whose output is as large as its input, divided by the stride."""
+    padding = options.get("dilation", 1)
+    return nn.Conv2d(inputs, outputs, 3, stride, padding, **options)
+
+
+class BedroomConditionNetwork(nn.Module):
+    """L (B, 1, 64, 64), normalised, -> features at 64x64, 32x32, 16x16 and a vector.
+
+    widths: channels of the four.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        (a, b, c, d), relu = widths, nn.LeakyReLU(SLOPE)
+        self.levels = nn.ModuleList(
+            [
+                nn.Sequential(conv(1, a), relu, conv(a, a)),
+                nn.Sequential(relu, conv(a, b), relu, conv(b, b, 2)),
+                nn.Sequential(relu, conv(b, c, 2)),
+                nn.Sequential(relu, nn.AvgPool2d(4), nn.Flatten(), nn.Linear(16 * c, d)),
+            ]
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = []
+        for level in self.levels:
+            x = level(x)
+            features.append(x)
+        return features
+
+
+class Terms(nn.Module):
+    """What the first layers of all couplings of a level say of the condition: one convolution for
+    each size of kernel, (B, features, H, W) -> (B, all their channels, H, W).
+
+    Arguments:
+        features: channels of the condition.
+        widths: {size of the kernel: output channels of all couplings with it}.
+    """
+
+    def __init__(self, features: int, widths: dict[int, int]) -> None:
+        super().__init__()
+        self.by_kernel = nn.ModuleList(
+            nn.Conv2d(features, width, kernel, padding=kernel // 2, bias=False)
+            for kernel, width in widths.items()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([layer(x) for layer in self.by_kernel], 1)
+
+
+class FeatureNetwork(nn.Module):
+    """The network of Zhang et al. 2016 before its classes of colour: L -> what is to be seen in it.
+
+    widths: channels of its blocks 1, 2, 3, of 4 to 7, and of the last.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        blocks, channels = [], 1
+        for convs, stride, dilation, index in BLOCKS:
+            layers: list[nn.Module] = []
+            for i in range(convs):
+                step = stride if i == convs - 1 else 1
+                layers += [conv(channels, widths[index], step, dilation=dilation), nn.ReLU()]
+                channels = widths[index]
+            blocks.append(nn.Sequential(*layers, nn.BatchNorm2d(channels)))
+        self.blocks = nn.ModuleList(blocks)
+        last = widths[-1]
+        enlarge, relu = nn.ConvTranspose2d(channels, last, 4, 2), nn.ReLU()
+        self.last = nn.Sequential(enlarge, relu, conv(last, last), relu, conv(last, last))
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """L (B, 1, S, S) in [0, 100] -> (B, C, S/4, S/4), signed."""
+        x = lightness - 50
+        for block in self.blocks:
+            x = block(x)
+        return self.last(x)[..., 1:-1, 1:-1]
+
+
+def vector_network(features: int, widths: Sequence[int]) -> nn.Sequential:
+    """Features (B, C, 64, 64) -> the vector that couplings of vectors see, as long as the last of
+    the widths."""
+    layers: list[nn.Module] = []
+    for pair in pairwise((features, *widths)):
+        layers += [conv(*pair, 2), nn.LeakyReLU(SLOPE)]
+    return nn.Sequential(*layers[:-1], nn.AvgPool2d(4), nn.BatchNorm2d(widths[-1]), nn.Flatten())
+
+
+def side_by_side(
+    couplings: int, features: int, inner: Sequence[int], outputs: int, terms: int
+) -> nn.Sequential:
+    """The condition subnets of a level's couplings as one network, each a group of its channels.
+
+    Every coupling has its own subnet of the features; the terms of its own two subnets follow.
+
+    Arguments:
+        inner: widths inside of one subnet, each of which halves the resolution; outputs: of it.
+        terms: channels of one coupling's terms.
+    """
+    layers: list[nn.Module] = []
+    groups = 1
+    for i, (wide, width) in enumerate(pairwise((features, *inner, outputs))):
+        inputs = wide if i == 0 else couplings * wide
+        if i == len(inner):
+            layers.append(conv(inputs, couplings * width, groups=groups))
+        else:
+            layers += [conv(inputs, couplings * width, 2, groups=groups), nn.LeakyReLU(SLOPE)]
+        groups = couplings
+    norm = nn.BatchNorm2d(couplings * outputs)
+    return nn.Sequential(
+        *layers, norm, conv(couplings * outputs, couplings * terms, groups=couplings, bias=False)
+    )
+
+
+# ------------------------------------------------------------------ the flows
 
 
 def numpy_permutation(size: int, seed: int) -> Permutation:
@@ -267,9 +390,9 @@ class OriginalImageNetCINN(OriginalColorModel):
     def __init__(self, config: OriginalImageNetConfig) -> None:
         super().__init__()
         self.config = config
-        features, (*inside, vector) = config.features[-1], config.vector
+        features = config.features[-1]
         self.features = FeatureNetwork(config.features)
-        self.vector = VectorConditionNetwork(features, inside, vector)
+        self.vector = vector_network(features, config.vector)
         self.flow = self.build_flow()
         self.terms = nn.ModuleDict(
             {
@@ -279,7 +402,7 @@ class OriginalImageNetCINN(OriginalColorModel):
                 )
             }
         )
-        self.vector_terms = nn.Linear(vector, 16 * config.dense[0], bias=False)
+        self.vector_terms = nn.Linear(config.vector[-1], 16 * config.dense[0], bias=False)
 
     def build_flow(self) -> Flow:
         """Levels have the names of the latents that they leave; the first leaves none."""
