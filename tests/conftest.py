@@ -77,3 +77,15 @@ def cinn(
 def photo() -> Image.Image:
     """A grey photo of 96 x 64 pixels."""
     return color_picture().convert("L")
+
+
+@pytest.fixture
+def color_photos(tmp_path) -> Path:
+    """A folder with twelve colour photos, and two files that teach no colours."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(12):
+        color_picture(96, 80, seed=i).save(folder / f"{i:02}.png")
+    color_picture().convert("L").save(folder / "grey.png")
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    return folder

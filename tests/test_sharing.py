@@ -1,74 +1,87 @@
 """Training on two processes: what one process does, with half of the photos in each."""
 
+import itertools
 import json
+import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from helpers import ROOT, SMALL, color_picture
+from accelerate.state import AcceleratorState
+from helpers import ROOT, SMALL
 
 import cinn_hub
 from cinn_hub.models.colorization_cinn import ColorizationCINN
-from training import sharing
+from training import loop, sharing, train
 from training.cache import CachedBatches
 from training.colorization import ColorizationTask, loader
 from training.loop import Stage, Trainer
 from training.photos import find_photos
 from training.sharing import noise_like, own_part
 
-SCRIPT = ROOT / "tests" / "counted_training.py"
 LIMIT = 300  # seconds; generous, for slow machines
 
 
 @pytest.fixture
-def places(tmp_path):
-    """A folder with photos, two of which teach nothing, and a small model."""
-    (tmp_path / "photos").mkdir()
-    for i in range(12):
-        color_picture(96, 80, seed=i).save(tmp_path / "photos" / f"{i:02}.png")
-    color_picture().convert("L").save(tmp_path / "photos" / "grey.png")
-    (tmp_path / "photos" / "broken.jpg").write_bytes(b"no photo")
+def places(tmp_path, color_photos):
+    """A folder with the photos and a small model."""
     torch.manual_seed(0)
     ColorizationCINN(SMALL).save_pretrained(tmp_path / "model")
     return tmp_path
 
 
-def started(places, processes, task, out, *more):
-    """A training by one process, or by several."""
-    start = [sys.executable]
-    if processes > 1:
-        start += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+def words_of(places, task, out, *more):
+    """The arguments of a training on the photos, which goes on from the small model."""
     photos = str(places / "photos")
-    words = ["--data", photos, "--held-out", photos, "--init", str(places / "model")]
+    words = [task, "--data", photos, "--held-out", photos, "--init", str(places / "model")]
     words += ["--out", str(places / out), "--batch", "8", *more]
     if task == "flow":
         words += ["--caches", str(places / "caches")]
         words += ["--config", str(places / "model" / "config.json")]  # its ActNorms are set anew
     else:
         words += ["--workers", "0"]
-    return subprocess.Popen(
-        [*start, str(SCRIPT), task, *words],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        cwd=places,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return words
 
 
-def trained(*arguments):
-    """Runs a training to its end; gives what it prints."""
-    with started(*arguments) as training:
-        output, errors = training.communicate(timeout=LIMIT)
-    assert training.returncode == 0, errors
-    return output
+def train_as(rank, environment, words, log):
+    """A training in this process, with a clock that counts: each look at it takes a second, or
+    longer in processes after the first. So it ends after as many steps wherever it runs."""
+    AcceleratorState._reset_state(reset_partial_state=True)  # as in a process that begins
+    os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
+    seconds = itertools.count(step=1 + rank)
+    loop.time = SimpleNamespace(monotonic=lambda: next(seconds))
+    sys.argv = ["train", *words]
+    with open(log, "w") as file, redirect_stdout(file):
+        train.main()
+
+
+def train_in(count, words, tmp_path):
+    """A training in processes that share it, to its end; gives what the first one prints."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    environment = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(count)}
+    logs = [tmp_path / f"{rank}.log" for rank in range(count)]
+    fork = multiprocessing.get_context("fork")  # PyTorch is there already
+    started = [
+        fork.Process(target=train_as, args=(rank, environment, words, log))
+        for rank, log in enumerate(logs)
+    ]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(LIMIT)
+    assert [process.exitcode for process in started] == [0] * count
+    return "".join(log.read_text() for log in logs)
 
 
 def log_of(folder):
@@ -83,9 +96,9 @@ def log_of(folder):
     ],
 )
 def test_two_processes_learn_what_one_learns(places, task, stages, changed):
-    more = ("--stages", stages, "--minutes", "0.6", "--checkpoint-minutes", "0.2", "--seed", "3")
-    for processes, out in ((1, "one"), (2, "two")):
-        output = trained(places, processes, task, out, *more)
+    more = ("--stages", stages, "--minutes", "0.3", "--checkpoint-minutes", "0.1", "--seed", "3")
+    for count, out in ((1, "one"), (2, "two")):
+        output = train_in(count, words_of(places, task, out, *more), places)
         assert output.count("photos to train on") == 1
     one, two = (log_of(places / out) for out in ("one", "two"))
     assert two["pictures"] == one["pictures"] > 100
@@ -101,14 +114,27 @@ def test_two_processes_learn_what_one_learns(places, task, stages, changed):
     )
 
 
+def torchrun(places, *more):
+    """A training by two processes, as people start it."""
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    words = words_of(places, "colorization", "out", "--stages", "decoder=1", *more)
+    return subprocess.Popen(
+        [sys.executable, "-m", *launcher, "-m", "training.train", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        cwd=places,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def children(process):
     return [int(x) for x in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def test_a_training_goes_on_after_one_of_its_processes_has_died(places):
     checkpoint = places / "out.training" / "checkpoint.pt"
-    options = ("--stages", "decoder=1", "--checkpoint-minutes", "0.1")
-    with started(places, 2, "colorization", "out", *options, "--minutes", "1000") as training:
+    with torchrun(places, "--checkpoint-minutes", "0.01", "--minutes", "1000") as training:
         deadline = time.monotonic() + LIMIT
         while not checkpoint.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -116,9 +142,9 @@ def test_a_training_goes_on_after_one_of_its_processes_has_died(places):
         training.communicate(timeout=LIMIT)  # the other one is ended
     assert training.returncode != 0
     done = torch.load(checkpoint, weights_only=True)["progress"]
-    minutes = str((done["seconds"] + 10) / 60)
-    output = trained(places, 2, "colorization", "out", *options, "--minutes", minutes)
-    assert output.count("Resuming at stage 1 of 1") == 1
+    minutes = str((done["seconds"] + 2) / 60)
+    words = words_of(places, "colorization", "out", "--stages", "decoder=1", "--minutes", minutes)
+    assert train_in(2, words, places).count("Resuming at stage 1 of 1") == 1
     assert log_of(places / "out")["pictures"] > done["pictures"]
 
 
