@@ -1,11 +1,39 @@
-"""The backbone in training: quicker gradients of the same function."""
+"""The backbone: as its authors trained it, and with quicker gradients of the same function."""
 
 import copy
 
 import torch
 
-from cinn_hub.networks import EfficientNetLite
-from training.backbone import StridedConv, with_quick_gradients
+from cinn_hub.networks import EfficientNetLite, SameConv
+from training.backbone import BATCH_NORM_TENSORS, StridedConv, fold, with_quick_gradients
+
+
+def test_folding_and_padding_are_those_of_the_original():
+    """A convolution padded as TensorFlow's "same", BatchNorm behind it, in one convolution."""
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(3, 5, 3, 2, bias=False)
+    norm = torch.nn.BatchNorm2d(5, eps=1e-3).eval()
+    for tensor in (norm.weight, norm.bias, norm.running_mean):
+        torch.nn.init.normal_(tensor)
+    torch.nn.init.uniform_(norm.running_var, 0.5, 2)
+    x = torch.randn(2, 3, 16, 16)
+    padded = torch.nn.functional.pad(x, (0, 1, 0, 1))  # the odd pixel to the right and below
+    expected = norm(conv(padded))
+    same = SameConv(3, 5, 3, 2)
+    entries = [*norm.state_dict().values()]
+    assert len(entries) == BATCH_NORM_TENSORS
+    weight, bias = fold(conv.weight, entries)
+    same.weight.data = torch.nn.functional.pad(weight, (1, 0, 1, 0))
+    same.bias.data = bias
+    assert torch.allclose(same(x), expected, atol=1e-5)
+    assert torch.allclose(same(x.clone().requires_grad_()), expected, atol=1e-5)
+
+
+def test_backbone_shapes():
+    taps = EfficientNetLite()(torch.zeros(1, 1, 64, 64))
+    assert [tuple(tap.shape[1:]) for tap in taps] == [
+        *((24, 16, 16), (40, 8, 8), (112, 4, 4), (320, 2, 2))
+    ]
 
 
 def test_quick_gradients_are_those_of_the_same_function():

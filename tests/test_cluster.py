@@ -18,7 +18,7 @@ ray = pytest.importorskip("ray")
 pytest.importorskip("s3fs")
 moto = pytest.importorskip("moto.server")
 
-PHOTOS, FEW = 200, 6
+PHOTOS, FEW = 60, 6
 BUCKET = "archive"
 TABLES = (
     "SELECT stem, state, sha256, error FROM photos ORDER BY stem",

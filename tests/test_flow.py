@@ -88,7 +88,7 @@ def build(make):
 
 def jacobian_log_det(function, x):
     """log|det| of each row's own Jacobian; rows are independent, so their sum keeps them apart."""
-    jacobian = torch.autograd.functional.jacobian(lambda v: function(v).flatten(1).sum(0), x)
+    jacobian = torch.func.jacrev(lambda v: function(v).flatten(1).sum(0), chunk_size=64)(x)
     jacobian = jacobian.reshape(x[0].numel(), len(x), x[0].numel()).transpose(0, 1)
     return torch.linalg.slogdet(jacobian).logabsdet
 

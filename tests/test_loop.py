@@ -4,7 +4,6 @@ passes: a clock counts how often it is read."""
 import itertools
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from helpers import SMALL
@@ -15,7 +14,6 @@ from cinn_hub.models.color_flow import DETAILS
 from cinn_hub.models.colorization_cinn import ColorizationCINN
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
 from training import loop
-from training.cache import CachedBatches
 from training.color_flow import FlowTask
 from training.digits import DigitTask, loader
 from training.loop import Stage, Trainer
@@ -30,18 +28,28 @@ def clock(monkeypatch):
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
 
 
-class Downhill(nn.Module):
-    """A weight that only ever falls; it keeps what it has seen of weights and batches."""
+class Killed(Exception):
+    pass
 
-    def __init__(self, faults=()):
+
+class Downhill(nn.Module):
+    """A weight that only ever falls; it keeps what it has seen of weights, batches and noise.
+
+    faults: steps whose gradients are not finite; dies_at: the step at which it is killed.
+    """
+
+    def __init__(self, faults=(), dies_at=None):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(()))
-        self.faults = faults
-        self.weights, self.batches = [], []
+        self.faults, self.dies_at = faults, dies_at
+        self.weights, self.batches, self.noise = [], [], []
 
     def forward(self, stage, batch):
         self.weights.append(self.weight.item())
-        self.batches.append(batch.tolist())
+        self.batches.append(tuple(batch.tolist()))
+        self.noise.append(torch.rand(()).item())
+        if len(self.batches) == self.dies_at:
+            raise Killed
         wrong = len(self.batches) in self.faults
         return self.weight * (float("nan") if wrong else 1.0)
 
@@ -114,35 +122,35 @@ def test_a_training_that_learns_too_little_does_not_end_well(tmp_path, minutes, 
         trainer(task, tmp_path, minutes).run(batches, HELD_OUT)
 
 
-class Killed(Exception):
-    pass
+def killed_and_resumed(folder, dies_at, **options):
+    """The task that was killed, and the one that went on."""
+    tasks = Downhill(dies_at=dies_at), Downhill()
+    with pytest.raises(Killed):
+        trainer(tasks[0], folder, **options).run(batches, HELD_OUT)
+    progress = trainer(tasks[1], folder, **options).run(batches, HELD_OUT)
+    assert progress.pictures > 2 * len(tasks[1].batches)  # those of before are counted, too
+    return tasks
 
 
 def test_a_resumed_training_sees_other_batches_and_other_noise(tmp_path):
-    noise = []
-
-    class Noisy(Downhill):
-        def forward(self, stage, batch):
-            noise.append(torch.rand(()).item())
-            if len(self.batches) == 20 and not resumed:
-                raise Killed
-            return super().forward(stage, batch)
-
-    resumed = False
-    first, second, same = Noisy(), Noisy(), Noisy()
-    with pytest.raises(Killed):
-        trainer(first, tmp_path / "a", seed=5).run(batches, HELD_OUT)
-    before, noise = noise, []
-    resumed = True
-    progress = trainer(second, tmp_path / "a", seed=5).run(batches, HELD_OUT)
-    assert progress.pictures > 2 * len(second.batches)  # those of before are counted, too
-    assert not {tuple(x) for x in first.batches} & {tuple(x) for x in second.batches}
-    assert not set(before) & set(noise)
+    first, second = killed_and_resumed(tmp_path / "a", 20, seed=5)
+    assert not set(first.batches) & set(second.batches)
+    assert not set(first.noise) & set(second.noise)
+    same, other = Downhill(), Downhill()
     trainer(same, tmp_path / "b", seed=5).run(batches, HELD_OUT)
     assert same.batches[:20] == first.batches  # a new training with that seed does the same again
-    other = Noisy()
     trainer(other, tmp_path / "c", seed=6).run(batches, HELD_OUT)
     assert other.batches[0] != first.batches[0]
+
+
+def test_a_resumed_training_ends_as_one_that_was_not_killed(tmp_path):
+    """With the same averages and learning rates: it is killed where these fall."""
+    whole = Downhill()
+    trainer(whole, tmp_path / "whole").run(batches, HELD_OUT)
+    _, resumed = killed_and_resumed(tmp_path / "killed", 50)
+    assert len(resumed.weights) < 20
+    assert resumed.weights[-1] == pytest.approx(whole.weights[-1], rel=1e-6)
+    assert resumed.weight.item() == pytest.approx(whole.weight.item(), rel=1e-6)
 
 
 def test_digits_are_shuffled_by_their_seed():
@@ -150,19 +158,6 @@ def test_digits_are_shuffled_by_their_seed():
     orders = [[x[1].tolist() for x in loader(images, labels, 8, seed)] for seed in (1, 1, 2)]
     assert orders[0] == orders[1] != orders[2]
     assert [x[1][0].item() for x in loader(images, labels, 32)] == [0, 32]
-
-
-def test_cached_photos_are_chosen_by_the_seed():
-    class Rows:
-        rows = np.arange(1000)
-
-        def read(self, rows, names):
-            return {name: torch.from_numpy(rows) for name in names}
-
-    first, again, other = (
-        next(iter(CachedBatches([Rows()], [1], 8, ["ab"], s)))[0] for s in (1, 1, 2)
-    )
-    assert torch.equal(first, again) and not torch.equal(first, other)
 
 
 def flow_batch(model):

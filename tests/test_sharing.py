@@ -23,7 +23,7 @@ import cinn_hub
 from cinn_hub.models.colorization_cinn import ColorizationCINN
 from training import loop, sharing, train
 from training.cache import CachedBatches
-from training.colorization import ColorizationTask, loader
+from training.colorization import loader
 from training.loop import Stage, Trainer
 from training.photos import find_photos
 from training.sharing import noise_like, own_part
@@ -212,13 +212,3 @@ def test_a_process_counts_by_its_pictures(tmp_path):
         trainer.step(stage, [torch.ones(4)], share, optimizer, averaged)
         gradients.append(task.weight.grad.item())
     assert gradients == pytest.approx([0.1, 0.05], rel=1e-2)
-
-
-def test_one_process_writes_the_checkpoint(tmp_path):
-    trainer = Trainer(ColorizationTask(ColorizationCINN(SMALL)), [], 0, tmp_path)
-    trainer.is_main = False
-    trainer.save()
-    assert not trainer.path.exists()
-    trainer.is_main = True
-    trainer.save()
-    assert trainer.path.exists()

@@ -1,45 +1,29 @@
-"""Training on photos made here: it learns, skips grey photos, and goes on after being killed."""
+"""Training on photos made here: it learns, and skips grey photos. See also test_loop.py."""
 
 import argparse
 import itertools
 import json
-import re
-import signal
-import subprocess
 import sys
-import time
 import zipfile
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from helpers import ROOT, SMALL, color_picture, randomize
+from helpers import SMALL, color_picture, randomize
 from PIL import Image
 
 import cinn_hub
 from cinn_hub.cards import DRAFT
 from cinn_hub.models.colorization_cinn import ColorizationCINN
-from cinn_hub.networks import ColorBins, EfficientNetLite, SameConv
+from cinn_hub.networks import ColorBins
 from cinn_hub.publishing import model_bundle
 from training import average, classes, color_flow, colorization, loop
 from training.average import mean
-from training.backbone import BATCH_NORM_TENSORS, fold
 from training.cache import in_order
 from training.colorization import ColorizationTask, class_loss, cross_entropy, parse_shares, stages
 from training.loop import Trainer
 from training.photos import ColorPhotos, collate, find_photos, perhaps_aged
-
-
-@pytest.fixture
-def photos(tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for i in range(12):
-        color_picture(96, 80, seed=i).save(folder / f"{i:02}.png")
-    color_picture().convert("L").save(folder / "grey.png")
-    (folder / "broken.jpg").write_bytes(b"no photo")
-    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -49,36 +33,35 @@ def clock(monkeypatch):
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
 
 
-def command(tmp_path, photos, *more):
+def options_of(*words, task=colorization):
+    parser = argparse.ArgumentParser()
+    task.add_arguments(parser)
+    return parser.parse_args(list(map(str, words)))
+
+
+@pytest.fixture
+def words(tmp_path, color_photos):
+    """Of a short training from scratch on the photos."""
     config = tmp_path / "config.json"
     config.write_text(json.dumps(SMALL.to_dict()))
     return [
-        *(sys.executable, "-m", "training.train", "colorization", "--data", str(photos)),
-        *("--held-out", str(photos), "--out", str(tmp_path / "model"), "--batch", "4"),
-        *("--workers", "0", "--minutes", "0.06", "--checkpoint-minutes", "0.01", *more),
+        *("--data", color_photos, "--held-out", color_photos, "--out", tmp_path / "model"),
+        *("--config", config, "--from-scratch", "--workers", "0"),
     ]
 
 
-def test_a_killed_training_goes_on(tmp_path, photos, capsys):
-    start = command(tmp_path, photos, "--config", str(tmp_path / "config.json"), "--from-scratch")
-    start += ["--stages", "decoder=1,condition=1"]
-    checkpoint = tmp_path / "model.training" / "checkpoint.pt"
-    endless = [*start, "--minutes", "99"]  # until it is killed
-    first = subprocess.Popen(endless, cwd=ROOT, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    assert checkpoint.exists() and not (tmp_path / "model").exists()
-    colorization.main(options_of(*start[4:]))
-    assert re.search(r"Resuming at stage [12] of 2 after", capsys.readouterr().out)
-    model = cinn_hub.load(tmp_path / "model", device="cpu")
-    assert model.config == SMALL
+def test_a_training_makes_a_model_and_once_finished_changes_nothing(tmp_path, words, capsys):
+    words += ["--minutes", "0.06", "--checkpoint-minutes", "0.01"]
+    colorization.main(options_of(*words, "--stages", "decoder=1,condition=1"))
+    assert cinn_hub.load(tmp_path / "model", device="cpu").config == SMALL
     log = json.loads((tmp_path / "model" / "training.json").read_text())
     assert [*dict.fromkeys(x["stage"] for x in log["history"])] == ["decoder", "condition"]
     entropy = [entry["cross-entropy"] for entry in log["history"]]
     assert entropy[-1] < entropy[0]
+    before = (tmp_path / "model" / "model.safetensors").read_bytes()
+    colorization.main(options_of(*words, "--stages", "decoder=1,condition=1", "--minutes", "9"))
+    assert "This training is finished." in capsys.readouterr().out
+    assert (tmp_path / "model" / "model.safetensors").read_bytes() == before
 
 
 def test_a_mean_of_checkpoints_becomes_a_model_or_a_start(tmp_path, monkeypatch, capsys):
@@ -109,13 +92,13 @@ def test_a_mean_of_checkpoints_becomes_a_model_or_a_start(tmp_path, monkeypatch,
         torch.testing.assert_close(x.cpu(), found[name], atol=2e-3, rtol=2e-3)
 
 
-def test_a_flow_is_trained_on_cached_conditions(tmp_path, photos):
+def test_a_flow_is_trained_on_cached_conditions(tmp_path, color_photos):
     torch.manual_seed(0)
     model = ColorizationCINN(SMALL)
     model.save_pretrained(tmp_path / "model")
     words = [
-        *("--init", str(tmp_path / "model"), "--data", str(photos), "--held-out", str(photos)),
-        *("--caches", str(tmp_path / "caches"), "--out", str(tmp_path / "more")),
+        *("--init", tmp_path / "model", "--data", color_photos, "--held-out", color_photos),
+        *("--caches", tmp_path / "caches", "--out", tmp_path / "more"),
         *("--minutes", "0.05", "--batch", "8", "--lr", "1e-2"),
     ]
     color_flow.main(options_of(*words, task=color_flow))
@@ -125,7 +108,7 @@ def test_a_flow_is_trained_on_cached_conditions(tmp_path, photos):
             torch.testing.assert_close(x, after[name], atol=1e-3, rtol=1e-3)
     log = json.loads((tmp_path / "more" / "training.json").read_text())
     assert [*dict.fromkeys(x["stage"] for x in log["history"])] == ["cells", "details"]
-    held = color_flow.caches_of(model, [str(photos)], tmp_path / "caches", [0])[0]
+    held = color_flow.caches_of(model, [str(color_photos)], tmp_path / "caches", [0])[0]
     task = color_flow.FlowTask(cinn_hub.load(tmp_path / "model", device="cpu"))
     with torch.no_grad():
         before = task.held_out("details", in_order(held, ("ab", *color_flow.PARTS)))
@@ -136,24 +119,13 @@ def test_a_flow_is_trained_on_cached_conditions(tmp_path, photos):
     assert sent.keys() == {"config.json", "model.safetensors", "README.md", "training.json"}
 
 
-def test_a_finished_training_says_so_and_changes_nothing(tmp_path, photos, capsys):
-    words = command(tmp_path, photos, "--config", str(tmp_path / "config.json"), "--from-scratch")
-    words = words[4:] + ["--minutes", "0.01", "--stages", "decoder=1", "--batch", "32"]
-    colorization.main(options_of(*words))  # of twelve photos, fewer than a batch
-    before = (tmp_path / "model" / "model.safetensors").read_bytes()
-    capsys.readouterr()
-    colorization.main(options_of(*words, "--minutes", "9"))
-    assert "This training is finished." in capsys.readouterr().out
-    assert (tmp_path / "model" / "model.safetensors").read_bytes() == before
-
-
 def test_another_shape_keeps_the_weights_that_fit(tmp_path):
     model = ColorizationCINN(SMALL)
     randomize(model)
     model.save_pretrained(tmp_path / "known")
     config = tmp_path / "narrow.json"
     config.write_text(json.dumps({**SMALL.to_dict(), "channels": [4, 12, 32]}))
-    words = ["--init", str(tmp_path / "known"), "--config", str(config)]
+    words = ["--init", tmp_path / "known", "--config", config]
     narrow = colorization.initial_model(options_of("--data", "x", "--out", "y", *words))
     assert narrow.config.channels == (4, 12, 32)
     backbone = narrow.condition_network.backbone.state_dict()
@@ -171,42 +143,26 @@ def test_another_shape_keeps_the_weights_that_fit(tmp_path):
     [
         (1, [], "There is only one photo"),
         (3, [], "None of the held-out photos has colours"),
-        (3, ["--held-out", "coloured"], "None of the photos to train on has colours"),
+        (3, ["--held-out", "photos"], "None of the photos to train on has colours"),
     ],
 )
-def test_photos_that_teach_nothing_are_refused(tmp_path, photos, count, more, sentence):
-    grey = tmp_path / "grey"
-    grey.mkdir()
+def test_photos_that_teach_nothing_are_refused(
+    tmp_path, color_photos, monkeypatch, count, more, sentence
+):
+    (tmp_path / "grey").mkdir()
     for i in range(count):
-        color_picture(seed=i).convert("L").save(grey / f"{i}.png")
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps(SMALL.to_dict()))
-    more = [str(photos) if word == "coloured" else word for word in more]
+        color_picture(seed=i).convert("L").save(tmp_path / "grey" / f"{i}.png")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(SMALL.to_dict()))
+    words = ["--data", "grey", "--out", "model", "--config", "config.json", "--from-scratch"]
     with pytest.raises(SystemExit, match=sentence):
-        colorization.main(
-            options_of(
-                *("--data", str(grey), "--out", str(tmp_path / "model"), "--workers", "0"),
-                *("--config", str(config), "--from-scratch", "--minutes", "0.01", *more),
-            )
-        )
+        colorization.main(options_of(*words, "--workers", "0", "--minutes", "0.01", *more))
 
 
-def options_of(*words, task=colorization):
-    parser = argparse.ArgumentParser()
-    task.add_arguments(parser)
-    return parser.parse_args(words)
-
-
-def test_empty_files_are_no_photos(tmp_path):
-    (tmp_path / "empty.jpg").touch()
-    (source,) = find_photos([tmp_path])
-    assert source.decode() is None
-
-
-def test_workers_do_not_share_an_archive(tmp_path, photos):
+def test_workers_do_not_share_an_archive(tmp_path, color_photos):
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         for i in range(60):
-            archive.write(photos / f"{i % 12:02}.png", f"{i:03}.png")
+            archive.write(color_photos / f"{i % 12:02}.png", f"{i:03}.png")
     sources = find_photos([tmp_path / "many.zip"])
     sources[0].decode()  # opened before the workers are
     batches = colorization.loader(sources, 64, 4, workers=2, seed=0, augment=False)
@@ -224,11 +180,12 @@ def test_names_tell_photos_apart(tmp_path):
         classes.write(tmp_path / "classes.npz", [*sources, *sources], np.zeros((4, 1000)))
 
 
-def test_only_photos_with_colors_count(tmp_path, photos):
-    color_picture(64, 64).convert("L").convert("RGB").save(photos / "grey.jpg")
+def test_only_photos_with_colors_count(tmp_path, color_photos):
+    color_picture(64, 64).convert("L").convert("RGB").save(color_photos / "grey.jpg")
     sepia = np.asarray(color_picture(64, 64).convert("L"), float)[..., None] * [1, 0.8, 0.6]
-    Image.fromarray(sepia.astype(np.uint8)).save(photos / "sepia.png")
-    found = ColorPhotos(find_photos([photos]), size=64)
+    Image.fromarray(sepia.astype(np.uint8)).save(color_photos / "sepia.png")
+    (color_photos / "empty.jpg").touch()
+    found = ColorPhotos(find_photos([color_photos]), size=64)
     items = [found[i] for i in range(len(found))]
     assert sum(item is not None for item in items) == 12
     lightness, ab = collate(items)
@@ -255,36 +212,8 @@ def test_bins_give_back_the_color():
     assert spread.flatten().tolist() == pytest.approx([5.3, 3.2], abs=0.3)  # between two bins each
 
 
-def test_folding_and_padding_are_those_of_the_original():
-    """A convolution padded as TensorFlow's "same", BatchNorm behind it, in one convolution."""
-    torch.manual_seed(0)
-    conv = torch.nn.Conv2d(3, 5, 3, 2, bias=False)
-    norm = torch.nn.BatchNorm2d(5, eps=1e-3).eval()
-    for tensor in (norm.weight, norm.bias, norm.running_mean):
-        torch.nn.init.normal_(tensor)
-    torch.nn.init.uniform_(norm.running_var, 0.5, 2)
-    x = torch.randn(2, 3, 16, 16)
-    padded = torch.nn.functional.pad(x, (0, 1, 0, 1))  # the odd pixel to the right and below
-    expected = norm(conv(padded))
-    same = SameConv(3, 5, 3, 2)
-    entries = [*norm.state_dict().values()]
-    assert len(entries) == BATCH_NORM_TENSORS
-    weight, bias = fold(conv.weight, entries)
-    same.weight.data = torch.nn.functional.pad(weight, (1, 0, 1, 0))
-    same.bias.data = bias
-    assert torch.allclose(same(x), expected, atol=1e-5)
-    assert torch.allclose(same(x.clone().requires_grad_()), expected, atol=1e-5)
-
-
-def test_backbone_shapes():
-    taps = EfficientNetLite()(torch.zeros(1, 1, 64, 64))
-    assert [tuple(tap.shape[1:]) for tap in taps] == [
-        *((24, 16, 16), (40, 8, 8), (112, 4, 4), (320, 2, 2))
-    ]
-
-
-def test_class_scores_find_their_photos(tmp_path, photos):
-    sources = find_photos([photos])
+def test_class_scores_find_their_photos(tmp_path, color_photos):
+    sources = find_photos([color_photos])
     scores = np.random.default_rng(0).normal(size=(len(sources), 5)).astype(np.float16)
     classes.write(tmp_path / "classes.npz", sources, scores)
     backwards = classes.read(tmp_path / "classes.npz", sources[::-1])
@@ -292,9 +221,9 @@ def test_class_scores_find_their_photos(tmp_path, photos):
     found = ColorPhotos(sources, size=64, classes=classes.read(tmp_path / "classes.npz", sources))
     lightness, ab, third = collate([found[i] for i in range(12)])
     assert np.array_equal(third.numpy(), scores[:12])
-    color_picture(64, 64).save(photos / "new.png")
+    color_picture(64, 64).save(color_photos / "new.png")
     with pytest.raises(SystemExit, match=r"lacks 1 of the photos, such as photos/new.png"):
-        classes.read(tmp_path / "classes.npz", find_photos([photos]))
+        classes.read(tmp_path / "classes.npz", find_photos([color_photos]))
 
 
 def test_rare_classes_are_drawn_oftener():
@@ -320,8 +249,8 @@ def test_shares():
             parse_shares(text)
 
 
-def test_aging_changes_lightness_alone_and_keeps_its_range(photos):
-    source = find_photos([photos])[:1]
+def test_aging_changes_lightness_alone_and_keeps_its_range(color_photos):
+    source = find_photos([color_photos])[:1]
     chance = torch.Generator().manual_seed(0)
     plain = ColorPhotos(source, size=64)[0][0][0].numpy()
     aged = [perhaps_aged(plain, chance, share=1.0) for _ in range(8)]
