@@ -169,7 +169,6 @@ def download(
         OfflineError: it is not in the cache, and the Hub cannot be reached.
     """
     from huggingface_hub.constants import HF_HUB_CACHE
-    from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import httpx
 
     revision = revision or "main"
@@ -179,7 +178,7 @@ def download(
         if cached and COMMIT.fullmatch(revision):
             return cached
         return newest_folder(repo, revision, cached, token, cache_dir)
-    except (HFValidationError, httpx.HTTPError, OSError) as error:
+    except (ValueError, httpx.HTTPError, OSError) as error:  # a page to log in is no JSON
         if refusal := REFUSALS.get(type(error).__name__):
             raise UnknownModelError(refusal.format(repo=repo, revision=revision)) from error
         if cached:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from json import JSONDecodeError
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi, get_token
@@ -111,12 +112,12 @@ def publish(bundle: Bundle, repo: str, repo_type: str, private: bool, message: s
     except HfHubHTTPError as error:
         reason = error.server_message or str(error).splitlines()[0]
         raise CinnHubError(f"The Hub refused {repo}: {reason}") from error
+    except (httpx.HTTPError, OSError, JSONDecodeError) as error:  # a page to log in is no JSON
+        raise OfflineError(
+            f"The Hub cannot be reached, so {repo} was not published; try again."
+        ) from error
     except ValueError as error:  # metadata that the Hub does not take
         raise CheckpointError(
             f"The Hub refused the card: {' '.join(str(error).split())}"
-        ) from error
-    except (httpx.HTTPError, OSError) as error:
-        raise OfflineError(
-            f"The Hub cannot be reached, so {repo} was not published; try again."
         ) from error
     return str(commit.repo_url)

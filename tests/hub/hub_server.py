@@ -49,8 +49,8 @@ class Hub(ThreadingHTTPServer):
     sizes: what it says of a file's size, {(repository, path): bytes}, where that is not the truth.
 
     fault: called with (method, path) of each request; what it returns is done instead: a status,
-    or ("cut", n) for a body that ends after n bytes, ("wait", seconds), ("bytes", content), or
-    "hang up".
+    or ("cut", n) for a body that ends after n bytes, ("wait", seconds), ("bytes", content of a
+    file), ("page", content of the answer), or "hang up".
     """
 
     daemon_threads = True
@@ -102,6 +102,8 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(seconds)
             case ("bytes", content):
                 self.instead = content
+            case ("page", content):
+                return self.send(200, content, {"Content-Type": "text/html"})
         if found := RESOLVE.fullmatch(path):
             return self.resolve(*found.groups())
         if path == "/api/repos/create":

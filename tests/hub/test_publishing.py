@@ -97,8 +97,9 @@ def test_who_may_not_publish(hub, run, folder):
     done = run("push", folder, "user/open", "--private")
     assert done.returncode == 2 and "exists already and is public" in done.stderr
     assert list(hub.repos["user/open"].commits.values()) == [{}]
-    hub.fault = lambda method, path: "hang up"
-    assert "The Hub cannot be reached" in run("push", folder, "user/mine").stderr
+    for fault in ("hang up", ("page", b"<html>Log in to this hotel's network</html>")):
+        hub.fault = lambda method, path, fault=fault: fault
+        assert "The Hub cannot be reached" in run("push", folder, "user/mine").stderr
 
 
 def test_the_mixin_saves_and_pushes(hub, client, tmp_path, folder, load):
