@@ -58,13 +58,10 @@ def detail(lightness: np.ndarray) -> float:
     without_light = cv2.morphologyEx(lightness, cv2.MORPH_OPEN, kernel)
     left = min(beyond_gradient(x) for x in (lightness, without_dark, without_light))
     spread = float(squeeze(lightness, COARSE_SIDE).std())
-    seen = ramp(spread, EMPTY_SPREAD, FADED_SPREAD)
-    return seen * ramp(left, PAGE_SHARE * spread, PHOTO_SHARE * spread) if seen else 0.0
-
-
-def ramp(value: float, low: float, high: float) -> float:
-    """0 up to `low`, 1 from `high` on, straight between."""
-    return min(1.0, max(0.0, (value - low) / (high - low)))
+    if spread <= EMPTY_SPREAD:
+        return 0.0
+    seen = np.interp(spread, (EMPTY_SPREAD, FADED_SPREAD), (0, 1))
+    return float(seen * np.interp(left / spread, (PAGE_SHARE, PHOTO_SHARE), (0, 1)))
 
 
 def beyond_gradient(lightness: np.ndarray) -> float:

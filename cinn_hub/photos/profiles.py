@@ -10,19 +10,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import numpy as np
+from PIL import ImageCms
 
 Curve = Callable[[np.ndarray], np.ndarray]
 USUAL_GAMMA = 1 / 2.2  # of a gAMA chunk that leaves values as they are
 MOST_GAMMA = 10.0
-# linear sRGB of XYZ whose white is D50, as in profiles: IEC 61966-2-1, with Bradford's adaptation
-RGB_OF_D50 = np.array(
-    [
-        [3.1338561, -1.6168667, -0.4906146],
-        [-0.9787684, 1.9161415, 0.0334540],
-        [0.0719453, -0.2289914, 1.4052427],
-    ],
-    np.float32,
-)
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 def grey_coding(info: Mapping[str, object]) -> Curve | None:
@@ -59,11 +52,13 @@ def color_coding(profile: object) -> Curve | None:
     primaries = b"".join(tags.get(name, b"")[8:20] for name in (b"rXYZ", b"gXYZ", b"bXYZ"))
     if len(primaries) != 36:
         return None
-    matrix = np.frombuffer(primaries, ">i4").reshape(3, 3).astype(np.float32) / 65536
+    own = np.frombuffer(primaries, ">i4").reshape(3, 3) / 65536
+    colors = SRGB.profile.red_colorant, SRGB.profile.green_colorant, SRGB.profile.blue_colorant
+    matrix = (own @ np.linalg.inv([xyz for xyz, _ in colors])).astype(np.float32)
 
     def convert(values: np.ndarray) -> np.ndarray:
         light = np.stack([curve(values[..., i]) for i, curve in enumerate(curves)], -1)
-        return srgb_coded(light @ (matrix @ RGB_OF_D50.T))
+        return srgb_coded(light @ matrix)
 
     return convert
 

@@ -16,7 +16,6 @@ from cinn_hub import color
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos import tiff
 from cinn_hub.photos.metadata import (
-    Metadata,
     exif_of,
     metadata_of,
     metadata_of_tiff,
@@ -33,7 +32,7 @@ from cinn_hub.photos.opening import (
     without_metadata,
 )
 from cinn_hub.photos.photo import FLOAT, NO_ALPHA, STRAIGHT, Photo, PhotoLike, Scale, Stored
-from cinn_hub.photos.profiles import Curve, applied, color_coding, grey_coding, grey_curve
+from cinn_hub.photos.profiles import SRGB, Curve, applied, color_coding, grey_coding, grey_curve
 
 MAX_PIXELS = 100_000_000
 LEAST_SIDE = 16  # pixels; below that there is nothing to recognise
@@ -90,8 +89,6 @@ def from_whole_file(source: BinaryIO, name: str, max_pixels: int, page: int) -> 
         if values is not None and "transparency" not in image.info:
             alpha = STRAIGHT if values.shape[2] == 4 else NO_ALPHA
             return from_image(image, name, Stored(values, Scale(16), 3, alpha, image.info))
-    if image is not None and image.format == "TIFF" and tiff.is_raw(image):
-        raise tiff.raw_error(name)
     if image is None or (image.format == "TIFF" and tiff.is_misread(image, page)):
         return from_page(source, image, name, max_pixels, page)
     if image.format == "TIFF" and tiff.is_cut(image):
@@ -107,7 +104,7 @@ def from_page(
     stored = tiff.read_page(source, name, page, max_pixels)
     metadata = metadata_of_tiff(exif_of(source if image is None else image))
     photo = replace(from_stored(stored), name=name, metadata=metadata, pages=stored.pages)
-    return upright(photo, stored.orientation)
+    return upright(photo, stored.orientation, stored.orientation)
 
 
 def from_image(image: Image.Image, name: str, stored: Stored | None = None) -> Photo:
@@ -125,16 +122,14 @@ def from_image(image: Image.Image, name: str, stored: Stored | None = None) -> P
             image.load()  # turns TIFFs upright, but not their resolution
             turned = orientation(exif_of(image))
             photo = from_stored(stored) if stored else from_pixels(image, name, scale)
-            about = metadata_of(image)
-            about = across_is_down(about) if held >= 5 > turned else about
-            photo = replace(photo, name=name, metadata=about, pages=pages)
+            photo = replace(photo, name=name, metadata=metadata_of(image), pages=pages)
     except PhotoError:
         raise
     except MemoryError as error:
         raise PhotoError(f"{name} is too large for this machine's memory; shrink it.") from error
     except Exception as error:  # Pillow raises errors of many kinds on damaged files
         raise damaged(name, error) from error
-    return upright(photo, turned)
+    return upright(photo, turned, held)
 
 
 def from_pixels(image: Image.Image, name: str, scale: Scale | None) -> Photo:
@@ -148,8 +143,8 @@ def from_pixels(image: Image.Image, name: str, scale: Scale | None) -> Photo:
         alpha = np.uint8(255) * (greys != key) if isinstance(key, int) else None
         return replace(from_stored(stored), alpha=alpha)
     profile, alpha = image.info.get("icc_profile"), None
-    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-        image = to_mode(image, "RGBA")
+    if {"A", "a"} & {*image.getbands()} or "transparency" in image.info:
+        image = image.convert("RGBA")
         alpha = np.asarray(image.getchannel("A"))
     rgb = to_rgb(image, profile)
     if is_grey(rgb):
@@ -232,50 +227,30 @@ def to_rgb(image: Image.Image, profile: bytes | None) -> np.ndarray:
 
     Greys stay as they are stored: their curve is applied later, without loss.
     """
-    source = to_mode(image, "RGB") if image.mode in ("RGBA", "P", "PA", "RGBX", "YCbCr") else image
-    if profile and source.mode in ("RGB", "CMYK"):
-        rgb = np.asarray(source)
-        if source.mode == "RGB" and is_grey(rgb) and grey_curve(profile):
-            return rgb
+    source = image if image.mode in ("RGB", "CMYK") else image.convert("RGB")
+    rgb = np.asarray(source if source.mode == "RGB" else source.convert("RGB"))
+    if profile and not (is_grey(rgb) and grey_curve(profile)):
         with suppress(ImageCms.PyCMSError, OSError, ValueError):
             profile = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            srgb = ImageCms.createProfile("sRGB")
-            return np.asarray(ImageCms.profileToProfile(source, profile, srgb, outputMode="RGB"))
-    return np.asarray(to_mode(source, "RGB"))
+            return np.asarray(ImageCms.profileToProfile(source, profile, SRGB, outputMode="RGB"))
+    return rgb
 
 
-def to_mode(image: Image.Image, mode: str) -> Image.Image:
-    return image if image.mode == mode else image.convert(mode)
-
-
-def upright(photo: Photo, turned: int) -> Photo:
-    """The photo as EXIF's orientation (1 to 8) says that it is seen."""
-    if turned == 1:
-        return photo
+def upright(photo: Photo, turned: int, held: int) -> Photo:
+    """The photo as it is seen: its pixels are `turned`, its resolution `held`, as EXIF says it."""
 
     def turn(array: np.ndarray | None) -> np.ndarray | None:
-        if array is None:
-            return None
-        if turned >= 5:
-            array = array.swapaxes(0, 1)
-        if turned in (3, 4, 7, 8):
-            array = array[::-1]
-        if turned in (2, 3, 6, 7):
-            array = array[:, ::-1]
-        return np.ascontiguousarray(array)
+        if array is None or turned == 1:
+            return array
+        array = array.swapaxes(0, 1) if turned >= 5 else array
+        down = -1 if turned in (3, 4, 7, 8) else 1
+        across = -1 if turned in (2, 3, 6, 7) else 1
+        return np.ascontiguousarray(array[::down, ::across])
 
-    return replace(
-        photo,
-        lightness=turn(photo.lightness),
-        rgb=turn(photo.rgb),
-        alpha=turn(photo.alpha),
-        metadata=across_is_down(photo.metadata) if turned >= 5 else photo.metadata,
-    )
-
-
-def across_is_down(metadata: Metadata) -> Metadata:
-    """The same of a photo that was turned by a right angle."""
-    return replace(metadata, dpi=metadata.dpi and metadata.dpi[::-1])
+    lightness, rgb, alpha = turn(photo.lightness), turn(photo.rgb), turn(photo.alpha)
+    dpi = photo.metadata.dpi
+    metadata = replace(photo.metadata, dpi=dpi[::-1] if dpi and held >= 5 else dpi)
+    return replace(photo, lightness=lightness, rgb=rgb, alpha=alpha, metadata=metadata)
 
 
 def from_array(array: np.ndarray) -> Photo:

@@ -7,11 +7,12 @@ from typing import Protocol, Self
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 from cinn_hub import color
 from cinn_hub.photos.content import Content
 from cinn_hub.photos.photo import Photo, fit_within, squeeze
+from cinn_hub.photos.profiles import SRGB
 
 NO_COLORS = np.zeros((1, 1, 2), np.float32)
 GUIDE_SIDE = 512  # long side at which the guided filter finds its coefficients
@@ -135,6 +136,5 @@ def render(
     image = Image.fromarray(rgb if alpha is None else np.dstack([rgb, alpha]))
     image.info |= {key: value for key, value in vars(photo.metadata).items() if value}
     if photo.has_profile:
-        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-        image.info["icc_profile"] = srgb.tobytes()
+        image.info["icc_profile"] = SRGB.tobytes()
     return image

@@ -37,11 +37,13 @@ def beyond_toning(lab: np.ndarray) -> float:
     between it and the edges' own colour.
     """
     terms, ab = toning_terms(lab[..., 0]), lab[..., 1:]
-    cells = means(ab)
-    whole = length(cells - means(fitted(terms, ab, np.ones_like(INSIDE))))
-    toning = means(fitted(terms, ab, INSIDE))
+    cells = squeeze(ab, CELLS)  # in whose means noise averages out
+    whole = np.linalg.norm(cells - squeeze(fitted(terms, ab, np.ones_like(INSIDE)), CELLS), axis=-1)
+    toning = squeeze(fitted(terms, ab, INSIDE), CELLS)
     border = np.median(cells[EDGE], axis=0)
-    framed = np.where(INSIDE, length(cells - toning), to_segment(cells, border, toning))
+    framed = np.where(
+        INSIDE, np.linalg.norm(cells - toning, axis=-1), to_segment(cells, border, toning)
+    )
     return float(min(np.percentile(whole, SHARE), np.percentile(framed, SHARE)))
 
 
@@ -63,18 +65,8 @@ def fitted(terms: np.ndarray, ab: np.ndarray, cells: np.ndarray) -> np.ndarray:
     return terms @ np.linalg.solve(products, known.T @ wanted)
 
 
-def means(values: np.ndarray) -> np.ndarray:
-    """(SIDE, SIDE, 2) -> its means in (CELLS, CELLS, 2), which noise averages out of."""
-    cell = SIDE // CELLS
-    return values.reshape(CELLS, cell, CELLS, cell, 2).mean((1, 3))
-
-
-def length(vectors: np.ndarray) -> np.ndarray:
-    return np.hypot(vectors[..., 0], vectors[..., 1])
-
-
 def to_segment(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """The distance of points (..., 2) to the straight lines from start to end."""
     way = end - start
     along = ((points - start) * way).sum(-1) / np.maximum((way * way).sum(-1), 1e-6)
-    return length(points - start - along.clip(0, 1)[..., None] * way)
+    return np.linalg.norm(points - start - along.clip(0, 1)[..., None] * way, axis=-1)

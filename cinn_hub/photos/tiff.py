@@ -26,7 +26,7 @@ from cinn_hub.photos.photo import (
 
 # Tags, and values of PHOTOMETRIC
 SUBFILE, BITS, PHOTOMETRIC, ORIENTATION, MAX_SAMPLE, PLANAR = 254, 258, 262, 274, 281, 284
-EXTRA_SAMPLES, SAMPLE_FORMAT, FLOAT_MAX, DNG_VERSION = 338, 339, 341, 50706
+SAMPLE_FORMAT, FLOAT_MAX, DNG_VERSION = 339, 341, 50706
 WHITE_IS_ZERO, RGB, PALETTE, LAB, ICC_LAB, RAWS = 0, 2, 3, 8, 9, (32803, 34892)
 COLORS = {0: 1, 1: 1, RGB: 3, PALETTE: 1, 5: 4, LAB: 3, ICC_LAB: 3}  # samples of these kinds
 Lookup = Callable[[int, object], object]  # the value of a tag, or what is given instead
@@ -63,8 +63,8 @@ def read_page(source: BinaryIO, name: str, index: int, max_pixels: int) -> Store
                 raise PhotoError(
                     f"{name} has more than {max_pixels / 1e6:.0f} megapixels; shrink it."
                 )
-            if page.photometric in RAWS:
-                raise raw_error(name)
+            if DNG_VERSION in file.pages[0].tags or page.photometric in RAWS:
+                raise PhotoError(f"{name} {RAW}.")
             stored = as_stored(page)
             stored.check(name)
             held = page.tags.valueof(ORIENTATION, file.pages[0].tags.valueof(ORIENTATION, 1))
@@ -166,25 +166,16 @@ def lab_of(values: np.ndarray, of_icc: bool = False) -> np.ndarray:
     return np.dstack([values[..., 0] * (100 / white), ab / steps]).astype(np.float32)
 
 
-def raw_error(name: str) -> PhotoError:
-    return PhotoError(f"{name} {RAW}.")
-
-
-def is_raw(image: Image.Image) -> bool:
-    """Whether a TIFF that Pillow has opened is a camera's raw file."""
-    tag = image.tag_v2.get
-    return DNG_VERSION in image.tag_v2 or first(tag(PHOTOMETRIC, 1)) in RAWS
-
-
 def is_misread(image: Image.Image, page: int) -> bool:
     """Whether Pillow takes samples for others: deep ones in planes or of Lab, and signed bytes.
 
-    Or this page, the first, is a preview of another one.
+    Or the file is a camera's raw one, or this page, the first, is a preview of another one.
     """
     tag = image.tag_v2.get
-    if page == 0 and first(tag(SUBFILE, 0), 0) & 1:
-        return True
     bits, kind, colors = (first(tag(t, 1)) for t in (BITS, SAMPLE_FORMAT, PHOTOMETRIC))
+    preview = page == 0 and first(tag(SUBFILE, 0), 0) & 1
+    if preview or DNG_VERSION in image.tag_v2 or colors in RAWS:
+        return True
     if bits <= 8:
         return kind == SIGNED and colors not in (LAB, ICC_LAB)
     return first(tag(PLANAR, 1)) == 2 or colors == LAB
