@@ -6,13 +6,13 @@ metadata cannot reach an encoder. What cannot be read is left out; the picture i
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO
 from xml.etree import ElementTree
 
 from PIL import ExifTags, Image
@@ -74,15 +74,14 @@ def metadata_of_tiff(tags: Image.Exif) -> Metadata:
     return Metadata(as_bytes(tags), clean_xmp(tags.get(TAG.XMLPacket)), clean_iptc(iptc), dpi)
 
 
-def exif_of(photo: Image.Image | BinaryIO) -> Image.Exif:
+def exif_of(photo: Image.Image | bytes) -> Image.Exif:
     """The EXIF of an image, which stays as it is, or all tags of a TIFF; empty if it is damaged."""
     exif = Image.Exif()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            if not isinstance(photo, Image.Image):
-                photo.seek(0)
-                exif.load_from_fp(photo)
+            if isinstance(photo, bytes):
+                exif.load_from_fp(io.BytesIO(photo))
             elif data := photo.info.get("exif"):
                 exif.load(data)
             elif photo.format is not None:

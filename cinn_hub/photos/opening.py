@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cinn_hub.errors import PhotoError
+from cinn_hub.files import reason_of
 from cinn_hub.formats import PHOTOS
 from cinn_hub.photos.photo import PhotoLike
 
@@ -55,16 +56,16 @@ def name_of(photo: PhotoLike) -> str:
     return os.path.basename(os.fsdecode(path)).encode("utf-8", "backslashreplace").decode()
 
 
-def open_source(photo: PhotoLike) -> BinaryIO:
-    """The photo as a binary file.
+def bytes_of(photo: PhotoLike) -> bytes:
+    """What is in the file; of one that cannot go back to its beginning, what is left of it.
 
     Raises:
-        PhotoError: it is not a path, bytes or a file, or the path cannot be opened.
+        PhotoError: it is not a path, bytes or a file, or it cannot be opened and read.
     """
     if isinstance(photo, bytes | bytearray | memoryview):
-        return io.BytesIO(photo)
+        return bytes(photo)
     if hasattr(photo, "read"):
-        return seekable(photo)
+        return bytes_of_file(photo)
     if not isinstance(photo, str | os.PathLike):
         raise PhotoError(
             f"The photo is of type {type(photo).__name__}; give a path, bytes, an open file, a PIL "
@@ -77,7 +78,7 @@ def open_source(photo: PhotoLike) -> BinaryIO:
                 raise PhotoError(
                     f"{path} has more than {LARGEST_FILE / 1e9:g} GB; shrink the photo."
                 )
-            return io.BytesIO(file.read())
+            return file.read()
     except FileNotFoundError as error:
         link = os.path.islink(path)
         text = "is a link to a file that is gone" if link else "does not exist; check the path"
@@ -87,43 +88,38 @@ def open_source(photo: PhotoLike) -> BinaryIO:
     except PermissionError as error:
         raise PhotoError(f"You may not read {path}; change its permissions.") from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise PhotoError(f"{path!r} cannot be opened: {reason}.") from error
+        raise PhotoError(f"{path!r} cannot be opened: {reason_of(error)}.") from error
 
 
-def seekable(file: BinaryIO) -> BinaryIO:
-    """The file at its beginning; or, if it cannot go back, what is left of it."""
+def bytes_of_file(file: BinaryIO) -> bytes:
     try:
         if file.seekable():
             file.seek(0)
-            if isinstance(file.read(0), bytes):
-                return file
         data = file.read()
     except (OSError, ValueError, AttributeError) as error:
         raise PhotoError(f"The file cannot be read: {error}.") from error
     if not isinstance(data, bytes):
         raise PhotoError("The file was opened as text; open it with the mode 'rb'.")
-    return io.BytesIO(data)
+    return data
 
 
-def open_image(source: BinaryIO, name: str, max_pixels: int, page: int = 0) -> Image.Image | None:
+def open_image(data: bytes, name: str, max_pixels: int, page: int = 0) -> Image.Image | None:
     """The image, not decoded yet; None for a TIFF of a kind that Pillow does not know.
 
     Raises:
         PhotoError: it is not a photo, has too many pixels, or too few pages.
     """
-    head = source.read(16)
-    source.seek(0)
+    for beginning, text in OTHER_KINDS.items():
+        if re.match(beginning, data, re.DOTALL):
+            raise PhotoError(f"{name} {text}.")
     formats = READ
-    if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
+    if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
         register_heif(name)
         formats = ("HEIF", "AVIF")
-    elif text := other_kind(head):
-        raise PhotoError(f"{name} {text}.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(source, formats=formats)
+            image = Image.open(io.BytesIO(data), formats=formats)
             check_size(image, name, max_pixels)
             if page:
                 image.seek(page)
@@ -136,7 +132,7 @@ def open_image(source: BinaryIO, name: str, max_pixels: int, page: int = 0) -> I
     except EOFError as error:
         raise PhotoError(f"{name} has no page {page + 1}; choose an earlier one.") from error
     except Exception as error:  # Pillow raises errors of many kinds on damaged files
-        if head[:4] in TIFF_HEADS:
+        if data[:4] in TIFF_HEADS:
             return None
         if "HEIF" in formats:
             raise PhotoError(
@@ -173,12 +169,8 @@ def damaged(name: str, error: Exception) -> PhotoError:
     return PhotoError(f"{name} is damaged or incomplete ({detail}); get the file again.")
 
 
-def deep_colors(source: BinaryIO) -> np.ndarray | None:
+def deep_colors(data: bytes) -> np.ndarray | None:
     """RGB or RGBA (H, W, 3 or 4), uint16, of a PNG with 16 bits, of which Pillow keeps 8."""
-    place = source.tell()  # where Pillow goes on
-    source.seek(0)
-    data = source.read()
-    source.seek(place)
     depth, kind = data[24:26]
     if depth == 16 and kind in (2, 4, 6):  # 2: colours, 4: alpha, 6: both
         with suppress(cv2.error):
@@ -190,30 +182,17 @@ def deep_colors(source: BinaryIO) -> np.ndarray | None:
 
 def pages_of(image: Image.Image) -> int:
     """How many pictures the file has."""
-    with suppress(Exception), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with suppress(Exception):
         if image.format in ("TIFF", "GIF", "WEBP", "PNG", "AVIF"):
             return min(getattr(image, "n_frames", 1), MOST_PAGES)
     return 1
 
 
-def other_kind(head: bytes) -> str | None:
-    """What a file that begins so is, and what to do with it; None if it may be a photo."""
-    return next((is_a for begin, is_a in OTHER_KINDS.items() if re.match(begin, head, re.S)), None)
-
-
-def without_metadata(source: BinaryIO) -> io.BytesIO | None:
-    """The PNG or JPEG with nothing but what says which its pixels are.
-
-    None for other files, and where there was nothing to leave out.
-    """
-    source.seek(0)
-    data = source.read()
-    if not data.startswith((PNG_HEAD, JPEG_HEAD)):
-        return None
-    parts = png_pixels(data) if data.startswith(PNG_HEAD) else jpeg_pixels(data)
-    pixels = b"".join(parts)
-    return io.BytesIO(pixels) if len(pixels) < len(data) else None
+def without_metadata(data: bytes) -> bytes:
+    """A PNG or JPEG with nothing but what says which its pixels are; other files as they are."""
+    if data.startswith(PNG_HEAD):
+        return b"".join(png_pixels(data))
+    return b"".join(jpeg_pixels(data)) if data.startswith(JPEG_HEAD) else data
 
 
 def png_pixels(data: bytes) -> Iterator[bytes]:

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -22,12 +21,12 @@ from cinn_hub.photos.metadata import (
     orientation,
 )
 from cinn_hub.photos.opening import (
+    bytes_of,
     check_size,
     damaged,
     deep_colors,
     name_of,
     open_image,
-    open_source,
     pages_of,
     without_metadata,
 )
@@ -62,7 +61,7 @@ def read(photo: PhotoLike | Photo, max_pixels: int = MAX_PIXELS, page: int = 0) 
         check_size(photo, name_of(photo), max_pixels)
         found = from_image(photo, name_of(photo))
     else:
-        found = from_file(open_source(photo), name_of(photo), max_pixels, page)
+        found = from_file(bytes_of(photo), name_of(photo), max_pixels, page)
     width, height = found.size
     if min(width, height) < LEAST_SIDE:
         raise PhotoError(
@@ -72,37 +71,37 @@ def read(photo: PhotoLike | Photo, max_pixels: int = MAX_PIXELS, page: int = 0) 
     return found
 
 
-def from_file(source: BinaryIO, name: str, max_pixels: int, page: int) -> Photo:
+def from_file(data: bytes, name: str, max_pixels: int, page: int) -> Photo:
     try:
-        return from_whole_file(source, name, max_pixels, page)
+        return from_whole_file(data, name, max_pixels, page)
     except PhotoError:
-        pixels = without_metadata(source)
-        if pixels is None:
+        pixels = without_metadata(data)
+        if pixels == data:
             raise
     return from_whole_file(pixels, name, max_pixels, page)
 
 
-def from_whole_file(source: BinaryIO, name: str, max_pixels: int, page: int) -> Photo:
-    image = open_image(source, name, max_pixels, page)
+def from_whole_file(data: bytes, name: str, max_pixels: int, page: int) -> Photo:
+    image = open_image(data, name, max_pixels, page)
     if image is not None and image.format == "PNG":
-        values = deep_colors(source)
+        values = deep_colors(data)
         if values is not None and "transparency" not in image.info:
             alpha = STRAIGHT if values.shape[2] == 4 else NO_ALPHA
             return from_image(image, name, Stored(values, Scale(16), 3, alpha, image.info))
     if image is None or (image.format == "TIFF" and tiff.is_misread(image, page)):
-        return from_page(source, image, name, max_pixels, page)
+        return from_page(data, image, name, max_pixels, page)
     if image.format == "TIFF" and tiff.is_cut(image):
         with suppress(PhotoError):  # of a compression that tifffile does not know
-            return from_page(source, image, name, max_pixels, page)
+            return from_page(data, image, name, max_pixels, page)
     return from_image(image, name)
 
 
 def from_page(
-    source: BinaryIO, image: Image.Image | None, name: str, max_pixels: int, page: int
+    data: bytes, image: Image.Image | None, name: str, max_pixels: int, page: int
 ) -> Photo:
     """A page of a TIFF, read by tifffile; image: the same, if Pillow could open it."""
-    stored = tiff.read_page(source, name, page, max_pixels)
-    metadata = metadata_of_tiff(exif_of(source if image is None else image))
+    stored = tiff.read_page(data, name, page, max_pixels)
+    metadata = metadata_of_tiff(exif_of(data if image is None else image))
     photo = replace(from_stored(stored), name=name, metadata=metadata, pages=stored.pages)
     return upright(photo, stored.orientation, stored.orientation)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import BinaryIO
 
 import numpy as np
 import tifffile
@@ -49,15 +49,14 @@ def first(value: object, default: object = 1) -> object:
     return default if value is None else value
 
 
-def read_page(source: BinaryIO, name: str, index: int, max_pixels: int) -> Stored:
+def read_page(data: bytes, name: str, index: int, max_pixels: int) -> Stored:
     """A page that Pillow cannot read.
 
     Raises:
         PhotoError: its kind cannot be read, or it is damaged.
     """
-    source.seek(0)
     try:
-        with tifffile.TiffFile(source) as file:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
             page = full_picture(file, index)
             if page.imagewidth * page.imagelength > max_pixels:
                 raise PhotoError(
