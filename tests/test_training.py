@@ -21,8 +21,9 @@ from cinn_hub.publishing import model_bundle
 from training import average, classes, color_flow, colorization, loop
 from training.average import mean
 from training.cache import in_order
-from training.colorization import ColorizationTask, class_loss, cross_entropy, parse_shares, stages
+from training.colorization import ColorizationTask, parse_shares, stages
 from training.loop import Trainer
+from training.losses import class_loss, color_loss
 from training.photos import ColorPhotos, collate, find_photos, perhaps_aged
 
 
@@ -51,7 +52,7 @@ def words(tmp_path, color_photos):
 
 
 def test_a_training_makes_a_model_and_once_finished_changes_nothing(tmp_path, words, capsys):
-    words += ["--minutes", "0.06", "--checkpoint-minutes", "0.01"]
+    words += ["--minutes", "0.015", "--checkpoint-minutes", "0.004"]
     colorization.main(options_of(*words, "--stages", "decoder=1,condition=1"))
     assert cinn_hub.load(tmp_path / "model", device="cpu").config == SMALL
     log = json.loads((tmp_path / "model" / "training.json").read_text())
@@ -202,7 +203,7 @@ def test_bins_give_back_the_color():
 
     def loss():
         optimizer.zero_grad()
-        value = cross_entropy(logits.log_softmax(1), ab, bins)
+        value = color_loss(logits.log_softmax(1), ab, bins)
         value.backward()
         return value
 

@@ -7,7 +7,6 @@ condition network is overconfident, and the flow would learn to trust it too muc
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,12 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import cinn_hub
-from cinn_hub.flow import Flow, LevelCondition
 from cinn_hub.models.color_flow import CELLS, DETAILS, GRAIN
 from cinn_hub.models.colorization_cinn import ColorizationCINN
 from training.cache import Cache, CachedBatches, View, fingerprint, in_order, make_cache
 from training.colorization import parse_shares, reshaped
 from training.loop import Stage, Trainer, mixed_precision
+from training.losses import level_loss
 from training.photos import find_photos
 from training.sharing import noise_like, processes
 
@@ -32,21 +31,6 @@ SHRUNK = {CELLS: 4, DETAILS: 2, GRAIN: 1}  # how many times, the ab that a level
 LEVELS = {CELLS: (CELLS,), DETAILS: (DETAILS, GRAIN)}  # of each stage
 PARTS = ("middle", "coarse", "expected", "spread", "lightness")  # of the condition
 SHARES = {CELLS: 0.7, DETAILS: 0.3}
-
-
-def level_nats(flow: Flow, name: str, x: Tensor, features: Tensor) -> Tensor:
-    """-log p of one level, given the coarser ab, in nats per value, (B,).
-
-    x: ab in the flow's unit, at the level's own side.
-    """
-    level, condition = flow.levels[name], LevelCondition(features)
-    z, log_det = level.steps(x, condition)
-    if level.split is not None:
-        (_, z), more = level.split(z, condition)
-        log_det = log_det + more
-    z = z.flatten(1)
-    energy = 0.5 * (z.square().sum(1) + z.shape[1] * math.log(2 * math.pi))
-    return (energy - log_det) / z.shape[1]
 
 
 class FlowTask(nn.Module):
@@ -63,7 +47,7 @@ class FlowTask(nn.Module):
     def nats(self, name: str, noisy: Tensor, parts: Sequence[Tensor]) -> Tensor:
         features = self.flow.level_condition(name, dict(zip(PARTS, parts, strict=True)))
         x = F.avg_pool2d(noisy, SHRUNK[name]) / self.flow.unit
-        return level_nats(self.flow, name, x, features)
+        return level_loss(self.flow, name, x, features)
 
     def forward(self, stage: str, ab: Tensor, *parts: Tensor) -> Tensor:
         noisy = ab + self.noise * noise_like(ab)

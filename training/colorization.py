@@ -20,20 +20,16 @@ from torch.utils.data import DataLoader
 import cinn_hub
 from cinn_hub.config import read_json
 from cinn_hub.models.colorization_cinn import ColorizationCINN, ColorizationConfig
-from cinn_hub.networks import ColorBins, EfficientNetLite
+from cinn_hub.networks import EfficientNetLite
 from training import classes
 from training.backbone import ClassHead, load_pretrained, with_quick_gradients
 from training.looking import teaching
 from training.loop import Stage, Trainer
+from training.losses import class_loss, color_loss, teacher_loss
 from training.photos import ColorPhotos, Draws, Source, collate, evenly, find_photos, rarity
 
 CLASS_WEIGHT = 0.5
 TEACHER_WEIGHT = 0.5  # beside the real colours
-
-
-def cross_entropy(log_p: Tensor, ab: Tensor, bins: ColorBins) -> Tensor:
-    """Mean nats a position; log_p (B, bins, h, w), ab (B, 2, h, w)."""
-    return -bins.log_prob(log_p, ab).mean()
 
 
 class ColorizationTask(nn.Module):
@@ -64,10 +60,10 @@ class ColorizationTask(nn.Module):
         small = F.avg_pool2d(ab, ab.shape[-1] // fine.shape[-1])
         i, j = torch.randint(2, (2,)).tolist()  # a quarter of the places: nearly as good
         log_p = self.model.bins(fine[..., i::2, j::2])
-        loss = cross_entropy(log_p, small[..., i::2, j::2], self.model.bins)
+        loss = color_loss(log_p, small[..., i::2, j::2], self.model.bins)
         if self.teacher:
             wanted = self.teacher(lightness)[..., i::2, j::2]
-            taught = -(wanted * log_p).sum(1).mean()
+            taught = teacher_loss(log_p, wanted)
             loss = (1 - TEACHER_WEIGHT) * loss + TEACHER_WEIGHT * taught
         if scores is not None and stage == "condition":
             loss = loss + CLASS_WEIGHT * class_loss(self.class_head(features[-1])[1], scores)
@@ -82,7 +78,7 @@ class ColorizationTask(nn.Module):
             fine = self.model.condition_network(lightness)[0]
             small = F.avg_pool2d(ab, ab.shape[-1] // fine.shape[-1])
             log_p = self.model.bins(fine)
-            entropy.append(cross_entropy(log_p, small, self.model.bins))
+            entropy.append(color_loss(log_p, small, self.model.bins))
             expected, _ = self.model.bins.mean_and_spread(log_p)
             squares.append((expected - small).square().mean((1, 2, 3)))
             ab_all.append(small)
@@ -91,12 +87,6 @@ class ColorizationTask(nn.Module):
         ratio = torch.cat(squares).sqrt().mean() / constant.sqrt().mean()
         figures = {"cross-entropy": torch.stack(entropy).mean().item()}
         return figures | {"error / constant": ratio.item()}
-
-
-def class_loss(scores: Tensor, wanted: Tensor, softness: float = 2.0) -> Tensor:
-    """Kullback-Leibler divergence from the wanted probabilities, softened (Hinton et al. 2015)."""
-    log_p, log_q = ((x.float() / softness).log_softmax(1) for x in (wanted, scores))
-    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
 
 def backbone_parameters(task: ColorizationTask, frozen_stages: int) -> list[nn.Parameter]:

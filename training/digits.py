@@ -25,6 +25,7 @@ from cinn_hub.models.digit_cinn import COARSE, FINE, MIDDLE, DigitCINN, DigitCon
 from training.digit_reader import reader_of
 from training.hands import MEASURES, Hands
 from training.loop import Stage, Trainer
+from training.losses import latent_loss
 from training.mnist import read_mnist, varied
 from training.sharing import noise_like
 
@@ -52,14 +53,13 @@ class DigitTask(nn.Module):
         x = noisy(images)
         levels, log_det = self.model.flow(x, self.model.condition(labels))
         z = Latent(levels)
-        nats = standard_normal_log_prob(z) + log_det
-        return -nats.mean() / self.model.dimensions, z
+        return latent_loss(z, log_det) / self.model.dimensions, z
 
     def loss_of_level(self, chosen: str, images: Tensor, labels: Tensor) -> Tensor:
         """What one level adds to the nats per dimension."""
         x = noisy(images)
         z, log_det = self.of_level(chosen, x, labels)
-        return -(standard_normal_log_prob(z) + log_det).mean() / self.model.dimensions
+        return latent_loss(z, log_det) / self.model.dimensions
 
     def of_level(self, chosen: str, x: Tensor, labels: Tensor) -> tuple[Latent, Tensor]:
         """The latents of one level, and what it adds to the log-determinant (B,)."""
@@ -127,7 +127,7 @@ class ReadableDigitTask(DigitTask):
         latents stay normal."""
         x = noisy(images)
         z, log_det = self.of_level(COARSE, x, labels)
-        nats = -(standard_normal_log_prob(z) + log_det).mean()
+        nats = latent_loss(z, log_det)
         off = F.mse_loss(self.hands.readout(z.levels[COARSE]), self.hands(x, labels))
         return off + NORMAL * nats
 

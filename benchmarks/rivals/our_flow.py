@@ -18,8 +18,8 @@ from benchmarks.rivals.rival import DIMENSIONS, Rival, noisy
 from cinn_hub.flow import LevelCondition
 from cinn_hub.models.color_flow import CELL, CELLS, DETAILS, GRAIN, ColorFlow
 from cinn_hub.networks import ColorBins
-from training.color_flow import SHRUNK, level_nats
-from training.colorization import cross_entropy
+from training.color_flow import SHRUNK
+from training.losses import color_loss, level_loss
 
 CELLS_SIDE = SIDE // 8
 SHAPES = {
@@ -61,13 +61,13 @@ class OurFlow(Rival):
         found = {}
         for name in SHAPES:
             x = F.avg_pool2d(ab, SHRUNK[name]) / self.flow.unit
-            found[name] = level_nats(self.flow, name, x, self.flow.level_condition(name, known))
+            found[name] = level_loss(self.flow, name, x, self.flow.level_condition(name, known))
         return found
 
     def loss(self, ab: Tensor, parts: Parts) -> Tensor:
         known, log_p = self.known(parts)
         of_levels = sum(nats.mean() for nats in self.by_level(noisy(ab), known).values())
-        return of_levels + cross_entropy(log_p, F.avg_pool2d(ab, 2), self.bins)
+        return of_levels + color_loss(log_p, F.avg_pool2d(ab, 2), self.bins)
 
     def nats(self, ab: Tensor, parts: Parts) -> Tensor:
         found = self.by_level(ab, self.known(parts)[0])
