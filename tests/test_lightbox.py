@@ -16,17 +16,16 @@ from cinn_hub.ui import hints, lightbox, pictures, saving, table
 from cinn_hub.ui.lightbox import Lightbox, key_of, likelihood_words
 from cinn_hub.ui.models import Shelf
 from cinn_hub.ui.pictures import rows
-from cinn_hub.ui.table import Finished, Table
+from cinn_hub.ui.table import Table
 from cinn_hub.ui.uploads import Uploads, open_sheet, take
 
-FINISHED = Finished()
 
 
 @pytest.fixture(scope="module")
 def hinter(small_model):
     """A tool of a page."""
     with gr.Blocks():
-        return hints.Hints(Table(Shelf(small_model), Uploads(None), FINISHED))
+        return hints.Hints(Table(Shelf(small_model), Uploads(None), (rows(text=table.EMPTY), {})))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +60,7 @@ def test_picking_brings_a_photo_and_an_answer_into_view(box):
     second = box.sheets[1]
     box.pick(key_of(second, second.rows[0], 2))
     assert box.at is second and box.row.picked == 2
-    assert table.answer_rows(box, FINISHED)["rows"][0]["items"][2]["picked"]
+    assert table.answer_rows(box)["rows"][0]["items"][2]["picked"]
     box.pick(key_of(box.sheets[0]))
     assert box.at is box.sheets[0]
 
@@ -77,14 +76,14 @@ def test_an_index_that_is_not_there_is_said(box):
         box.row.check(7)
 
 
-def test_removing_a_photo_removes_its_answers_and_its_a(box):
+def test_removing_a_photo_removes_its_answers_and_its_a(desk, box):
     first, second = box.sheets
     like(box, first.rows[0], 1)
     box.pinned = (first.rows[0], 1)
     box.remove(key_of(first))
     assert box.at is second and not box.favourites() and box.pinned is None
     box.remove(key_of(second))
-    assert box.at is None and table.answer_rows(box, FINISHED) == rows(text=table.EMPTY)
+    assert box.at is None and desk.values(box)[1:3] == list(desk.example)
     with pytest.raises(PhotoError, match="There is no photo yet; add one"):
         box.photo()
 
@@ -92,9 +91,9 @@ def test_removing_a_photo_removes_its_answers_and_its_a(box):
 def test_a_photo_that_fails_does_not_show_the_answers_of_another(box):
     bad = box.add("/nowhere/bad.jpg")
     bad.problem = "bad.jpg is not a picture that can be read."
-    shown = table.answer_rows(box, FINISHED)
+    shown = table.answer_rows(box)
     assert shown["rows"] == [] and shown["text"] == bad.problem
-    assert table.large_picture(box, FINISHED) == {"text": ""} and table.code(box) == ""
+    assert table.large_picture(box) == {"text": ""} and table.code(box) == ""
     assert "1 cannot be used" in table.status(box)
 
 
@@ -167,14 +166,14 @@ def test_a_large_picture_has_the_intensity_that_is_set(box):
 
 def test_a_is_shown_beside_answers_to_its_own_photo_alone(box):
     box.pinned, box.row.picked = (box.row, 0), 1
-    assert table.large_picture(box, FINISHED)["beside_name"] == "A"
+    assert table.large_picture(box)["beside_name"] == "A"
     box.at = box.sheets[1]
-    assert "beside" not in table.large_picture(box, FINISHED)
+    assert "beside" not in table.large_picture(box)
 
 
 def test_pictures_that_were_swept_leave_their_places(box):
     os.unlink(box.row.pictures[1]["path"])
-    items = table.answer_rows(box, FINISHED)["rows"][0]["items"]
+    items = table.answer_rows(box)["rows"][0]["items"]
     assert items[1]["image"] is None and items[0]["image"]
 
 
@@ -182,7 +181,7 @@ def test_answers_and_photos_go_after_their_hour(box):
     box.sheets[0].rows[0].made -= 4000
     box.forget_older_than(3600)
     assert box.sheets[0].rows == [] and box.sheets[1].rows
-    assert "press Colour" in table.answer_rows(box, FINISHED)["text"]
+    assert "press Colour" in table.answer_rows(box)["text"]
 
 
 def test_an_archive_and_photos_are_taken_and_too_many_are_refused(tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ from cinn_hub.ui.pictures import inline, item, rows
 from cinn_hub.ui.queueing import COLORS
 from cinn_hub.ui.saving import chosen_index
 from cinn_hub.ui.session import as_code
-from cinn_hub.ui.table import Finished, Table, photo_tiles, status
+from cinn_hub.ui.table import EMPTY, Table, photo_tiles, status
 from cinn_hub.ui.uploads import Uploads, open_sheet, take
 
 POOL = 32  # draws, of which those that differ most are shown
@@ -163,10 +163,11 @@ class Colour:
         self.table.lay(box, sheet, f"More like number {index + 1}", results, call, after=row)
 
 
-def finished_example(model: ColorModel, uploads: Uploads) -> Finished:
-    """Answers to an example, made anew by this model; without examples, a sentence."""
+def finished_example(model: ColorModel, uploads: Uploads) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Answers to an example and the first one large, made anew by this model; without examples, a
+    sentence."""
     if not uploads.paths:
-        return Finished()
+        return rows(text=EMPTY), {}
     path = uploads.paths.get(EXAMPLE) or next(iter(uploads.paths.values()))
     pool = POOL if model.has_classes else None
     results = model.colorize(path, temperature=model.temperature(), seed=EXAMPLE_SEED, pool=pool)
@@ -181,4 +182,4 @@ def finished_example(model: ColorModel, uploads: Uploads) -> Finished:
         "picture": inline(results[0].preview(SIZES[1])),
         "name": f"the first answer to {path.name}",
     }
-    return Finished(rows(("", items), layout="grid", text=text), large)
+    return rows(("", items), layout="grid", text=text), large

@@ -7,7 +7,6 @@ after each event, by the functions below the class.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
@@ -42,25 +41,17 @@ EMPTY = "The answers appear here. Add a photo, or click an example."
 MAP_SIZE = 280  # pixels on the longer side of a cell
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A finished example, for a page on which there is no photo yet."""
-
-    answers: dict[str, Any] = field(default_factory=lambda: rows(text=EMPTY))
-    stage: dict[str, Any] = field(default_factory=dict)
-
-
 class Table:
     """The components that all tools share, and the handlers that change what is in view.
 
     Arguments:
         shelf: the models.
         uploads: where photos come in.
-        finished: answers and the large picture of an example, for a page without a photo.
+        example: values of the answers and of the stage, for a page without a photo.
     """
 
-    def __init__(self, shelf: Shelf, uploads: Uploads, finished: Finished) -> None:
-        self.shelf, self.uploads, self.finished = shelf, uploads, finished
+    def __init__(self, shelf: Shelf, uploads: Uploads, example: Sequence[dict[str, Any]]) -> None:
+        self.shelf, self.uploads, self.example = shelf, uploads, example
         self.shown: dict[gr.Component, Callable[[Lightbox], Any]] = {}
         self.followed: list[Event] = []
         self.box = gr.State(Lightbox(shelf.own.name), time_to_live=KEPT_SECONDS)
@@ -68,10 +59,10 @@ class Table:
         with gr.Row(elem_id="table"):
             with gr.Column(scale=4, min_width=320, elem_id="answers-side"):
                 self.sort = choice("sort", "Order", ORDERS)
-                self.answers = figures("answers", "Answers", finished.answers)
+                self.answers = figures("answers", "Answers", example[0])
             with gr.Column(scale=6, min_width=420, elem_id="stage-side"):
                 self.canvas_place = gr.Column(elem_id="canvas-place")
-                self.stage = pictures.stage("stage", "The picked answer", finished.stage)
+                self.stage = pictures.stage("stage", "The picked answer", example[1])
                 self.facts = gr.Markdown("", elem_id="facts", elem_classes="note")
                 self.add_actions()
         self.add_details()
@@ -119,7 +110,11 @@ class Table:
         self.show(self.why, value=why)
         self.show(self.pin, interactive=has_answers, value=pin_text)
         self.show(self.as_mood, interactive=has_colours)
-        self.show(self.intensity, interactive=has_answers, value=intensity)
+        self.show(
+            self.intensity,
+            interactive=has_answers,
+            value=lambda box: box.row.intensity(box.row.picked) if box.row else 100,
+        )
         *buttons, favourites = self.files.buttons
         for button in (self.near, *buttons):
             self.show(button, interactive=has_answers)
@@ -166,13 +161,8 @@ class Table:
     def values(self, box: Lightbox) -> list[Any]:
         """Values for `outputs`, plain ones for clients of the API."""
         box.forget_older_than(KEPT_SECONDS)
-        return [
-            box,
-            answer_rows(box, self.finished),
-            large_picture(box, self.finished),
-            facts(box),
-            code(box),
-        ]
+        shown = (answer_rows(box), large_picture(box)) if box.at else self.example
+        return [box, *shown, facts(box), code(box)]
 
     def show(self, component: gr.Component, **properties: Callable[[Lightbox], Any]) -> None:
         """After each event the component gets these properties, computed from the lightbox."""
@@ -299,11 +289,9 @@ def photo_tiles(box: Lightbox) -> dict[str, Any]:
     return strip(tiles)
 
 
-def answer_rows(box: Lightbox, finished: Finished) -> dict[str, Any]:
+def answer_rows(box: Lightbox) -> dict[str, Any]:
     """The row in view, or a sentence that says why there is none."""
-    sheet, row = box.at, box.row
-    if sheet is None:
-        return finished.answers
+    sheet, row = box.photo(), box.row
     if row is None:
         return rows(text=sheet.problem or f"{sheet.name} has no answers yet; press Colour.")
     items = [cell(box, sheet, row, i) for i in row.order(box.sort)]
@@ -342,11 +330,11 @@ def earlier_rows(box: Lightbox) -> dict[str, Any]:
     return rows(*lines, layout="small")
 
 
-def large_picture(box: Lightbox, finished: Finished) -> dict[str, Any]:
+def large_picture(box: Lightbox) -> dict[str, Any]:
     """The picked answer, beside A where there is one."""
     row = box.row
     if row is None:
-        return finished.stage if box.at is None else {"text": ""}
+        return {"text": ""}
     try:
         grey, picture = large_pictures(row, row.picked)
         value = {"grey": grey, "picture": picture, "name": f"number {row.picked + 1}"}
@@ -392,10 +380,6 @@ def has_several_rows(box: Lightbox) -> bool:
 
 def can_be_sorted(box: Lightbox) -> bool:
     return box.row is not None and not box.row.side and len(box.row.pictures) > 1
-
-
-def intensity(box: Lightbox) -> float:
-    return box.row.intensity(box.row.picked) if box.row else 100
 
 
 def pin_text(box: Lightbox) -> str:

@@ -1,15 +1,16 @@
 """The Digits tab in a real browser."""
 
 import io
-import time
 import urllib.request
 
 import numpy as np
 import pytest
-from browsing import code_on, run_code
+from browsing import code_on, drag, open_tab, run_code
 from helpers import WAIT
 from PIL import Image
-from playwright.sync_api import TimeoutError, expect
+from playwright.sync_api import expect
+
+from cinn_hub.ui.digits import sheet
 
 
 @pytest.fixture
@@ -25,38 +26,24 @@ def shown(page, elem_id):
     return np.asarray(Image.open(io.BytesIO(urllib.request.urlopen(source).read())).convert("L"))
 
 
-def click_until(page, button, locator):
-    """Clicks, and again while pads still send their pictures, until what is located is visible."""
-    deadline = time.monotonic() + WAIT / 1000
-    while True:
-        page.click(button)
-        try:
-            return locator.wait_for(timeout=4000)
-        except TimeoutError:
-            if time.monotonic() > deadline:
-                raise
-
-
 def draw_seven(page, pad):
     canvas = page.locator(f"#{pad} canvas").first
     expect(canvas).to_be_visible(timeout=WAIT)
-    ready = page.locator(f"#{pad}").get_by_role(
-        "button", name="Pan"
-    )  # a moment after it is visible
-    expect(ready).to_be_enabled(timeout=WAIT)
+    buttons = page.locator(f"#{pad}")
+    expect(buttons.get_by_role("button", name="Pan")).to_be_enabled(timeout=WAIT)  # a moment later
     box = canvas.bounding_box()
-    x, y, width, height = (box[key] for key in ("x", "y", "width", "height"))
-    page.mouse.move(x + 0.3 * width, y + 0.3 * height)
+    places = (0.3, 0.3), (0.7, 0.3), (0.45, 0.75)
+    start, *rest = ((box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places)
+    page.mouse.move(*start)
     page.mouse.down()
-    page.mouse.move(x + 0.7 * width, y + 0.3 * height, steps=4)
-    page.mouse.move(x + 0.45 * width, y + 0.75 * height, steps=4)
-    page.mouse.up()
-    expect(page.locator(f"#{pad}").get_by_role("button", name="Undo")).to_be_enabled(timeout=WAIT)
+    for place in rest:
+        page.mouse.move(*place, steps=4)
+    with page.expect_response(lambda response: "/upload" in response.url, timeout=WAIT):
+        page.mouse.up()  # the pad sends its picture
+    expect(buttons.get_by_role("button", name="Undo")).to_be_enabled(timeout=WAIT)
 
 
 def test_digits_are_written(tab, mnist):
-    from cinn_hub.ui.digits import sheet
-
     expected = sheet(mnist.sample(range(10), 10, 0.8, 0))
     assert np.abs(shown(tab, "written").astype(int) - expected).max() <= 3
     before = tab.locator("#written img").get_attribute("src")
@@ -66,26 +53,24 @@ def test_digits_are_written(tab, mnist):
     assert shown(tab, "written").shape == (112, 1120)
 
 
-def test_a_drawn_digit_becomes_all_ten(tab):
-    tab.get_by_role("tab", name="Your hand").click()
-    draw_seven(tab, "pad")
-    click_until(tab, "#transfer", tab.locator("#transferred img"))
-    assert shown(tab, "transferred").shape == (224, 560)
-    assert shown(tab, "transferred").min() < 80
-    expect(tab.locator("#reads h2")).to_have_text("7")
-
-
-def test_nothing_drawn_is_said(tab):
+def test_a_drawn_digit_becomes_all_ten_and_nothing_drawn_is_said(tab):
     tab.get_by_role("tab", name="Your hand").click()
     tab.click("#transfer")
     expect(tab.get_by_text("Nothing is drawn yet")).to_be_visible(timeout=WAIT)
+    draw_seven(tab, "pad")
+    tab.click("#transfer")
+    tab.locator("#transferred img").wait_for(timeout=WAIT)
+    assert shown(tab, "transferred").shape == (224, 560) and shown(tab, "transferred").min() < 80
+    expect(tab.locator("#reads h2")).to_have_text("7")
 
 
 def test_a_walk_between_two_hands(tab):
     tab.get_by_role("tab", name="Two hands").click()
     draw_seven(tab, "pad-A")
-    tab.get_by_role("button", name="Hand B: use a sample").click()
-    click_until(tab, "#walk", tab.locator("#walked img"))
+    with tab.expect_response(lambda response: "/upload" in response.url, timeout=WAIT):
+        tab.get_by_role("button", name="Hand B: use a sample").click()
+    tab.click("#walk")
+    tab.locator("#walked img").wait_for(timeout=WAIT)
     assert shown(tab, "walked").shape == (112, 1008)
 
 
@@ -94,26 +79,21 @@ def test_sliders_change_the_hand(tab):
     picture = tab.locator("#styled img")
     expect(picture).to_be_visible(timeout=WAIT)
     before = picture.get_attribute("src")
-    tab.locator("#style-0 input[type=number]").fill("2")
-    tab.keyboard.press("Enter")
+    drag(tab, "style-0", 2)
     expect(picture).not_to_have_attribute("src", before, timeout=WAIT)
 
 
 def test_the_code_runs_as_it_is_shown(tab, tmp_path):
-    code = code_on(tab, "cinn_hub.load", key="digits-")
-    names = run_code(code, tmp_path / "any")
+    names = run_code(code_on(tab, "cinn_hub.load", key="digits-"), tmp_path / "any")
     assert names["same_hand"].shape[-3:] == names["slanted"].shape[-3:] == (1, 28, 28)
     assert len(names["between"]) == 9
 
 
 def test_nothing_is_wider_than_the_page(tab):
     for name in ("Write", "Your hand", "Two hands", "Style"):
-        button = tab.get_by_role("tab", name=name)
-        button.click()
-        expect(button).to_have_attribute("aria-selected", "true")
+        open_tab(tab, name)
         for width in (390, 1440):
             tab.set_viewport_size({"width": width, "height": 844})
-            tab.evaluate(
-                "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-            )
+            frames = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+            tab.evaluate(frames)
             assert tab.evaluate("document.documentElement.scrollWidth") <= width

@@ -59,40 +59,36 @@ def test_a_map_is_drawn_walked_and_filmed(page, imagenet, photo, tmp_path):
 
 
 def test_colours_are_transferred(page, imagenet, photo, tmp_path):
-    add(page, photo)
+    coffee, rocket = (EXAMPLES / "moods" / f"{name}.jpg" for name in ("coffee", "rocket"))
+    add(page, coffee, photo)
+    expect(page.locator("#as-mood")).to_be_enabled(timeout=WAIT)
+    page.click("#as-mood")  # a photo of the table
     open_tab(page, "Transfer")
-    expect(page.locator("#as-mood")).to_be_disabled()
+    moods = page.locator("#moods .cell")
+    expect(moods).to_have_count(1, timeout=WAIT)
+    page.locator("#photos .pick").nth(1).click()
+    expect(page.locator("#as-mood")).to_be_disabled(timeout=WAIT)
     expect(page.locator("#why")).to_contain_text("needs a photo that has colours")
-    page.set_input_files(
-        "#moods-drop input[type=file]",
-        [EXAMPLES / "moods" / "coffee.jpg", EXAMPLES / "moods" / "rocket.jpg"],
-    )
-    expect(page.locator("#moods img")).to_have_count(2, timeout=WAIT)
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"<!doctype html>")
+    page.set_input_files("#moods-drop input[type=file]", bad)
+    sentence = page.get_by_text("bad.jpg is not a picture that can be read")
+    expect(sentence.first).to_be_visible(timeout=WAIT)
+    page.set_input_files("#moods-drop input[type=file]", rocket)
+    expect(moods).to_have_count(2, timeout=WAIT)
     page.click("#transfer-go")
     expect_answers(page, 2)
     answers(page).nth(1).click()
     expect(page.locator("#facts")).to_contain_text("Number 2, rocket", timeout=WAIT)
     save_download(page, "#save", tmp_path / "rocket.png")
-    expected = imagenet.transfer(EXAMPLES / "moods" / "rocket.jpg", onto=photo, seed=0)
+    expected = imagenet.transfer(rocket, onto=photo, seed=0)
     assert same(tmp_path / "rocket.png", expected.image)
-    for name in ("coffee.jpg", "rocket.jpg"):
-        (tmp_path / name).write_bytes((EXAMPLES / "moods" / name).read_bytes())
+    for path in (coffee, rocket):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
     run_code(code_on(page, "model.transfer"), photo)
     assert same(photo.with_name("cat_color2.png"), expected.image)
-
-
-def test_a_photo_on_the_table_becomes_a_mood(page, photo):
-    add(page, EXAMPLES / "moods" / "coffee.jpg", photo)
-    expect(page.locator("#as-mood")).to_be_enabled(timeout=WAIT)
-    page.click("#as-mood")
-    open_tab(page, "Transfer")
-    expect(page.get_by_label("Remove coffee.jpg").last).to_be_visible(timeout=WAIT)
-    page.locator("#photos .pick").nth(1).click()
-    expect(page.locator("#as-mood")).to_be_disabled(timeout=WAIT)
-    page.click("#transfer-go")
-    expect_answers(page, 1)
-    expect(page.locator("#facts")).to_contain_text("The colours of coffee")
-    page.locator("#moods").get_by_label("Remove coffee.jpg").click()
+    for name in ("coffee.jpg", "rocket.jpg"):
+        page.locator("#moods").get_by_label(f"Remove {name}").click()
     expect(page.locator("#moods")).to_contain_text("No colour photo yet", timeout=WAIT)
 
 
@@ -204,7 +200,6 @@ def test_hints_by_touch_on_a_narrow_page(browser, address, photo):
 
 
 def test_another_model_is_loaded(page, tmp_path, small_model, photo):
-
     small_model.save(tmp_path / "tiny")
     (tmp_path / "tiny" / "README.md").write_text("---\nlicense: mit\n---\n# A tiny model\n")
     open_tab(page, "Models")
@@ -221,16 +216,3 @@ def test_another_model_is_loaded(page, tmp_path, small_model, photo):
     add(page, photo)
     expect_answers(page, 8)
     code_on(page, "tiny")
-
-
-def test_the_page_asks_no_other_server(browser, address):
-    page = browser.new_page()
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(address)
-    page.wait_for_selector("#go")
-    open_tab(page, "Models")
-    expect(page.get_by_role("tabpanel").locator(":visible").first).to_be_visible(timeout=WAIT)
-    page.close()
-    local = (address, "data:", "blob:")
-    assert asked and [url for url in asked if not url.startswith(local)] == []
