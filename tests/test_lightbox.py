@@ -20,7 +20,6 @@ from cinn_hub.ui.table import Table
 from cinn_hub.ui.uploads import Uploads, open_sheet, take
 
 
-
 @pytest.fixture(scope="module")
 def hinter(small_model):
     """A tool of a page."""
@@ -53,7 +52,8 @@ def lay(desk, box, sheet, seed=1):
 
 
 def like(box, row, index=0):
-    box.toggle_star(key_of(box.sheet_of(row), row, index))
+    sheet = next(sheet for sheet in box.sheets if row in sheet.rows)
+    box.toggle_star(key_of(sheet, row, index))
 
 
 def test_picking_brings_a_photo_and_an_answer_into_view(box):

@@ -64,12 +64,12 @@ class Colour:
         stop = gr.Button("Stop", visible=False, variant="stop", elem_id="stop")
         settings = build_settings(table.shelf.own.temperature())
         table.on_seeds(go, again, self.run, settings, "colorize")
-        table.on(uploads.examples.select, self.example, (), settings, COLORS)
-        near = self.run_near, [table.files.index, settings["n"]], None, COLORS
+        table.on(uploads.examples.select, self.example, (), COLORS, settings)
+        near = self.run_near, [table.files.index, settings["n"]], COLORS
         table.on(table.near.click, *near, api_name="colorize_similar")
         for field, arrive in ((uploads.drop, self.arrive), (uploads.folder, self.arrive_folder)):
             outputs = [field, stop, uploads.photos, uploads.status, *table.outputs]
-            arriving = field.upload, arrive, [table.box, field], outputs, settings, COLORS
+            arriving = field.upload, arrive, [table.box, field], outputs, COLORS, settings
             event = connect(*arriving, show_progress_on=table.answers)
             stop_on(stop, table.follow(event))
 

@@ -75,7 +75,7 @@ def build_writing(model: DigitModel) -> None:
         with gr.Column(scale=5, min_width=300):
             page = picture("Each column is one hand", "written", run(ALL, 10, 0.8, 0))
 
-    writing = run, [digit, n, temperature, seed], page, None, DIGITS
+    writing = run, [digit, n, temperature, seed], page, DIGITS
     connect(write.click, *writing, api_name="digits_sample")
     connect(with_fresh_seed(again, seed), *writing)
 
@@ -141,7 +141,7 @@ def build_sliders(model: DigitModel) -> None:
 
     changes = [component.change for component in (temperature, seed, *sliders.values())]
     options = {"trigger_mode": "always_last", "show_progress": "hidden"}
-    styling = run, [temperature, seed], page, sliders, DIGITS
+    styling = run, [temperature, seed], page, DIGITS, sliders
     connect(partial(gr.on, changes), *styling, api_name="digits_style", **options)
 
 

@@ -25,22 +25,20 @@ def connect(
     handler: Callable[..., Any],
     inputs: Any,
     outputs: Any,
-    settings: Mapping[str, gr.Component] | None = None,
     kind: Kind | None = None,
+    settings: Mapping[str, gr.Component] | None = None,
     **options: Any,
 ) -> Event:
     """The handler answers to an event, such as `button.click`; its errors become notes.
 
     Arguments:
-        settings: what the handler takes by name.
         kind: of work, in whose line the event waits; without, it waits in none.
+        settings: what the handler takes by name.
         options: of Gradio; with an `api_name`, clients of the API may call the handler, too.
     """
-    run = error_notes(handler)
+    run = kind(error_notes(handler)) if kind else error_notes(handler)
     options = ({} if kind else AT_ONCE) | ({} if "api_name" in options else PRIVATE) | options
-    return event(
-        kind(run) if kind else run, inputs, outputs, inputs_kwargs=settings or None, **options
-    )
+    return event(run, inputs, outputs, inputs_kwargs=settings or None, **options)
 
 
 def with_fresh_seed(button: gr.Button, seed: gr.Number) -> Callable[..., Event]:

@@ -72,9 +72,9 @@ class Explore:
         file, box = hidden_download("film-file"), self.table.box
         for component in (place, film):
             self.table.show(component, interactive=is_beside)
-        showing = place.input, self.show_place, [box, place], self.table.stage, None, LOOKS
+        showing = place.input, self.show_place, [box, place], self.table.stage, LOOKS
         connect(*showing, trigger_mode="always_last", show_progress="hidden")
-        writing = film.click, self.write_film, [box, frames, kind], [file, stop], None, ARCHIVES
+        writing = film.click, self.write_film, [box, frames, kind], [file, stop], ARCHIVES
         event = connect(*writing, show_progress_on=film)
         download_after(event, file)
         stop_on(stop, event)
@@ -83,7 +83,7 @@ class Explore:
         cells = {"a": gr.Number(1, **hidden), "b": gr.Number(25, **hidden)}
         named = settings | cells | {"frames": frames, "kind": kind}
         inputs = [box, self.table.photo]
-        for_clients = FOR_CLIENTS, self.interpolate, inputs, file, named, ARCHIVES
+        for_clients = FOR_CLIENTS, self.interpolate, inputs, file, ARCHIVES, named
         connect(*for_clients, api_name="interpolate")
 
     def run(

@@ -44,7 +44,7 @@ class Hints:
             settings = {"n": n, "seed": seed_field(), "reach": reach}
             go = gr.Button("Apply these hints", elem_id="hints-go", interactive=False)
         table.show(go, interactive=has_photos)
-        table.on(go.click, self.run, [table.photo, text], settings, COLORS, api_name="hints")
+        table.on(go.click, self.run, [table.photo, text], COLORS, settings, api_name="hints")
         with table.canvas_place:
             self.connect_canvas(canvas("canvas", "Hints", {}))
 

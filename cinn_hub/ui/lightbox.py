@@ -203,7 +203,8 @@ class Lightbox:
 
     def unloved(self, sheet: Sheet) -> list[Row]:
         """Rows that may go: those without stars and without A."""
-        return [row for row in sheet.rows if not (row.stars or self.is_pinned(row))]
+        a = self.pinned and self.pinned[0]
+        return [row for row in sheet.rows if not row.stars and row is not a]
 
     def forget_older_than(self, seconds: float) -> None:
         """Takes away answers whose pictures have been deleted, and photos without a file."""
@@ -214,14 +215,8 @@ class Lightbox:
                 sheet.at = sheet.rows[-1] if sheet.rows else None
             if not sheet.rows and not Path(sheet.path).exists():
                 self.remove(key_of(sheet))
-        if self.pinned and self.sheet_of(self.pinned[0]) is None:
+        if self.pinned and not any(self.pinned[0] in sheet.rows for sheet in self.sheets):
             self.pinned = None
-
-    def is_pinned(self, row: Row) -> bool:
-        return self.pinned is not None and self.pinned[0] is row
-
-    def sheet_of(self, row: Row) -> Sheet | None:
-        return next((sheet for sheet in self.sheets if row in sheet.rows), None)
 
     @property
     def row(self) -> Row | None:

@@ -125,8 +125,8 @@ class Table:
         event: Callable[..., Event],
         handler: Callable[..., None],
         inputs: Sequence[gr.Component] = (),
-        settings: dict[str, gr.Component] | None = None,
         kind: Kind | None = None,
+        settings: dict[str, gr.Component] | None = None,
         **options: Any,
     ) -> Event:
         """Connects a handler that changes the lightbox, its first argument; the page shows it then.
@@ -141,7 +141,7 @@ class Table:
 
         options = {"show_progress_on": self.answers} | options
         inputs = [self.box, *inputs]
-        return self.follow(connect(event, changed, inputs, self.outputs, settings, kind, **options))
+        return self.follow(connect(event, changed, inputs, self.outputs, kind, settings, **options))
 
     def on_seeds(
         self,
@@ -152,7 +152,7 @@ class Table:
         api_name: str,
     ) -> None:
         """One button answers with the seed of the settings, the other one with a fresh seed."""
-        run = handler, [self.photo], settings, COLORS
+        run = handler, [self.photo], COLORS, settings
         self.on(go.click, *run, api_name=api_name)
         self.on(with_fresh_seed(again, settings["seed"]), *run)
         for button in (go, again):
@@ -358,7 +358,7 @@ def is_beside(box: Lightbox) -> bool:
     """Whether A is another answer to the photo in view."""
     if box.row is None or box.pinned in (None, (box.row, box.row.picked)):
         return False
-    return box.sheet_of(box.pinned[0]) is box.at
+    return box.pinned[0] in box.at.rows
 
 
 def has_photos(box: Lightbox) -> bool:

@@ -64,7 +64,7 @@ class Transfer:
             keep = level_sliders("keep", table.shelf.own.default_keep(), 1, ABOUT_LEVELS)
             settings = {"seed": seed_field()} | keep
         table.show(go, interactive=has_photos)
-        run = self.run, [table.photo, references], settings, COLORS
+        run = self.run, [table.photo, references], COLORS, settings
         table.on(go.click, *run, api_name="transfer")
         # in a line: without it Gradio shows no sentence where a handler fails
         options = {"kind": LOOKS, "show_progress": "hidden"}
