@@ -57,16 +57,6 @@ def write_checkpoint(
         ) from error
 
 
-def read_architecture(folder: Path) -> str | None:
-    """The architecture that `config.json` names, None if it names none.
-
-    Raises:
-        CheckpointError: the file is missing or cannot be read.
-    """
-    name = read_json(folder / CONFIG_FILE).get("architecture")
-    return name if isinstance(name, str) else None
-
-
 def read_config(folder: Path, kind: type[C]) -> C:
     """The config of that kind.
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cinn_hub.config import read_json
 from cinn_hub.errors import CheckpointError, quoted
 from cinn_hub.hub import find_folder
 from cinn_hub.models import ARCHITECTURES
@@ -53,10 +54,8 @@ def find_class(folder: Path) -> type[ConditionalINN]:
     Raises:
         CheckpointError: the config is missing or damaged, or names an unknown architecture.
     """
-    from cinn_hub.checkpoints import read_architecture
-
-    name = read_architecture(folder)
-    if name not in ARCHITECTURES:
+    name = read_json(folder / "config.json").get("architecture")
+    if not isinstance(name, str) or name not in ARCHITECTURES:
         raise CheckpointError(
             f"{folder / 'config.json'} names the architecture {quoted(name)}; this cinn_hub "
             f"knows {', '.join(ARCHITECTURES)}; update cinn_hub, or choose another model."

@@ -145,7 +145,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "a key with newlines": (entries(**{"a\n\x1b[2Jb": 1}), "has the unknown entry a\\n"),
     "half a character": (entry("architecture", r'"\ud800"'), r"\ud800"),
     "an architecture that is a path": (entries(architecture="os.system"), "'os.system'"),
-    "an architecture that is a list": (entries(architecture=["x"]), "architecture None"),
+    "an architecture that is a list": (entries(architecture=["x"]), "architecture ['x']"),
     "unit NaN": (entry("unit", "NaN"), "unit has nan"),
     "unit deep": (entry("unit", "[" * 300 + "]" * 300), "must be float"),
     "an integer of 5000 digits": (entry("features", "9" * 5000), NOT_JSON),
