@@ -8,8 +8,8 @@ import os
 import re
 import runpy
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -239,32 +239,28 @@ def run_task(options: argparse.Namespace, make: tasks.Make, ending: str = ENDING
     task = make(options, model)
     if is_file and (len(task.endings) > 1 or options.pages):
         raise CinnHubError(f"{out} is one file; give a folder to write several pictures to.")
-    with open_manifest(options, task, model) if options.noted else nullcontext() as manifest:
-        draw_seed(options)
+    with ExitStack() as stack:
+        manifest = None
+        if options.noted:
+            make_folder(out)
+            manifest = stack.enter_context(closing(Manifest(options.out, task.name)))
+        if options.seed is None and options.command != "transfer":
+            options.seed = seed_of(options, model, manifest)
+        if manifest:
+            manifest.begin(cinn_hub.__version__, tasks.noted_options(options, model))
         engine = tasks.engine_of(options, make, model, jobs)
         worker = tasks.worker_of(options, task.work)
         run_all(jobs, task.endings, worker, engine, manifest, options.overwrite)
 
 
-@contextmanager
-def open_manifest(
-    options: argparse.Namespace, task: tasks.Task, model: ColorModel
-) -> Iterator[Manifest]:
-    """The manifest of a run over folders; its seed is that of the run that it goes on with."""
-    make_folder(options.out.folder)
-    with closing(Manifest(options.out, task.name)) as manifest:
-        noted = tasks.noted_options(options, model)
-        draw_seed(options, None if options.overwrite else manifest.seed(noted))
-        manifest.begin(cinn_hub.__version__, {**noted, "seed": options.seed})
-        yield manifest
-
-
-def draw_seed(options: argparse.Namespace, earlier: int | None = None) -> None:
-    """One seed for all photos where none is chosen, so that frames of a film look alike."""
+def seed_of(options: argparse.Namespace, model: ColorModel, manifest: Manifest | None) -> int:
+    """One for all photos, so that frames of a film look alike: that of the run that this one goes
+    on with, or a fresh one."""
     from cinn_hub.latent import fresh_seed
 
-    if options.seed is None and options.command != "transfer":
-        options.seed = fresh_seed() if earlier is None else earlier
+    goes_on = manifest is not None and not options.overwrite
+    earlier = manifest.seed(tasks.noted_options(options, model)) if goes_on else None
+    return fresh_seed() if earlier is None else earlier
 
 
 def run_manifest(options: argparse.Namespace) -> None:

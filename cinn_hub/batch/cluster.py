@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -22,51 +21,44 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """A Ray cluster. Each item is a task for one core, which Ray does again, up to three times, if
-    its process or its machine dies.
+def in_cluster(
+    items: Iterable[T],
+    start: Callable[[], Callable[[T], R]],
+    address: str,
+    shared: Sequence[Path] = (),
+    gpu: bool = False,
+) -> Iterator[tuple[T, R | None]]:
+    """Does the work on each item in a Ray cluster, in any order; see `in_processes`. Each is a task
+    for one core, which Ray does again, up to three times, if its process or its machine dies.
 
-    Attributes:
+    Arguments:
         address: of the head, such as "10.0.0.1:6379"; "auto" on a machine of the cluster.
         shared: files that all machines must see.
         gpu: whether each task needs a GPU.
+
+    Raises:
+        CinnHubError: Ray is not installed, the cluster cannot be reached, or its machines do not
+            see the files.
     """
+    ray = connected(address)
+    begin = partial(begin_there, start, os.getcwd(), [path.absolute() for path in shared])
 
-    address: str
-    shared: Sequence[Path] = ()
-    gpu: bool = False
+    @ray.remote(num_cpus=1, num_gpus=int(gpu), memory=BYTES_PER_PROCESS)
+    def color(item: T) -> R:
+        return work_of(begin)(item)
 
-    def do(
-        self, items: Iterable[T], start: Callable[[], Callable[[T], R]]
-    ) -> Iterator[tuple[T, R | None]]:
-        """Does the work on each item in the cluster, in any order; see `in_processes`.
-
-        Raises:
-            CinnHubError: Ray is not installed, the cluster cannot be reached, or its machines do
-                not see the files.
-        """
-        ray = connected(self.address)
-        shared = [Path(os.path.abspath(path)) for path in self.shared]
-        begin = partial(begin_there, start, os.getcwd(), shared)
-        needs = {"num_cpus": 1, "num_gpus": int(self.gpu), "memory": BYTES_PER_PROCESS}
-
-        @ray.remote(**needs)
-        def color(item: T) -> R:
-            return work_of(begin)(item)
-
-        left, running = iter(items), {}
-        try:
-            while True:
-                cores = ray.cluster_resources().get("CPU", 1)  # machines may come and go
-                for item in islice(left, max(0, AHEAD * int(cores) - len(running))):
-                    running[color.remote(item)] = item
-                if not running:
-                    return
-                [done], _ = ray.wait(list(running))
-                yield running.pop(done), result_of(done)
-        finally:
-            ray.shutdown()
+    left, running = iter(items), {}
+    try:
+        while True:
+            cores = ray.cluster_resources().get("CPU", 1)  # machines may come and go
+            for item in islice(left, max(0, AHEAD * int(cores) - len(running))):
+                running[color.remote(item)] = item
+            if not running:
+                return
+            [done], _ = ray.wait(list(running))
+            yield running.pop(done), result_of(done)
+    finally:
+        ray.shutdown()
 
 
 def connected(address: str) -> ModuleType:

@@ -27,7 +27,6 @@ from cinn_hub.errors import CinnHubError
 from cinn_hub.files import disk_is_full, sweep
 
 if TYPE_CHECKING:
-    from cinn_hub.batch.cluster import Cluster
     from cinn_hub.photos import Photo
 
 Work = Callable[[Job, "Photo"], Iterable[Result]]
@@ -52,7 +51,6 @@ class Worker:
         storage: where these are kept.
         recolor: whether photos in folders are done that have colours of their own.
         pages: whether all pages and frames of a file are done, not the first alone.
-        hashed: whether what the files of photos hold is noted.
         lines: what is to be printed, and whether to stderr, is added here; None: it is printed.
     """
 
@@ -60,7 +58,6 @@ class Worker:
     storage: Storage = HERE
     recolor: bool = False
     pages: bool = False
-    hashed: bool = False
     lines: list[tuple[str, bool]] | None = None
 
     def do(self, job: Job) -> Outcome:
@@ -74,7 +71,7 @@ class Worker:
         began = time.perf_counter()
         outcome = Outcome(FAILED)
         try:
-            file = FileState.of(job.photo) if self.hashed and job.photo.is_file() else None
+            file = FileState.of(job.photo) if job.photo.is_file() else None
             photo = read(job.photo)
             outcome = replace(outcome, file=file, size=photo.size)
             pages = list(self.do_pages(job, photo))
@@ -151,17 +148,18 @@ class Engine:
     Attributes:
         start: gives the work on one photo in another process; None: this process does it.
         workers: how many processes do it; None: as many as are fastest here.
+        cluster: does it instead, as `in_processes` would.
     """
 
     start: Callable[[], Callable[[Job], Outcome]] | None = None
     workers: int | None = 1
-    cluster: Cluster | None = None
+    cluster: Callable[..., Iterator[tuple[Job, Outcome | None]]] | None = None
 
     def do(self, jobs: Sequence[Job], worker: Worker) -> Iterator[tuple[Job, Outcome | None]]:
         """Does the jobs, in any order. What comes of one is None if its processes died."""
         workers = best_workers(len(jobs)) if self.workers is None else self.workers
         if self.start and self.cluster:
-            return self.cluster.do(jobs, self.start)
+            return self.cluster(jobs, self.start)
         if self.start and workers > 1:
             return in_processes(jobs, self.start, workers)
         if len(jobs) > 1:

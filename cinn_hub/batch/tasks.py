@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import cinn_hub
 from cinn_hub.batch.album import Job
-from cinn_hub.batch.cluster import Cluster
+from cinn_hub.batch.cluster import in_cluster
 from cinn_hub.batch.manifest import NAME, Outcome, Result
 from cinn_hub.batch.running import Engine, Work, Worker
 from cinn_hub.errors import CinnHubError
@@ -142,7 +142,7 @@ def load_model(options: argparse.Namespace) -> ColorModel:
 
 
 def worker_of(options: argparse.Namespace, work: Work) -> Worker:
-    return Worker(work, options.out, options.recolor, options.pages, hashed=options.noted)
+    return Worker(work, options.out, options.recolor, options.pages)
 
 
 def begin_elsewhere(
@@ -172,7 +172,8 @@ def engine_of(
     shared = [next(job.photo for job in jobs if os.path.exists(job.photo))]
     if options.noted and not options.out.url:
         shared.append(options.out.folder / NAME)
-    return Engine(start, cluster=Cluster(options.ray, shared, model.device.type == "cuda"))
+    place = {"address": options.ray, "shared": shared, "gpu": model.device.type == "cuda"}
+    return Engine(start, cluster=partial(in_cluster, **place))
 
 
 def noted_options(options: argparse.Namespace, model: ColorModel) -> dict[str, object]:
