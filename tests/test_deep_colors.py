@@ -1,15 +1,14 @@
 """One colour picture of 16 bits in every colour space: one answer, and nothing lost in shadows."""
 
-import io
 import struct
 import zlib
 
 import cv2
 import numpy as np
 import pytest
-import tifffile
 from helpers import color_picture
-from PIL import Image, PngImagePlugin
+from made_files import encoded, tiff, with_chunk
+from PIL import Image
 
 from cinn_hub import color, photos
 from cinn_hub.errors import PhotoError
@@ -70,35 +69,21 @@ def wide(unit):
     return np.round(unit * 65535).astype(np.uint16)
 
 
-def tiff(values, **options):
-    buffer = io.BytesIO()
-    tifffile.imwrite(buffer, values, photometric="rgb", metadata=None, **options)
-    return buffer.getvalue()
-
-
-def png(values, *chunks):
+def png(values):
     """A PNG of 16 bits: RGB or RGBA."""
-    plain = cv2.imencode(".png", values[..., [2, 1, 0, 3][: values.shape[2]]])[1].tobytes()
-    buffer = io.BytesIO()
-    for name, data in chunks:
-        PngImagePlugin.putchunk(buffer, name, data)
-    return plain[:33] + buffer.getvalue() + plain[33:]
-
-
-def with_profile(values, icc):
-    return png(values, (b"iCCP", b"p\0\0" + zlib.compress(icc)))
+    return cv2.imencode(".png", values[..., [2, 1, 0, 3][: values.shape[2]]])[1].tobytes()
 
 
 def files(picture, space):
     values, icc = wide(coded(picture, space)), profile(*SPACES[space])
     return {
-        "TIFF": tiff(values, iccprofile=icc),
+        "TIFF": tiff(values, "rgb", iccprofile=icc),
         "TIFF in planes": tiff(
-            np.moveaxis(values, 2, 0).copy(), planarconfig="separate", iccprofile=icc
+            np.moveaxis(values, 2, 0).copy(), "rgb", planarconfig="separate", iccprofile=icc
         ),
-        "TIFF of 32 bits": tiff(values.astype(np.uint32) * 65537, iccprofile=icc),
-        "TIFF of floats": tiff(coded(picture, space).astype(np.float32), iccprofile=icc),
-        "PNG": with_profile(values, icc),
+        "TIFF of 32 bits": tiff(values.astype(np.uint32) * 65537, "rgb", iccprofile=icc),
+        "TIFF of floats": tiff(coded(picture, space).astype(np.float32), "rgb", iccprofile=icc),
+        "PNG": with_chunk(png(values), b"iCCP", b"p\0\0" + zlib.compress(icc)),
     }
 
 
@@ -115,9 +100,7 @@ def test_one_picture_in_every_space(space):
 def test_8_and_16_bits_agree(space):
     """8 bits are converted by LittleCMS."""
     eight = np.round(255 * coded(PICTURE, space)).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(eight).save(buffer, "PNG", icc_profile=profile(*SPACES[space]))
-    photo = photos.read(buffer.getvalue())
+    photo = photos.read(encoded(Image.fromarray(eight), "PNG", icc_profile=profile(*SPACES[space])))
     assert np.abs(photo.lightness - EXPECTED).mean() < 0.5
 
 
@@ -133,19 +116,23 @@ def test_shadows_keep_their_steps(space):
 def test_without_a_profile():
     values = wide(PICTURE)
     linear = wide(coded(PICTURE, "sRGB's primaries, linear"))
-    for data in (tiff(values), png(values), tiff(values, predictor=True, compression="zlib")):
+    for data in (
+        tiff(values, "rgb"),
+        png(values),
+        tiff(values, "rgb", predictor=True, compression="zlib"),
+    ):
         assert np.abs(photos.read(data).lightness - EXPECTED).max() < 0.2
     # a gAMA chunk is for a display of gamma 2.2
-    photo = photos.read(png(linear, (b"gAMA", struct.pack(">I", 100_000))))
+    photo = photos.read(with_chunk(png(linear), b"gAMA", struct.pack(">I", 100_000)))
     assert np.abs(photo.lightness - EXPECTED).max() < 1.5
 
 
 def test_alpha_is_kept():
     alpha = np.full((64, 96, 1), 200 * 257, np.uint16)
     values = np.dstack([wide(PICTURE), alpha])
-    straight = tiff(values, extrasamples=["unassalpha"])
+    straight = tiff(values, "rgb", extrasamples=["unassalpha"])
     multiplied = np.dstack([wide(PICTURE * 200 / 255), alpha])
-    for data in (png(values), straight, tiff(multiplied, extrasamples=["assocalpha"])):
+    for data in (png(values), straight, tiff(multiplied, "rgb", extrasamples=["assocalpha"])):
         photo = photos.read(data)
         assert (photo.alpha == 200).all()
         assert np.abs(photo.lightness - EXPECTED).max() < 0.2
@@ -154,7 +141,7 @@ def test_alpha_is_kept():
 def test_samples_that_are_not_alpha_are_left_out():
     mask = np.zeros((64, 96, 1), np.uint16)
     for extra in ([mask], [mask, mask]):
-        data = tiff(np.dstack([wide(PICTURE), *extra]), extrasamples=[0] * len(extra))
+        data = tiff(np.dstack([wide(PICTURE), *extra]), "rgb", extrasamples=[0] * len(extra))
         photo = photos.read(data)
         assert photo.alpha is None and np.abs(photo.lightness - EXPECTED).max() < 0.2
 

@@ -1,15 +1,14 @@
 """Odd files: rare kinds of TIFFs, words that cannot be read, and what is not a photo at all."""
 
-import io
 import os
 import struct
 import zlib
 
 import numpy as np
 import pytest
-import tifffile
 from helpers import color_picture
-from PIL import Image, PngImagePlugin
+from made_files import encoded, tiff, with_chunk, with_segment
+from PIL import Image
 
 from cinn_hub import color, photos
 from cinn_hub.errors import PhotoError
@@ -18,12 +17,6 @@ PICTURE = color_picture(96, 64, seed=4)
 RGB, GREY = np.asarray(PICTURE), np.asarray(PICTURE.convert("L"))
 LAB = color.to_lab(RGB)
 WIDE_GREY = GREY.astype(np.uint16) * 257
-
-
-def tiff(values, photometric="minisblack", **options):
-    buffer = io.BytesIO()
-    tifffile.imwrite(buffer, values, photometric=photometric, metadata=None, **options)
-    return buffer.getvalue()
 
 
 def lab(scale_of_light, scale, middle, dtype):
@@ -76,24 +69,6 @@ def test_a_transparent_grey_of_16_bits():
     key = int(WIDE_GREY[0, 0])
     photo = photos.read(with_chunk(plain, b"tRNS", struct.pack(">H", key)))
     assert np.array_equal(photo.alpha == 0, key == WIDE_GREY)
-
-
-def encoded(image, kind, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def with_chunk(png, name, data, check=None):
-    """The PNG with one more chunk, perhaps with a wrong checksum."""
-    buffer = io.BytesIO()
-    PngImagePlugin.putchunk(buffer, name, data)
-    chunk = buffer.getvalue()
-    return png[:33] + (chunk if check is None else chunk[:-4] + check) + png[33:]
-
-
-def with_segment(jpeg, marker, data):
-    return jpeg[:2] + bytes([255, marker]) + struct.pack(">H", len(data) + 2) + data + jpeg[2:]
 
 
 PNG, JPEG = encoded(PICTURE, "PNG"), encoded(PICTURE, "JPEG", quality=95, subsampling=0)

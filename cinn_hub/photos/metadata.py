@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import io
 import re
-import struct
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.etree import ElementTree
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, IptcImagePlugin
 
 TAG, IFD = ExifTags.Base, ExifTags.IFD
 MAIN_TAGS = frozenset(  # those that speak of the photo, not of how its file was laid out
@@ -59,19 +58,17 @@ def metadata_of(image: Image.Image) -> Metadata:
     """All that a Pillow image, opened or made by `render`, says of its photo."""
     exif, info = exif_of(image), image.info
     if image.format == "TIFF":
-        return metadata_of_tiff(exif)
+        return replace(metadata_of_tiff(exif), iptc=iptc_of_tiff(image))
     xmp = clean_xmp(info.get("xmp") or info.get("XML:com.adobe.xmp"))
     return Metadata(as_bytes(exif), xmp, clean_iptc(raw_iptc(info)), clean_dpi(info.get("dpi")))
 
 
 def metadata_of_tiff(tags: Image.Exif) -> Metadata:
     """All that the first directory of a TIFF, and those below it, say of its photo."""
-    iptc = tags.get(TAG.IPTCNAA)
-    if isinstance(iptc, tuple) and all(isinstance(number, int) for number in iptc):
-        iptc = struct.pack(f"{tags.endian}{len(iptc)}I", *iptc)  # as Photoshop stores it
+    iptc = clean_iptc(tags.get(TAG.IPTCNAA))
     unit = INCHES.get(tags.get(TAG.ResolutionUnit, 2))
     dpi = clean_dpi([tags.get(TAG.XResolution), tags.get(TAG.YResolution)], unit)
-    return Metadata(as_bytes(tags), clean_xmp(tags.get(TAG.XMLPacket)), clean_iptc(iptc), dpi)
+    return Metadata(as_bytes(tags), clean_xmp(tags.get(TAG.XMLPacket)), iptc, dpi)
 
 
 def exif_of(photo: Image.Image | bytes) -> Image.Exif:
@@ -159,6 +156,17 @@ def raw_iptc(info: Mapping[str, object]) -> object:
             place = data.find(b"8BIM\x04\x04")
             return data[place + 12 :] if place >= 0 else data
     return info.get("iptc")
+
+
+def iptc_of_tiff(image: Image.Image) -> bytes | None:
+    """The IPTC records of a TIFF, which Photoshop stores as whole numbers."""
+    with suppress(Exception):
+        records = b""
+        for number, values in (IptcImagePlugin.getiptcinfo(image) or {}).items():
+            for value in [values] if isinstance(values, bytes) else values:
+                records += b"\x1c" + bytes(number) + len(value).to_bytes(2, "big") + value
+        return clean_iptc(records)
+    return None
 
 
 def clean_iptc(data: object) -> bytes | None:

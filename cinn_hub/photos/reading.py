@@ -101,7 +101,7 @@ def from_page(
 ) -> Photo:
     """A page of a TIFF, read by tifffile; image: the same, if Pillow could open it."""
     stored = tiff.read_page(data, name, page, max_pixels)
-    metadata = metadata_of_tiff(exif_of(data if image is None else image))
+    metadata = metadata_of(image) if image else metadata_of_tiff(exif_of(data))
     photo = replace(from_stored(stored), name=name, metadata=metadata, pages=stored.pages)
     return upright(photo, stored.orientation, stored.orientation)
 
