@@ -2,8 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Processes that share the test files; the first ones, in tests/app, take longest.
-SHARED := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Processes that share the tests, as tests/conftest.py says; those of the app come first.
+SHARED := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 BROWSERS := chromium chromium-browser google-chrome
 
 .PHONY: demo venv test test-space lint clean browser

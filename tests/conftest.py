@@ -24,6 +24,13 @@ torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Which tests one process does: all of the running app; of the others, those of a file."""
+    for item in items:
+        of_app = "address" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("app" if of_app else item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def small_model() -> ColorizationCINN:
     """An untrained model of 16x16 ab, randomised, in evaluation mode."""

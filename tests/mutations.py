@@ -1,4 +1,4 @@
-"""Deliberate mistakes in the networks and the training: does a test notice each of them?
+"""Deliberate mistakes in every room of the house: does a test notice each of them?
 
     python -m tests.mutations [NAME ...]
 
@@ -13,11 +13,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-COPIED = ("cinn_hub", "training", "benchmarks", "tests", "weights", "examples", "pyproject.toml")
+COPIED = ("cinn_hub", "training", "benchmarks", "tests", "weights", "examples", "docs")
+COPIED += ("pyproject.toml", "CONTRIBUTING.md")
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,69 @@ MUTATIONS = [
         "Image.fromarray(rgb)",
         ("tests/test_photos.py",),
     ),
+    Mutation(
+        "plausibility without vividness", "cinn_hub/choosing.py",
+        "return fit - 0.5 * (excess / VIVIDNESS_SPREAD).square()", "return fit",
+        ("tests/test_plausibility.py",),
+    ),
+    Mutation(
+        "a pool without the farthest-point rule", "cinn_hub/choosing.py",
+        "chosen.append(int(nearest.argmax()))", "chosen.append(len(chosen))",
+        ("tests/test_selection.py",),
+    ),
+    Mutation(
+        "a hint's colour at another lightness", "cinn_hub/hints.py",
+        "    lab[..., 0] = lightness\n", "",
+        ("tests/test_guidance.py",),
+    ),
+    Mutation(
+        "a training resumed without its averages", "training/loop.py",
+        'averaged.load_state_dict(saved["averaged"])', "pass",
+        ("tests/test_loop.py",),
+    ),
+    Mutation(
+        "a training resumed with decayed peak rates", "training/loop.py",
+        "return optimizer, averaged, peaks",
+        'return optimizer, averaged, [group["lr"] for group in optimizer.param_groups]',
+        ("tests/test_loop.py",),
+    ),
+    Mutation(
+        "main in place of the pinned revision", "cinn_hub/hub.py",
+        "revision or entry.revision", "revision",
+        ("tests/hub/test_loading.py::test_the_registry_pins_a_revision_and_a_hash",),
+    ),
+    Mutation(
+        "a machine with other weights", "cinn_hub/batch/tasks.py",
+        "(cinn_hub.__version__, model.fingerprint) != (version, weights)",
+        "cinn_hub.__version__ != version",
+        ("tests/test_storage.py",),
+    ),
+    Mutation(
+        "results inside the album taken for photos", "cinn_hub/batch/album.py",
+        "(skipped is None or skipped not in path.resolve().parents)", "True",
+        ("tests/test_album.py",),
+    ),
+    Mutation(
+        "the distance of the wrong answer", "cinn_hub/batch/tasks.py",
+        "result.distance(typical)", "typical.distance(typical)",
+        ("tests/test_manifest.py",),
+    ),
+    Mutation(
+        "a proxy that says `via` forgotten", "cinn_hub/ui/models.py",
+        ', "via")', ")",
+        ("tests/test_operations.py",),
+    ),
+    Mutation(
+        "EXIF's colour space left as it was", "cinn_hub/photos/metadata.py",
+        "details[TAG.ColorSpace] = 1", "pass",
+        ("tests/test_photo_files.py",),
+    ),
+    Mutation(
+        "a large picture kept whatever the intensity", "cinn_hub/ui/table.py",
+        "    intensity = row.intensity(index)\n    if not",
+        "    intensity = 100\n    if not",
+        ("tests/test_lightbox.py",),
+    ),
 ]  # fmt: skip
 
 
@@ -141,37 +206,44 @@ def mutated_file(copy: Path, mutation: Mutation) -> Path:
     return files[0]
 
 
-def passes(mutation: Mutation, mutated: bool) -> bool:
-    """Whether the tests of a mutation pass in a copy, with or without the mutation."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "copy"
-        for name in COPIED:
-            source = ROOT / name
-            move = shutil.copytree if source.is_dir() else shutil.copy
-            copy.mkdir(exist_ok=True)
-            move(source, copy / name)
-        path = mutated_file(copy, mutation)
-        if mutated:
-            text = path.read_text("utf-8").replace(mutation.before, mutation.after)
-            path.write_text(text, "utf-8")
-        command = [sys.executable, "-m", "pytest", "-q", "-x", *mutation.tests]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # small models: threads only wait
-        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
+def run_tests(copy: Path, tests: Iterable[str]) -> bool:
+    """Whether these tests pass in the copy."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    # Small models: threads only wait. Bytecode of one mutation would be taken for that of another.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
     if done.returncode not in (0, 1):  # 1: a test failed
-        raise RuntimeError(f"{mutation.name}: the tests could not be run.\n{done.stdout[-2000:]}")
+        raise RuntimeError(f"The tests could not be run.\n{done.stdout[-2000:]}")
     return done.returncode == 0
+
+
+def is_noticed(copy: Path, mutation: Mutation) -> bool:
+    path = mutated_file(copy, mutation)
+    text = path.read_text("utf-8")
+    path.write_text(text.replace(mutation.before, mutation.after), "utf-8")
+    try:
+        return not run_tests(copy, mutation.tests)
+    finally:
+        path.write_text(text, "utf-8")
 
 
 def main(names: list[str]) -> int:
     chosen = [m for m in MUTATIONS if not names or m.name in names]
-    missed, sound = 0, {m.tests: m for m in chosen}
-    for mutation in sound.values():
-        if not passes(mutation, mutated=False):
-            raise SystemExit(f"Without any mutation a test fails: {', '.join(mutation.tests)}.")
-    for mutation in chosen:
-        noticed = not passes(mutation, mutated=True)
-        missed += not noticed
-        print(f"{'noticed' if noticed else 'NOT NOTICED':12} {mutation.name}", flush=True)
+    missed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, copy / name)
+        if not run_tests(copy, {test: None for mutation in chosen for test in mutation.tests}):
+            raise SystemExit("Without any mutation a test fails.")
+        for mutation in chosen:
+            noticed = is_noticed(copy, mutation)
+            missed += not noticed
+            print(f"{'noticed' if noticed else 'NOT NOTICED':12} {mutation.name}", flush=True)
     print(f"{len(chosen) - missed} of {len(chosen)} mutations are noticed.")
     return int(missed > 0)
 

@@ -1,6 +1,7 @@
 """What the operator decides; docs/operations.md: each promise names tests that are there."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from helpers import ROOT
@@ -71,6 +72,14 @@ def test_the_command_line_hands_its_options_on(monkeypatch):
 )
 def test_strangers_load_what_is_bundled_unless_more_is_chosen(environment, loading):
     assert AppOptions.of(environment).loading == loading
+
+
+@pytest.mark.parametrize(
+    "header", ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"]
+)
+def test_who_comes_through_a_proxy_may_be_a_stranger(header):
+    assert models.is_forwarded(SimpleNamespace(headers={"host": "localhost", header: "x"}))
+    assert not models.is_forwarded(SimpleNamespace(headers={"host": "localhost"}))
 
 
 def test_settings_that_are_not_understood():
