@@ -34,7 +34,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     behind, and what was at `path` stays. What killed processes left in the folder is removed.
     """
     path = Path(path)
-    sweep_once(os.path.abspath(path.parent))
+    sweep(os.path.abspath(path.parent))
     unfinished = path.with_name(UNFINISHED.format(secrets.token_hex(4), path.suffix.lower()))
     try:
         unfinished.touch(exist_ok=False)
@@ -55,14 +55,10 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
 
 
 @cache
-def sweep_once(folder: str) -> None:
-    """Sweeps a folder the first time that this process writes to it."""
-    sweep(Path(folder))
-
-
-def sweep(folder: Path) -> None:
-    """Removes what `whole_file` left in the folder when its process was killed, an hour ago."""
-    for leftover in folder.glob(UNFINISHED.format("*", "*")):
+def sweep(folder: str) -> None:
+    """Removes what `whole_file` left in the folder when its process was killed, an hour ago. Done
+    the first time that this process writes there."""
+    for leftover in Path(folder).glob(UNFINISHED.format("*", "*")):
         with suppress(OSError):
             if time.time() - leftover.stat().st_mtime > OLD:
                 leftover.unlink()

@@ -18,7 +18,7 @@ from cinn_hub.batch.album import find_jobs
 from cinn_hub.batch.manifest import Result
 from cinn_hub.batch.running import SomeFailed, Worker, run_all
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.files import OLD, UNFINISHED, sweep, whole_file
+from cinn_hub.files import UNFINISHED, whole_file
 
 ENDINGS = ["color1.png"]
 
@@ -201,19 +201,6 @@ def test_a_reader_that_stops():
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, shell=True, env=environment, capture_output=True)
     assert done.stderr == b""
-
-
-def test_what_a_killed_process_left_is_removed():
-    grey("a.png")
-    Path("out").mkdir()
-    old, new = (Path("out", UNFINISHED.format(number, ".png")) for number in "01")
-    for path in (old, new, Path("out/a.txt")):
-        path.write_bytes(b"")
-    long_ago = old.stat().st_mtime - OLD - 60
-    os.utime(old, (long_ago, long_ago))
-    run_all(find_jobs([Path("a.png")], Path("out")), ENDINGS, Worker(paint))
-    assert sorted(os.listdir("out")) == [new.name, "a.txt", "a_color1.png"]
-    sweep(Path("nowhere"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from helpers import color_picture
+from PIL import Image
 
 from cinn_hub.animation import write_animation
 from cinn_hub.errors import CinnHubError
@@ -16,8 +17,6 @@ def frames():
 
 @pytest.mark.parametrize("suffix", [".webp", ".gif"])
 def test_repeating_films_go_there_and_back(frames, tmp_path, suffix):
-    from PIL import Image
-
     write_animation(frames, tmp_path / f"film{suffix}", seconds=0.6)
     film = Image.open(tmp_path / f"film{suffix}")
     assert film.n_frames == 6 and film.size == (61, 40) and film.info["loop"] == 0

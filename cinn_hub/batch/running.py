@@ -24,7 +24,7 @@ from cinn_hub.batch.manifest import (
 from cinn_hub.batch.processes import best_workers, in_processes, use_one_core
 from cinn_hub.batch.storage import HERE, Storage
 from cinn_hub.errors import CinnHubError
-from cinn_hub.files import disk_is_full, sweep
+from cinn_hub.files import disk_is_full
 
 if TYPE_CHECKING:
     from cinn_hub.photos import Photo
@@ -191,8 +191,6 @@ def run_all(
     if done := len(jobs) - len(to_do):
         text = f"{done} of {len(jobs)} photos are done already; --overwrite does them again."
         print(text, file=sys.stderr)
-    for folder in {job.folder for job in to_do}:
-        sweep(folder)
     if manifest:
         manifest.expect((job.photo, job.results) for job in to_do)
     found = engine.do(to_do, worker) if to_do else ()  # a cluster is not even needed
