@@ -46,6 +46,11 @@ def adam_state(tensors, plan):
     }
 
 
+def conditioned(model, condition):
+    """The golden condition as the model sees it; golden L is noise, and leaves [0, 100]."""
+    return getattr(model, "conditioned_on", model.condition)(condition)
+
+
 class Golden:
     """One network's golden arrays, in our shapes and in units of the data.
 

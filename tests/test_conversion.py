@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 import torch
-from rebuilding import NAMES, Golden, rebuilt
+from rebuilding import NAMES, Golden, conditioned, rebuilt
 
 import cinn_hub
 from cinn_hub.cards import DRAFT
@@ -41,7 +41,7 @@ def test_convert(name, tmp_path):
     model = cinn_hub.load(tmp_path / "model", device="cpu")
     assert sum(p.numel() for p in model.parameters()) == found.parameters
     golden = Golden(name, model)
-    z, _ = model.encode(golden.x, model.condition(golden.condition))
+    z, _ = model.encode(golden.x, conditioned(model, golden.condition))
     assert (z.flatten() - golden.z.flatten()).abs().max() < 1e-4 * golden.z.flatten().abs().max()
     card = (tmp_path / "model" / "README.md").read_text("utf-8")
     assert name in card and "file.pt" in card and "1907.02392" in card and DRAFT in card
