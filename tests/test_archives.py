@@ -55,22 +55,18 @@ def test_names_are_cleaned(tmp_path, name, expected):
     assert path == folder / expected and path.exists()
 
 
-def test_a_bomb_is_stopped_while_it_is_unpacked(tmp_path):
-    path = archive_of(
-        tmp_path / "bomb.zip",
-        [("big.png", bytes(30_000_000))],
-        compression=zipfile.ZIP_DEFLATED,
-    )
+def test_a_bomb_is_refused_whatever_it_says(tmp_path):
+    entries = [("big.png", bytes(30_000_000))]
+    path = archive_of(tmp_path / "bomb.zip", entries, compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(PhotoError, match="bomb.zip holds more than 5 MB of photos; divide it"):
+        archives.unpack(path, tmp_path, most_megabytes=5)
     data = bytearray(path.read_bytes())
-    assert len(data) < 100_000
     place = data.index(b"PK\1\2") + 24
     data[place : place + 4] = struct.pack("<I", 10)  # it says that it is small
     path.write_bytes(data)
-    with pytest.raises(PhotoError, match="more than 5 MB of photos|damaged"):
+    with pytest.raises(PhotoError, match="bomb.zip is a damaged ZIP archive"):
         archives.unpack(path, tmp_path, most_megabytes=5)
-    honest = archive_of(tmp_path / "big.zip", [("a.png", bytes(4_000_000))] * 1)
-    with pytest.raises(PhotoError, match="big.zip holds more than 3 MB of photos; divide it"):
-        archives.unpack(honest, tmp_path, most_megabytes=3)
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 100_000
 
 
 def encrypted(data):
@@ -82,23 +78,31 @@ def encrypted(data):
     return bytes(data)
 
 
-def test_what_cannot_be_used_is_said(tmp_path):
-    whole = archive_of(tmp_path / "whole.zip", [("a.jpg", bytes(5000))]).read_bytes()
-    cases = {
-        "half.zip": (whole[:2000], "is a damaged ZIP archive"),
-        "text.zip": (b"hello", "is a damaged ZIP archive"),
-        "locked.zip": (encrypted(whole), "needs a password"),
-    }
+def zip_of(name, data=b"1"):
     buffer = io.BytesIO()
-    archive_of(buffer, [("notes.txt", b"1")])
-    cases["notes.zip"] = (buffer.getvalue(), "holds no photos")
-    buffer = io.BytesIO()
-    archive_of(buffer, [("inner.zip", whole)])
-    cases["nested.zip"] = (buffer.getvalue(), "holds archives, but no photos; unpack it first")
-    for name, (data, sentence) in cases.items():
-        (tmp_path / name).write_bytes(data)
-        with pytest.raises(PhotoError, match=f"{name} {sentence}"):
-            archives.unpack(tmp_path / name, tmp_path)
+    archive_of(buffer, [(name, data)])
+    return buffer.getvalue()
+
+
+WHOLE = zip_of("a.jpg", bytes(5000))
+REFUSED = {
+    "half": (WHOLE[:2000], "is a damaged ZIP archive"),
+    "text": (b"hello", "is a damaged ZIP archive"),
+    "locked": (encrypted(WHOLE), "needs a password"),
+    "notes": (zip_of("notes.txt"), "holds no photos"),
+    "nested": (zip_of("inner.zip"), "holds archives, but no photos; unpack it first"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_used_is_said(tmp_path, name):
+    data, sentence = REFUSED[name]
+    (tmp_path / f"{name}.zip").write_bytes(data)
+    with pytest.raises(PhotoError, match=f"{name}.zip {sentence}"):
+        archives.unpack(tmp_path / f"{name}.zip", tmp_path)
+
+
+def test_too_many_photos_are_refused(tmp_path):
     many = archive_of(tmp_path / "many.zip", [(f"{i}.jpg", b"1") for i in range(12)])
     with pytest.raises(PhotoError, match="holds 12 photos; at most 10"):
         archives.unpack(many, tmp_path, most_photos=10)
