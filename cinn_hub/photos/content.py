@@ -99,10 +99,7 @@ def border(lightness: np.ndarray, most: float) -> int:
 
 def weights(length: int, first: int, last: int) -> np.ndarray:
     """(length,) float32: 0 in borders of so many SIDE-ths, 1 between, with soft ends."""
-    places = (np.arange(length) + 0.5) * SIDE / length
-    inside = np.ones(length)
-    if first:
-        inside = np.minimum(inside, places - first)
-    if last:
-        inside = np.minimum(inside, SIDE - last - places)
-    return inside.clip(0).astype(np.float32)
+    places = (np.arange(length, dtype=np.float32) + 0.5) * SIDE / length
+    from_first = places - first if first else np.ones_like(places)
+    from_last = SIDE - last - places if last else np.ones_like(places)
+    return np.minimum(from_first, from_last).clip(0, 1)

@@ -209,8 +209,8 @@ def exif_to_write(
             details[TAG.ExifImageWidth], details[TAG.ExifImageHeight] = size
         if TAG.ColorSpace in details:
             details[TAG.ColorSpace] = 1  # sRGB
-    if software:
-        clean[TAG.Software] = software
+    own = {TAG.Software: software} if software else {}
+    clean.update(own)
     if room is None or len(clean.tobytes()) <= room:
         return clean
     lost = "the maker's note"
@@ -218,8 +218,7 @@ def exif_to_write(
         details.pop(TAG.MakerNote, None)
     if len(clean.tobytes()) > room:
         lost, clean = "all of it", Image.Exif()
-        if software:
-            clean[TAG.Software] = software
+        clean.update(own)
     warnings.warn(f"The EXIF is too long for the file; {lost} was left out.", stacklevel=2)
     return clean
 

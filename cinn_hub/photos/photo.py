@@ -17,7 +17,7 @@ from cinn_hub.photos.metadata import Metadata
 
 PhotoLike = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3  # kinds of samples, as TIFF numbers them
-NO_ALPHA, MULTIPLIED, STRAIGHT = 0, 1, 2  # colours are multiplied by alpha, or not
+MULTIPLIED, STRAIGHT = 1, 2  # kinds of alpha: colours are multiplied by it, or not
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Stored:
             such as alpha, follow; or Lab, float32.
         scale: of the values; None for Lab.
         colors: how many of C are colours.
-        alpha: what the next one is: NO_ALPHA, MULTIPLIED or STRAIGHT.
+        alpha: what the next one is: MULTIPLIED, STRAIGHT, or 0 if it is no alpha.
         info: what else is declared, by Pillow's names: `icc_profile`, `gamma`, `srgb`.
         orientation: how the camera was held, 1 to 8.
         pages: how many pictures the file has.
@@ -57,7 +57,7 @@ class Stored:
     values: np.ndarray
     scale: Scale | None
     colors: int = 3
-    alpha: int = NO_ALPHA
+    alpha: int = 0
     info: Mapping[str, object] = field(default_factory=dict)
     orientation: int = 1
     pages: int = 1

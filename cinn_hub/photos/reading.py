@@ -14,12 +14,7 @@ from PIL import Image, ImageCms
 from cinn_hub import color
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos import tiff
-from cinn_hub.photos.metadata import (
-    exif_of,
-    metadata_of,
-    metadata_of_tiff,
-    orientation,
-)
+from cinn_hub.photos.metadata import exif_of, metadata_of, metadata_of_tiff, orientation
 from cinn_hub.photos.opening import (
     bytes_of,
     check_size,
@@ -30,7 +25,7 @@ from cinn_hub.photos.opening import (
     pages_of,
     without_metadata,
 )
-from cinn_hub.photos.photo import FLOAT, NO_ALPHA, STRAIGHT, Photo, PhotoLike, Scale, Stored
+from cinn_hub.photos.photo import FLOAT, STRAIGHT, Photo, PhotoLike, Scale, Stored
 from cinn_hub.photos.profiles import SRGB, Curve, applied, color_coding, grey_coding, grey_curve
 
 MAX_PIXELS = 100_000_000
@@ -86,7 +81,7 @@ def from_whole_file(data: bytes, name: str, max_pixels: int, page: int) -> Photo
     if image is not None and image.format == "PNG":
         values = deep_colors(data)
         if values is not None and "transparency" not in image.info:
-            alpha = STRAIGHT if values.shape[2] == 4 else NO_ALPHA
+            alpha = STRAIGHT if values.shape[2] == 4 else 0
             return from_image(image, name, Stored(values, Scale(16), 3, alpha, image.info))
     if image is None or (image.format == "TIFF" and tiff.is_misread(image, page)):
         return from_page(data, image, name, max_pixels, page)
@@ -170,7 +165,7 @@ def from_stored(stored: Stored) -> Photo:
     if stored.scale is None:
         return from_lab(stored.values)
     size, info = stored.values.shape[:2], stored.info
-    strips, everything = color.strips(size), slice(None)
+    strips = color.strips(size)
     if all(is_grey(stored.unit(rows)) for rows in strips):
         grey = np.concatenate([stored.unit(rows)[..., 0] for rows in strips])
         photo = from_grey(grey, info)
@@ -181,7 +176,7 @@ def from_stored(stored: Stored) -> Photo:
             part = to_srgb(stored.unit(rows))
             rgb[rows], lightness[rows] = eight_bits(part), color.to_lab(part)[..., 0]
         photo = Photo(lightness, rgb)
-    alpha = eight_bits(stored.opacity(everything)) if stored.alpha else None
+    alpha = eight_bits(stored.opacity(slice(None))) if stored.alpha else None
     return replace(photo, alpha=alpha, has_profile=bool(info.get("icc_profile")))
 
 

@@ -74,19 +74,15 @@ def format_to_write(path: str | os.PathLike[str] | BinaryIO, format: str | None)
     Raises:
         PhotoError: it is unknown.
     """
-    suffixes = suffixes_of(STILLS)
-    if format is not None:
-        if (kind := format_of(f"file.{format.lstrip('.')}", STILLS)) is None:
-            names = ", ".join(suffix[1:] for suffix in suffixes)
-            raise PhotoError(f"The format is {format!r}; use one of {names}.")
-        return kind
-    if not isinstance(path, str | os.PathLike):
+    named = path if format is None else f"file.{format.lstrip('.')}"
+    if not isinstance(named, str | os.PathLike):
         raise PhotoError('The format of an open file is unknown; give it, such as format="png".')
-    if (kind := format_of(path, STILLS)) is None:
-        raise PhotoError(
-            f"{Path(path).name} has an unknown suffix; use one of {', '.join(suffixes)}."
-        )
-    return kind
+    if kind := format_of(named, STILLS):
+        return kind
+    suffixes = ", ".join(suffixes_of(STILLS))
+    if format is None:
+        raise PhotoError(f"{Path(named).name} has an unknown suffix; use one of {suffixes}.")
+    raise PhotoError(f"The format is {format!r}; use one of {suffixes.replace('.', '')}.")
 
 
 def encoded(image: Image.Image, kind: Format, settings: Mapping[str, str], quality: int) -> bytes:

@@ -13,16 +13,7 @@ from PIL import Image
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.photos.opening import MOST_PAGES, RAW
-from cinn_hub.photos.photo import (
-    FLOAT,
-    MULTIPLIED,
-    NO_ALPHA,
-    SIGNED,
-    STRAIGHT,
-    UNSIGNED,
-    Scale,
-    Stored,
-)
+from cinn_hub.photos.photo import FLOAT, MULTIPLIED, SIGNED, STRAIGHT, UNSIGNED, Scale, Stored
 
 # Tags, and values of PHOTOMETRIC
 SUBFILE, BITS, PHOTOMETRIC, ORIENTATION, MAX_SAMPLE, PLANAR = 254, 258, 262, 274, 281, 284
@@ -117,9 +108,8 @@ def as_stored(page: tifffile.TiffPage) -> Stored:
     if page.photometric == PALETTE:
         table = np.reshape(page.colormap, (3, -1)).T
         return Stored(table[values[..., 0]], Scale(16), info=info)
-    extra = first(page.extrasamples, NO_ALPHA) if values.shape[2] > colors else NO_ALPHA
-    alpha = extra if extra in (MULTIPLIED, STRAIGHT) else NO_ALPHA
-    return Stored(values, scale, colors, alpha, info)
+    extra = first(page.extrasamples, 0) if values.shape[2] > colors else 0
+    return Stored(values, scale, colors, extra if extra in (MULTIPLIED, STRAIGHT) else 0, info)
 
 
 def unpacked(page: tifffile.TiffPage) -> np.ndarray:
@@ -128,9 +118,10 @@ def unpacked(page: tifffile.TiffPage) -> np.ndarray:
     if page.is_tiled or page.planarconfig != 1 or page.predictor != 1:
         raise ValueError(f"{bits} bits in tiles, planes or differences")
     file, data = page.parent.filehandle, b""
+    decompress = bytes if page.compression == 1 else tifffile.TIFF.DECOMPRESSORS[page.compression]
     for start, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         file.seek(start)
-        data += decompressed(file.read(count), page.compression)
+        data += decompress(file.read(count))
     stride = (page.imagewidth * samples * bits + 7) // 8
     rows = np.frombuffer(data[: stride * page.imagelength], np.uint8).reshape(-1, stride)
     if len(rows) < page.imagelength:
@@ -139,15 +130,6 @@ def unpacked(page: tifffile.TiffPage) -> np.ndarray:
     weights = (1 << np.arange(bits - 1, -1, -1)).astype(np.float32)
     shape = (page.imagelength, page.imagewidth, samples, bits)
     return (flat.reshape(shape) @ weights).astype(np.uint32)
-
-
-def decompressed(part: bytes, compression: int) -> bytes:
-    if compression == 1:
-        return part
-    try:
-        return tifffile.TIFF.DECOMPRESSORS[compression](part)
-    except KeyError as error:
-        raise ValueError(f"its compression needs pip install imagecodecs: {error}") from error
 
 
 def lab_of(values: np.ndarray, of_icc: bool = False) -> np.ndarray:
