@@ -97,8 +97,8 @@ class Visitor:
         ]
         body = {"data": data, "session_hash": self.session}
         answer = await self.client.post(f"/gradio_api/call/{action}", json=body)
-        if answer.status_code == 503:
-            raise Refusal(answer.json()["detail"])
+        if answer.status_code in (400, 422):
+            raise Refusal(answer.json()["error"])
         if answer.status_code != 200:
             raise Failure(f"call: {answer.status_code}")
         place = f"/gradio_api/call/{action}/{answer.json()['event_id']}"
@@ -245,7 +245,7 @@ def running_app(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
 
 
 def wait_for(address: str, app: subprocess.Popen) -> None:
-    for _ in range(300):
+    for _ in range(600):
         try:
             httpx.get(f"{address}/gradio_api/queue/status", timeout=2, trust_env=False)
             return
@@ -253,7 +253,7 @@ def wait_for(address: str, app: subprocess.Popen) -> None:
             if app.poll() is not None:
                 raise SystemExit("The app stopped.") from None
             time.sleep(0.5)
-    raise SystemExit("The app did not start in 150 seconds.")
+    raise SystemExit("The app did not start in 300 seconds.")
 
 
 def report(record: Record) -> None:

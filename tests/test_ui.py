@@ -107,4 +107,4 @@ def test_photos_are_kept_in_16_bits_and_show_the_same(small_model, tmp_path):
     held = opened.holding(results, "", [""])
     assert opened.photo.get().photo.lightness.dtype == np.uint16
     expected = np.asarray(results[0].preview(640)).astype(int)
-    assert np.abs(np.asarray(held.results[0].preview(640)) - expected).max() <= 1
+    assert np.abs(np.asarray(held.result(0).preview(640)) - expected).max() <= 1

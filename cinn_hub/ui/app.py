@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from pathlib import Path
 
 import gradio as gr
@@ -11,10 +13,9 @@ from starlette.middleware import Middleware
 
 from cinn_hub.color_model import ColorModel
 from cinn_hub.digit_model import DigitModel
-from cinn_hub.ui import bounds, colorize, digits, explore, hints, models, session, transfer
+from cinn_hub.ui import bounds, colorize, digits, explore, hints, memory, models, session, transfer
 from cinn_hub.ui.events import PRIVATE
-from cinn_hub.ui.files import app_folder, keep_sweeping, remove_on_sigterm
-from cinn_hub.ui.memory import keep_giving_memory_back
+from cinn_hub.ui.files import app_folder, remove_on_sigterm
 from cinn_hub.ui.options import AppOptions
 from cinn_hub.ui.pictures import PAGE
 from cinn_hub.ui.queueing import COLORS, lines
@@ -110,8 +111,7 @@ def launch(demo: gr.Blocks, options: AppOptions = DEFAULTS, **more) -> None:
     for name in ("NO_PROXY", "no_proxy"):  # Gradio asks the server itself whether it has started
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), *own]))
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // COLORS.slots))  # they share the cores
-    keep_giving_memory_back()
-    keep_sweeping(options.disk)
+    keep_house(options.disk)
     remove_on_sigterm()
     checks = Middleware(RequestBounds, demo.get_config_file(), demo.get_api_info())
     demo.launch(
@@ -127,6 +127,24 @@ def launch(demo: gr.Blocks, options: AppOptions = DEFAULTS, **more) -> None:
         app_kwargs={"middleware": [checks]},
         **more,
     )
+
+
+def keep_house(megabytes: int) -> None:
+    """Deletes what is old and returns freed memory, now and for as long as the process runs.
+
+    Files that are there already stay: pictures that the page shows at first.
+    """
+    folder, return_memory = app_folder(), memory.returner()
+    kept = {path for path, _ in folder.files()}
+    folder.sweep(megabytes, kept)
+
+    def run() -> None:
+        while True:
+            time.sleep(bounds.HOUSE_SECONDS)
+            folder.sweep(megabytes, kept)
+            return_memory()
+
+    threading.Thread(target=run, name="housekeeping", daemon=True).start()
 
 
 def theme() -> gr.themes.Base:

@@ -25,5 +25,4 @@ THREADS = 300  # of Gradio, which begins all requests at once; they wait in our 
 KEPT_SECONDS = 3600  # uploads and previews
 DOWNLOAD_SECONDS = 300  # files made to be downloaded: browsers fetch them at once
 NEW_SECONDS = 5  # an app's folder so new may not be locked yet
-SWEEP_SECONDS = 5
-TRIM_SECONDS = 10  # between two times when freed memory is given back
+HOUSE_SECONDS = 5  # between two times when files and freed memory are looked after

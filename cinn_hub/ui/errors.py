@@ -46,14 +46,12 @@ def error_notes(handler: Callable[..., Any]) -> Callable[..., Any]:
     (The style sheet hides Gradio's cover over the outputs: what was there still holds.)
     """
 
-    @wraps(handler)
-    def once(*arguments: Any, **options: Any) -> Any:
-        with told():
-            return handler(*arguments, **options)
+    if not inspect.isgeneratorfunction(handler):
+        return told()(handler)
 
     @wraps(handler)
     def in_steps(*arguments: Any, **options: Any) -> Iterator[Any]:
         with told():
             yield from handler(*arguments, **options)
 
-    return in_steps if inspect.isgeneratorfunction(handler) else once
+    return in_steps

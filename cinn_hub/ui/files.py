@@ -17,7 +17,7 @@ from types import FrameType
 
 from filelock import FileLock, Timeout
 
-from cinn_hub.ui.bounds import DOWNLOAD_SECONDS, KEPT_SECONDS, NEW_SECONDS, SWEEP_SECONDS
+from cinn_hub.ui.bounds import DOWNLOAD_SECONDS, KEPT_SECONDS, NEW_SECONDS
 
 PREFIX = "cinn-hub-app-"
 LOCK = ".in-use"  # locked for as long as its app runs; the system unlocks it whatever happens
@@ -103,23 +103,6 @@ def app_folder() -> AppFolder:
 def download_folder() -> Path:
     """A new folder for a file to download."""
     return Path(tempfile.mkdtemp(dir=app_folder().path / DOWNLOADS))
-
-
-def keep_sweeping(megabytes: float) -> None:
-    """Sweeps now and every few seconds, for as long as the process runs.
-
-    What is there already stays: the pictures that the page shows at first, which nobody has sent.
-    """
-    folder = app_folder()
-    kept = {path for path, _ in folder.files()}
-    folder.sweep(megabytes, kept)
-
-    def run() -> None:
-        while True:
-            time.sleep(SWEEP_SECONDS)
-            folder.sweep(megabytes, kept)
-
-    threading.Thread(target=run, name="sweeper", daemon=True).start()
 
 
 def remove_on_sigterm() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
-import time
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Generic, TypeVar
 
-from cinn_hub.ui.bounds import MEMORY_MEGABYTES, TRIM_SECONDS
+from cinn_hub.ui.bounds import MEMORY_MEGABYTES
 
 T = TypeVar("T")
 
@@ -76,20 +77,14 @@ class Kept(Generic[T]):
         self.memory.drop(self.key)
 
 
-def keep_giving_memory_back() -> None:
-    """Returns to Linux, every ten seconds, what jobs have freed.
+def returner() -> Callable[[], object]:
+    """What returns to Linux, each time that it is called, what jobs have freed.
 
     By itself glibc keeps it: for each thread a heap as large as its largest photo needed.
     (mallopt's M_MMAP_THRESHOLD would do the same, and makes previews take twice as long.)
     """
     glibc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if not hasattr(glibc, "malloc_trim"):  # musl has none
-        return
+        return lambda: None
     glibc.mallopt(M_ARENA_MAX, HEAPS)
-
-    def run() -> None:
-        while True:
-            time.sleep(TRIM_SECONDS)
-            glibc.malloc_trim(0)
-
-    threading.Thread(target=run, name="trimmer", daemon=True).start()
+    return partial(glibc.malloc_trim, 0)

@@ -54,16 +54,12 @@ class AppOptions:
         """
         return cls(
             model=environment.get("CINN_HUB_MODEL", cls.model),
-            memory=megabytes(environment, "CINN_HUB_MEMORY", cls.memory),
-            disk=megabytes(environment, "CINN_HUB_DISK", cls.disk),
+            memory=whole_number(environment, "CINN_HUB_MEMORY", cls.memory, least=16),
+            disk=whole_number(environment, "CINN_HUB_DISK", cls.disk, least=16),
             waiting=whole_number(environment, "CINN_HUB_WAITING", cls.waiting, least=1),
             loading=loading_of(environment),
             open=environment.get("CINN_HUB_OPEN", "").lower() not in NO,
         )
-
-
-def megabytes(environment: Mapping[str, str], name: str, default: int) -> int:
-    return whole_number(environment, name, default, least=16)
 
 
 def whole_number(environment: Mapping[str, str], name: str, default: int, least: int) -> int:

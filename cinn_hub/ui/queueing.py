@@ -16,9 +16,9 @@ from functools import partial, wraps
 from typing import Any
 
 import gradio as gr
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 
-from cinn_hub.ui.bounds import FEW, THREADS, WAITING_FOR_COLORS, WAITING_SECONDS
+from cinn_hub.ui.bounds import FEW, WAITING_FOR_COLORS, WAITING_SECONDS
 from cinn_hub.ui.errors import note
 
 JOBS = 2  # of the heavy kinds at once; saves begin even then
@@ -150,20 +150,18 @@ lines = Lines()  # of this process
 
 def in_line(lines: Lines, kind: Kind, handler: Callable[..., Any]) -> Callable[..., Any]:
     """The handler, which waits in a line; Gradio says who asks."""
-    threads = CapacityLimiter(THREADS)
     name = getattr(handler, "__name__", "")
 
     @wraps(handler)
     async def once(asking: gr.Request, *arguments: Any, **options: Any) -> Any:
         async with lines.turn(kind, name, asking.session_hash):
-            work = partial(handler, *arguments, **options)
-            return await to_thread.run_sync(work, limiter=threads)
+            return await to_thread.run_sync(partial(handler, *arguments, **options))
 
     @wraps(handler)
     async def in_steps(asking: gr.Request, *arguments: Any, **options: Any) -> AsyncIterator[Any]:
         async with lines.turn(kind, name, asking.session_hash):
             steps = handler(*arguments, **options)
-            while (step := await to_thread.run_sync(next, steps, END, limiter=threads)) is not END:
+            while (step := await to_thread.run_sync(next, steps, END)) is not END:
                 yield step
 
     waits = in_steps if inspect.isgeneratorfunction(handler) else once

@@ -223,8 +223,8 @@ def check_parts(name: str, value: Any) -> None:
             raise RequestError(f"{name} has more than {bounds.PARTS} parts; send fewer.")
         if isinstance(part, str):
             check_text(name, part)
-        elif isinstance(part, int | float) and not (isinstance(part, bool) or is_number(part)):
-            raise RequestError(f"{name} is {part:g}; expected an ordinary number.")
+        elif is_number(part) and not abs(part) <= bounds.LARGEST_NUMBER:
+            raise RequestError(f"{name} is {part!r:.80}; expected an ordinary number.")
         elif isinstance(part, dict) and part.keys() & {"path", "url", "meta"}:
             uploaded(name, part)
 
@@ -250,8 +250,7 @@ def check_text(name: str, text: str) -> None:
 
 
 def is_number(value: Any) -> bool:
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return plain and math.isfinite(value) and abs(value) <= bounds.LARGEST_NUMBER
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def check_number(name: str, value: Any, least: float | None, most: float | None) -> None:

@@ -14,11 +14,10 @@ import gradio as gr
 from cinn_hub.colorization import Colorization
 from cinn_hub.errors import PhotoError
 from cinn_hub.formats import STILLS
-from cinn_hub.ui.errors import error_notes
-from cinn_hub.ui.events import PROGRESS, Event, download_after, stop_on
+from cinn_hub.ui.events import PROGRESS, connect, download_after, stop_on
 from cinn_hub.ui.files import download_folder
 from cinn_hub.ui.lightbox import Lightbox, Row, Sheet
-from cinn_hub.ui.queueing import ARCHIVES, SAVES, Kind
+from cinn_hub.ui.queueing import ARCHIVES, SAVES
 from cinn_hub.ui.session import code_to_save
 
 FORMATS = {format.name: format for format in STILLS}
@@ -39,19 +38,16 @@ class Files:
                     50, 100, 95, step=1, label="Quality", min_width=160, visible=False
                 )
             with gr.Row():
-                self.save = self.button("Download", "save", "primary")
-                self.save_all = self.button("Row as ZIP", "save-all")
-                self.save_layer = self.button("Colour layer", "save-layer")
-                self.save_latent = self.button("Noise file", "save-latent")
-                self.save_favourites = self.button("Favourites", "save-favourites")
+                look = {"size": "sm", "min_width": 100, "interactive": False}
+                self.save = gr.Button("Download", variant="primary", elem_id="save", **look)
+                self.save_all = gr.Button("Row as ZIP", elem_id="save-all", **look)
+                self.save_layer = gr.Button("Colour layer", elem_id="save-layer", **look)
+                self.save_latent = gr.Button("Noise file", elem_id="save-latent", **look)
+                self.save_favourites = gr.Button("Favourites", elem_id="save-favourites", **look)
                 self.stop = gr.Button("Stop", visible=False, elem_id="save-stop")
         # for clients of the API; the page saves the picked answer as it is shown
         self.index = gr.Number(PICKED, label="Index", precision=0, visible=False)
         self.strength = gr.Number(AS_SHOWN, label="Intensity", visible=False)
-
-    def button(self, text: str, name: str, variant: str = "secondary") -> gr.Button:
-        look = {"variant": variant, "size": "sm", "min_width": 100, "interactive": False}
-        return gr.Button(text, elem_id=name, **look)
 
     @property
     def buttons(self) -> list[gr.Button]:
@@ -60,41 +56,27 @@ class Files:
 
     def connect(self, box: gr.State, file: gr.DownloadButton) -> None:
         """Each button makes its file, which the browser then downloads by way of `file`."""
-        self.format.input(
-            lambda kind: gr.Slider(visible=FORMATS[kind].lossy),
-            self.format,
-            self.quality,
-            queue=False,
-            api_visibility="private",
-        )
-        kind, one = [self.format, self.quality], [self.index, self.strength]
-        for button, handler, inputs in (
-            (self.save, save, [box, *one, *kind]),
-            (self.save_layer, save_layer, [box, *one]),
-            (self.save_latent, save_latent, [box, self.index]),
+        connect(self.format.input, format_chosen, self.format, self.quality)
+        form, one = [self.format, self.quality], [self.index, self.strength]
+        for button, handler, inputs, kind in (
+            (self.save, save, [*one, *form], SAVES),
+            (self.save_layer, save_layer, one, SAVES),
+            (self.save_latent, save_latent, [self.index], SAVES),
+            (self.save_all, save_all, form, ARCHIVES),
+            (self.save_favourites, save_favourites, form, ARCHIVES),
         ):
-            self.make(button, handler, inputs, file, SAVES)
-        for button, handler in ((self.save_all, save_all), (self.save_favourites, save_favourites)):
-            stop_on(
-                self.stop, self.make(button, handler, [box, *kind], [file, self.stop], ARCHIVES)
-            )
-
-    def make(
-        self, button: gr.Button, handler: Any, inputs: list, outputs: Any, kind: Kind
-    ) -> Event:
-        """The button makes a file, which the browser then downloads."""
-        making = button.click(
-            kind(handler),
-            inputs,
-            outputs,
-            api_name=handler.__name__,
-            show_progress_on=button,
-        )
-        download_after(making, outputs[0] if isinstance(outputs, list) else outputs)
-        return making
+            outputs = file if kind == SAVES else [file, self.stop]
+            named = {"api_name": handler.__name__, "show_progress_on": button}
+            making = connect(button.click, handler, [box, *inputs], outputs, kind=kind, **named)
+            download_after(making, file)
+            if kind == ARCHIVES:
+                stop_on(self.stop, making)
 
 
-@error_notes
+def format_chosen(kind: str) -> dict[str, Any]:
+    return gr.update(visible=FORMATS[kind].lossy)
+
+
 def save(box: Lightbox, index: int, intensity: float, kind: str, quality: float) -> str:
     """One answer at the photo's own size, as the path of a file.
 
@@ -106,7 +88,6 @@ def save(box: Lightbox, index: int, intensity: float, kind: str, quality: float)
     return str(path)
 
 
-@error_notes
 def save_layer(box: Lightbox, index: int, intensity: float) -> str:
     """The colours of one answer alone, as a PNG to lay over the grey photo."""
     result, stem = full_size(box, index, intensity, "layer")
@@ -115,7 +96,6 @@ def save_layer(box: Lightbox, index: int, intensity: float) -> str:
     return str(path)
 
 
-@error_notes
 def save_latent(box: Lightbox, index: int) -> str:
     """The noise that gives one answer, as safetensors; see cinn_hub.latent.Latent.load."""
     row = box.answers()
@@ -125,7 +105,6 @@ def save_latent(box: Lightbox, index: int) -> str:
     return str(path)
 
 
-@error_notes
 def save_all(
     box: Lightbox, kind: str, quality: float, progress=PROGRESS
 ) -> Iterator[tuple[str | None, Any]]:
@@ -137,7 +116,6 @@ def save_all(
     yield from archived(archive, chosen, names, kind, quality, progress)
 
 
-@error_notes
 def save_favourites(
     box: Lightbox, kind: str, quality: float, progress=PROGRESS
 ) -> Iterator[tuple[str | None, Any]]:

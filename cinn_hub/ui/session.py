@@ -84,29 +84,6 @@ class Session:
         lightness = packed.photo.lightness / np.float32(STEPS)
         return with_lightness(packed, lightness)
 
-    @property
-    def results(self) -> tuple[Colorization, ...]:
-        """The answers, on the photo at `COMPARE_SIZE`.
-
-        Raises:
-            PhotoError: they had to make room.
-        """
-        held = self.bare_results
-        photo = self.prepared.photo if held else NO_PHOTO
-        return tuple(result.on(photo) for result in held)
-
-    @property
-    def bare_results(self) -> tuple[Colorization, ...]:
-        """The answers without the photo: colours, latents and figures.
-
-        Raises:
-            PhotoError: they had to make room.
-        """
-        held = self.answers.get() if self.answers else ()
-        if held is None:
-            raise PhotoError(MADE_ROOM)
-        return held
-
     def holding(
         self, results: Sequence[Colorization], code: str, captions: Sequence[str]
     ) -> Session:
@@ -116,20 +93,25 @@ class Session:
         return replace(self, answers=answers, captions=tuple(captions), code=code)
 
     def result(self, index: int) -> Colorization:
-        """One of the answers, counted from 0, on the photo at `COMPARE_SIZE`.
+        """One of the answers, counted from 0, on the photo at `COMPARE_SIZE`; errors as those of
+        `bare_result`."""
+        return self.bare_result(index).on(self.prepared.photo)
+
+    def bare_result(self, index: int) -> Colorization:
+        """One of the answers without the photo: colours, latent and figures.
 
         Raises:
             CinnHubError: there is none of that number.
             PhotoError: they had to make room.
         """
-        return self.bare_result(index).on(self.prepared.photo)
-
-    def bare_result(self, index: int) -> Colorization:
-        """One of the answers without the photo; errors as those of `result`."""
-        count = len(self.bare_results)
-        if not 0 <= index < count:
-            raise CinnHubError(f"There is no answer {index}; there are {count}, counted from 0.")
-        return self.bare_results[index]
+        held = self.answers.get() if self.answers else ()
+        if held is None:
+            raise PhotoError(MADE_ROOM)
+        if not 0 <= index < len(held):
+            raise CinnHubError(
+                f"There is no answer {index}; there are {len(held)}, counted from 0."
+            )
+        return held[index]
 
     def full_size(self, index: int, intensity: float) -> Colorization:
         """A colouring on the photo at its own size.

@@ -139,36 +139,6 @@ def test_digits_and_models(client, tmp_path, small_model):
         client.predict("mnist", api_name="/load_model")
 
 
-def strange_photos(folder):
-    """Path, size and the L that is to come back, made of one picture each."""
-    picture = color_picture(300, 200)
-    grey = np.asarray(picture.convert("L"))
-    deep = folder / "deep.tif"
-    Image.fromarray((grey.astype(np.uint16) << 8) + 77).save(deep)
-    cmyk = folder / "press.jpg"
-    picture.convert("CMYK").save(cmyk, quality=98)
-    palette = folder / "palette.png"
-    with_alpha = picture.quantize(64)
-    with_alpha.info["transparency"] = 3
-    with_alpha.save(palette, transparency=3)
-    portrait = folder / "portrait.jpg"
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn a quarter to the right
-    picture.save(portrait, exif=exif, quality=98)
-    return {deep: (300, 200), cmyk: (300, 200), palette: (300, 200), portrait: (200, 300)}
-
-
-def test_strange_photos_come_back_at_their_size_with_their_lightness(client, tmp_path):
-    for path, size in strange_photos(tmp_path).items():
-        client.predict(handle_file(str(path)), n=1, api_name="/colorize")
-        result = Image.open(client.predict(index=0, api_name="/save"))
-        assert result.size == size, path.name
-        wanted = photos.read(path).lightness
-        lightness = to_lab(np.asarray(result.convert("RGB")))[..., 0]
-        assert np.abs(lightness - wanted).max() < 1, path.name
-        assert (result.mode == "RGBA") == (path.name == "palette.png")
-
-
 def test_a_photo_of_48_megapixels(client, tmp_path):
     large = tmp_path / "large.jpg"
     color_picture(800, 600).resize((8000, 6000)).convert("L").save(large, quality=90)

@@ -1,22 +1,18 @@
 """The steps of the Containerfile: as they stand, and by Docker or Podman where one of them runs."""
 
 import json
-import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 import venv
-from contextlib import contextmanager
 
 import pytest
-from helpers import ROOT, api_client, check_strangers_choice, color_picture
+from gradio_client import handle_file
+from helpers import ROOT, api_client, check_strangers_choice, color_picture, running_app
 
 FILE = ROOT / "Containerfile"
-START_SECONDS = 180
 STOP_SECONDS = 10  # that `docker stop` waits before it kills
 
 
@@ -51,49 +47,27 @@ def image(tmp_path):
     return place
 
 
-@contextmanager
-def container(place, python):
-    """What CMD starts, with what ENV sets; a port that is free takes the place of 7860."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    pairs = (pair.split("=", 1) for line in arguments_of("ENV") for pair in shlex.split(line))
-    environment = {**os.environ, **dict(pairs), "GRADIO_SERVER_PORT": port, "PYTHONPATH": ""}
-    environment |= {"TMPDIR": str(place.parent)}
-    command = [str(python), *exec_form(arguments_of("CMD")[0])[1:]]
-    process = subprocess.Popen(command, cwd=place, env=environment)
-    try:
-        yield process, port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def is_healthy(port, python):
-    _, *rest = exec_form(arguments_of("HEALTHCHECK")[0])
-    command = [str(python), *(part.replace("7860", port) for part in rest)]
-    return subprocess.run(command, capture_output=True, timeout=20).returncode == 0
-
-
 def check(place, python):
-    """It becomes healthy, answers, and ends in time without leaving a photo."""
-    from gradio_client import handle_file
-
+    """What CMD starts with what ENV sets becomes healthy, answers, and ends in time without
+    leaving a photo; a port that is free takes the place of 7860."""
     photo = place.parent / "grandma.png"
     color_picture(96, 64).convert("L").save(photo)
-    with container(place, python) as (process, port):
-        assert not is_healthy(port, python)
-        end = time.monotonic() + START_SECONDS
-        while not is_healthy(port, python):
-            assert process.poll() is None and time.monotonic() < end
-            time.sleep(1)
-        client = api_client(f"http://127.0.0.1:{port}")
+    pairs = (pair.split("=", 1) for line in arguments_of("ENV") for pair in shlex.split(line))
+    environment = {**dict(pairs), "PYTHONPATH": "", "TMPDIR": str(place.parent)}
+    environment.pop("GRADIO_SERVER_PORT", None)
+    command = exec_form(arguments_of("CMD")[0])[1:]
+    with running_app(python, place, command, **environment) as (address, process):
+        _, *probe = exec_form(arguments_of("HEALTHCHECK")[0])
+        probe = [part.replace("7860", address.rpartition(":")[2]) for part in probe]
+        assert subprocess.run([python, *probe], capture_output=True, timeout=60).returncode == 0
+        client = api_client(address)
         check_strangers_choice(client)
         client.predict(handle_file(str(photo)), n=2, api_name="/colorize")
         assert list(place.parent.glob("cinn-hub-app-*"))
         process.send_signal(signal.SIGTERM)
         assert process.wait(STOP_SECONDS) == 0
         assert not list(place.parent.glob("cinn-hub-app-*"))
+    assert subprocess.run([python, *probe], capture_output=True, timeout=60).returncode != 0
 
 
 def test_the_files_of_the_container_start_and_stop(image):

@@ -13,17 +13,20 @@ import httpx
 import pytest
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError, ValidationError
-from helpers import ROOT, WAIT, api_client, check_strangers_choice, color_picture, running_app
+from helpers import ROOT, WAIT, api_client, color_picture, running_app
 
 from cinn_hub.ui.files import LOCK, PREFIX
 
 HEALTH = "/gradio_api/queue/status"
+NO_PROXY_ANSWERS = "http://127.0.0.1:9"
+PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+LOST = dict.fromkeys(PROXIES, NO_PROXY_ANSWERS) | {"NO_PROXY": "", "no_proxy": ""}
 
 
 def running(folder, **options):
-    """The app with temporary files in this folder."""
+    """The app with temporary files in this folder, and a proxy that does not know this machine."""
     folder.mkdir(exist_ok=True)
-    place = {"HF_HUB_OFFLINE": "1", "TMPDIR": str(folder)}
+    place = {"HF_HUB_OFFLINE": "1", "TMPDIR": str(folder), **LOST}
     return running_app(sys.executable, ROOT, **place, **options)
 
 
@@ -42,9 +45,9 @@ def colored(address, photo):
     return client
 
 
-@pytest.fixture
-def photo(tmp_path):
-    path = tmp_path / "grandma-secret.png"
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    path = tmp_path_factory.mktemp("photos") / "grandma-secret.png"
     color_picture(96, 64).convert("L").save(path)
     return path
 
@@ -60,7 +63,8 @@ def test_a_killed_app_leaves_photos_until_the_next_one_which_leaves_none(tmp_pat
     assert any("grandma-secret" in path.name for path in files_in(place))
     for folder in killed:
         os.utime(folder / LOCK, (time.time() - 60,) * 2)
-    with running(place) as app:
+    options = {"arguments": ("-m", "cinn_hub", "app", "--host", "127.0.0.2"), "host": "127.0.0.2"}
+    with running(place, **options if sys.platform == "linux" else {}) as app:
         assert not any(folder.exists() for folder in killed)
         assert not any("grandma-secret" in path.name for path in files_in(place))
         client = colored(app.address, photo)
@@ -72,6 +76,15 @@ def test_a_killed_app_leaves_photos_until_the_next_one_which_leaves_none(tmp_pat
     log = "".join(capfd.readouterr())
     assert log.count("Running on") == 2
     assert "secret" not in log and "grandma" not in log and "Traceback" not in log
+
+
+@pytest.fixture(scope="module")
+def shared_app(tmp_path_factory):
+    """Below a path, and open to strangers, who may load published models; one of them may wait."""
+    options = {"GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_ROOT_PATH": "/colours"}
+    options |= {"CINN_HUB_LOADING": "published", "CINN_HUB_MEMORY": "16", "CINN_HUB_WAITING": "1"}
+    with running(tmp_path_factory.mktemp("files"), **options) as app:
+        yield app.address
 
 
 class Proxy(http.server.BaseHTTPRequestHandler):
@@ -107,65 +120,29 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_behind_a_reverse_proxy_under_a_path(tmp_path, photo):
-    with running(tmp_path / "files", GRADIO_ROOT_PATH="/colours") as app:
-        Proxy.target = app.address
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            outside = f"http://127.0.0.1:{server.server_port}/colours"
-            config = get(f"{outside}/config").json()
-            assert config["root"].endswith("/colours")
-            check_strangers_choice(colored(outside + "/", photo))
-            assert get(outside + HEALTH).status_code == 200
-        finally:
-            server.shutdown()
-
-
-NO_PROXY_ANSWERS = "http://127.0.0.1:9"
-PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "host"),
-    [
-        (("app.py",), "127.0.0.1"),
-        (("-m", "cinn_hub", "app"), "127.0.0.1"),
-        pytest.param(
-            ("-m", "cinn_hub", "app", "--host", "127.0.0.2"),
-            "127.0.0.2",
-            marks=pytest.mark.skipif(sys.platform != "linux", reason="has one loopback address"),
-        ),
-    ],
-)
-def test_behind_a_proxy_that_does_not_know_this_machine(tmp_path, photo, arguments, host):
-    proxies = dict.fromkeys(PROXIES, NO_PROXY_ANSWERS) | {"NO_PROXY": "", "no_proxy": ""}
-    options = {"arguments": arguments, "host": host, **proxies}
-    with running(tmp_path / "files", **options) as app:
-        page = get(app.address)
-        assert page.status_code == 200 and "cinn_hub" in page.text
-        colored(app.address, photo)
-
-
 @pytest.fixture
-def shared_app(tmp_path):
-    """Open to strangers, who may load published models; one of them may wait."""
-    options = {"GRADIO_SERVER_NAME": "0.0.0.0", "CINN_HUB_LOADING": "published"}
-    options |= {"CINN_HUB_MEMORY": "16", "CINN_HUB_WAITING": "1"}
-    with running(tmp_path / "files", **options) as app:
-        yield app.address
+def outside(shared_app):
+    """The address of the reverse proxy."""
+    Proxy.target = shared_app
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/colours"
+    server.shutdown()
+
+
+def test_behind_a_reverse_proxy_under_a_path(outside, photo):
+    config = get(f"{outside}/config").json()
+    assert config["root"].endswith("/colours")
+    colored(outside + "/", photo)
+    answer = get(outside + HEALTH)
+    assert answer.status_code == 200 and answer.json()["queue_size"] == 0
 
 
 def test_strangers_load_published_models_alone_and_lines_are_as_set(
-    shared_app, tmp_path, small_model
+    outside, tmp_path, small_model, photo
 ):
-    answer = get(shared_app + HEALTH)
-    assert answer.status_code == 200 and answer.json()["queue_size"] == 0
-    clients = [api_client(shared_app) for _ in range(8)]
-    jobs = [
-        c.submit(handle_file(str(ROOT / "examples" / "cat.jpg")), n=4, api_name="/colorize")
-        for c in clients
-    ]
+    clients = [api_client(outside + "/") for _ in range(8)]
+    jobs = [c.submit(handle_file(str(photo)), n=4, api_name="/colorize") for c in clients]
     refused = [str(job.exception(120)) for job in jobs if job.exception(120)]
     assert 0 < len(refused) < 8
     assert all("people already wait for colours; please come back in" in r for r in refused)
