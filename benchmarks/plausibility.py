@@ -35,7 +35,7 @@ def wins(model: cinn_hub.ColorModel, prepared: PreparedPhoto) -> list[bool]:
     """Whether the photo's own colours are more plausible than grey, and than each of `TURNS`."""
     ab = model.as_x(prepared.ab)
     candidates = torch.cat([ab, torch.zeros_like(ab), *(turned(ab, angle) for angle in TURNS)])
-    real, *others = model.plausibility(candidates, prepared.condition).tolist()
+    real, *others = model.judge(candidates, prepared.condition).plausibility.tolist()
     return [real > other for other in others]
 
 

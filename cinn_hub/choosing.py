@@ -1,8 +1,8 @@
 """How answers are chosen: which of many draws are shown, and which colours a place may have.
 
-The farthest-point rule of Gonzalez (1985): begin with the safest, and add, again and again, the one
-whose nearest neighbour among the chosen ones is farthest away. By itself it collects oddities, so
-the least believable share of the draws is left out first.
+Answers with a thing in an impossible colour are left out, and the least plausible ones. Of the rest
+the most plausible comes first. Then comes, again and again, the one whose nearest neighbour among
+the chosen ones is farthest away (Gonzalez 1985).
 """
 
 from __future__ import annotations
@@ -17,64 +17,74 @@ from torch import Tensor
 from cinn_hub.color import fit_gamut, to_rgb
 from cinn_hub.networks import ColorBins
 
-LEFT_OUT = 0.2  # share of the draws that is not believable enough
-LEAST_SPREAD = 3.0  # ab units; no place is more certain than that
-VIVIDNESS_SPREAD = 0.5  # of the logarithm of a photo's mean chroma beside the expected one
+POOL = 32  # draws of which answers are chosen
+COMPARED_SIDE = 8  # of the ab that answers are told apart by
+WORST = 0.1  # share of a photo's places that decides whether a colouring is possible
+MOST_ODD = 3.7  # nats; 19 of 20 real photos have less
+LEFT_OUT = 0.2  # share of the draws that is not plausible enough
+# The mean chroma of the most plausible answer, times the expected one, and the spread of its
+# logarithm: with less, first answers are paler than real photos
+VIVIDNESS, VIVIDNESS_SPREAD = 1.3, 0.35
 FAINTEST = 1.0  # ab units added to both, so that grey has a logarithm
 SAME, APART = 12.0, 18.0  # ab units: what counts as one colour; what two colours differ by
 
 
-def plausibility(bins: ColorBins, log_p: Tensor, ab: Tensor) -> Tensor:
-    """How believable colourings of one photo are, (n,), in nats a place; higher is better.
+@dataclass(frozen=True)
+class Judgement:
+    """How believable colourings of one photo are. It compares colourings of a photo, not photos.
 
-    The mean log-probability of the colours says which hues fit the things in the photo, but is
-    highest for pale ones: by the density alone no colour is as likely as grey. So what lies far
-    from typical in its vividness loses: the logarithm of its mean chroma beside the expected
-    one, squared, over twice the square of its usual spread. It compares colourings of one
-    photo, not photos.
+    Attributes:
+        plausibility: (n,) in nats a place, higher is better. The mean log-probability of the
+            colours says which hues fit the things in the photo, but is highest for pale ones: by
+            the density alone no colour is as likely as grey. So what is much paler or louder than
+            photos are loses: the logarithm of its mean chroma beside `VIVIDNESS` times the expected
+            one, squared, over twice the square of its spread.
+        oddity: (n,) in nats, lower is better: how much less likely than usual there the colours of
+            the worst tenth of the places are. A blue dog on a green lawn is odd, and plausible.
+    """
+
+    plausibility: Tensor
+    oddity: Tensor
+
+
+def judge(bins: ColorBins, log_p: Tensor, ab: Tensor) -> Judgement:
+    """How believable colourings are, by the means of their colours in cells.
 
     Arguments:
-        log_p: (1, K * K, h, w), of the photo.
-        ab: (n, 2, H, W), in ab units.
+        log_p: (1, K * K, h, w), log-probabilities of the classes of colour in the photo.
+        ab: (n, 2, H, W), in ab units; H and W as those of log_p, or less.
     """
     log_p = log_p.float()
     small = F.adaptive_avg_pool2d(ab.float(), log_p.shape[-2:])
-    fit = bins.log_prob(log_p, small).mean((1, 2))
+    fit = bins.log_prob(log_p, small)
+    usual = (log_p.exp() * log_p).sum(1)
+    missing = (usual - fit).flatten(1)
+    oddity = missing.topk(max(1, round(WORST * missing.shape[1])), 1).values.mean(1)
     chroma = torch.linalg.vector_norm(small, dim=1).mean((1, 2))
-    excess = ((chroma + FAINTEST) / (bins.expected_chroma(log_p) + FAINTEST)).log()
-    return fit - 0.5 * (excess / VIVIDNESS_SPREAD).square()
+    excess = ((chroma + FAINTEST) / (VIVIDNESS * bins.expected_chroma(log_p) + FAINTEST)).log()
+    vividness = 0.5 * (excess / VIVIDNESS_SPREAD).square()
+    return Judgement(fit.mean((1, 2)) - vividness, oddity)
 
 
-def surprise(ab: Tensor, expected: Tensor, spread: Tensor) -> Tensor:
-    """How far colours lie from what is expected, in squared standard deviations, (N,).
-
-    It says how safe an answer is, and pale ones are safe. `plausibility` says how
-    believable one is; a pool chosen by that lies a little further from real photos.
-
-    ab (N, 2, h, w); expected, spread (2, h, w), all in ab units.
-    """
-    deviation = (ab - expected) / (spread + LEAST_SPREAD)
-    return deviation.square().sum(1).mean((1, 2))
-
-
-def choose(ab: Tensor, surprises: Tensor, n: int) -> list[int]:
-    """The rows of n of these colourings, the safest first.
+def choose(ab: Tensor, judgement: Judgement, n: int) -> list[int]:
+    """The rows of n of these colourings, the most plausible first.
 
     Arguments:
-        ab: (N, 2, h, w), coarse, so that things count and details do not.
-        surprises: of each, (N,); see `surprise`.
-        n: at most N.
+        ab: (N, 2, h, w), in ab units.
+        n: at most N. If fewer are possible, the least odd ones are taken.
     """
-    believable = max(n, round(len(ab) * (1 - LEFT_OUT)))
-    rows = surprises.argsort(stable=True)[:believable]
-    flat = ab[rows].flatten(1)
+    order = judgement.oddity.argsort(stable=True)
+    possible = order[: max(n, int((judgement.oddity <= MOST_ODD).sum()))]
+    by_plausibility = judgement.plausibility[possible].argsort(descending=True, stable=True)
+    rows = possible[by_plausibility][: max(n, round(len(ab) * (1 - LEFT_OUT)))]
+    flat = F.adaptive_avg_pool2d(ab[rows].float(), COMPARED_SIDE).flatten(1)
     between = torch.cdist(flat, flat)
     chosen = [0]
     for _ in range(1, n):
         nearest = between[chosen].amin(0)
         nearest[chosen] = -1
         chosen.append(int(nearest.argmax()))
-    return rows[chosen].tolist()
+    return rows[sorted(chosen)].tolist()
 
 
 @dataclass(frozen=True)

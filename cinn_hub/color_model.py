@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cinn_hub import choosing, photos
-from cinn_hub.choosing import PossibleColor, possible_colors
+from cinn_hub.choosing import POOL, Judgement, PossibleColor, possible_colors
 from cinn_hub.colorization import Colorization, PreparedPhoto
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.flow import Condition
@@ -34,7 +34,6 @@ from cinn_hub.latent import (
     Temperature,
     batches,
     by_level_as_text,
-    by_level_from_text,
     check_count,
     check_seed,
     nested,
@@ -95,10 +94,8 @@ class ColorModel(ConditionalINN):
         """
         raise self.without_classes()
 
-    def plausibility(self, ab: Tensor, condition: Condition) -> Tensor:
-        """How believable each colouring ab (n, 2, h, w) of one photo is, (n,); higher is better.
-
-        See `choosing.plausibility`.
+    def judge(self, ab: Tensor, condition: Condition) -> Judgement:
+        """How believable each colouring ab (n, 2, h, w) of one photo is; see `choosing.judge`.
 
         Raises:
             CinnHubError: the model has no classes of colour.
@@ -110,6 +107,10 @@ class ColorModel(ConditionalINN):
             f"The model {self.name} does not say which colours are possible; use one that does, "
             "such as imagenet."
         )
+
+    def small_ab(self, z: Latent, condition: Condition) -> Tensor:
+        """ab of these latents as small as it is judged by, (N, 2, h, w)."""
+        return self.decode(z, condition)
 
     def coarse_ab(self, z: Latent, condition: Condition) -> Tensor:
         """ab of these latents in about 8x8 cells, (N, 2, h, w); `reach` is measured in it."""
@@ -145,12 +146,10 @@ class ColorModel(ConditionalINN):
             weights=self.fingerprint,
         )
 
-    def expected_ab(self, condition: Condition, side: int) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the colours that are possible, each (2, side, side)."""
+    def expected_ab(self, condition: Condition) -> Tensor:
+        """The mean of the colours that are possible at each place, (B, 2, h, w) in ab units."""
         probabilities, ab = self.color_classes(condition)
-        p = F.adaptive_avg_pool2d(probabilities[0], side)
-        mean, square = (torch.einsum("mhw,mc->chw", p, x) for x in (ab, ab.square()))
-        return mean, (square - mean.square()).clamp_min(0).sqrt()
+        return torch.einsum("bmhw,mc->bchw", probabilities, ab)
 
     @torch.no_grad()
     def colors_at(self, photo: AnyPhoto, x: float, y: float, n: int = 6) -> list[PossibleColor]:
@@ -190,7 +189,7 @@ class ColorModel(ConditionalINN):
         latent: Latent | Sequence[Latent] | None = None,
         hints: Sequence[HintLike] = (),
         reach: float = REACH,
-        pool: int | None = None,
+        pool: int | None = POOL,
     ) -> list[Colorization]:
         """n different colourings of one photo.
 
@@ -226,7 +225,7 @@ class ColorModel(ConditionalINN):
         n: int = 8,
         temperature: Temperature | None = None,
         seed: int | None = None,
-        pool: int | None = None,
+        pool: int | None = POOL,
     ) -> list[Latent]:
         """The latents of n colourings of a photo, one row each.
 
@@ -235,25 +234,35 @@ class ColorModel(ConditionalINN):
 
         Arguments:
             condition: of the photo: `prepare(photo).condition`.
-            temperature: scale of z, one number or one per level; by default the model's own.
-            seed: the same seed gives the same colourings; sample i does not depend on n. By default
-                a fresh seed, which is in `settings`.
-            pool: draw so many samples, and take the n of them that differ most and are believable,
-                the safest first; see `choosing`. `settings` say which sample each is.
+            temperature: scale of z around the latent of the expected colours, one number or one
+                per level; 0 gives these colours, 1 plain draws. By default the model's own.
+            seed: the same seed gives the same colourings. By default a fresh seed, which is in
+                `settings`.
+            pool: draw so many samples, or n if that is more, and take the n of them that differ
+                most and are believable, the most plausible first; see `choosing`. `settings` say
+                which sample each is. None, or a model without classes of colour: the first n, and
+                sample i does not depend on n.
 
         Raises:
             CinnHubError: n, temperature, seed or pool is out of range.
         """
-        if pool is None:
-            return self.draw(n, temperature, seed).numbered("sample")
-        if check_count(pool, "The pool") < check_count(n):
-            raise CinnHubError(f"The pool is {pool}; it must be n or more, and n is {n}.")
-        latent = self.draw(pool, temperature, seed)
+        center = self.center(condition)
+        if pool is None or not self.has_classes:
+            return self.draw(n, temperature, seed, center).numbered("sample")
+        pool = max(check_count(pool, "The pool"), check_count(n))
+        latent = self.draw(pool, temperature, seed, center)
         parts = batches(self.fitted(latent), condition)
-        ab = torch.cat([self.coarse_ab(rows, part) for rows, part in parts])
-        surprises = choosing.surprise(ab, *self.expected_ab(condition, ab.shape[-1]))
+        ab = torch.cat([self.small_ab(rows, part) for rows, part in parts])
         draws = latent.numbered("sample", pool=str(pool))
-        return [draws[sample] for sample in choosing.choose(ab, surprises, n)]
+        return [draws[i] for i in choosing.choose(ab, self.judge(ab, condition), n)]
+
+    def center(self, condition: Condition) -> Latent | None:
+        """The latent of the expected colours; None of a model without classes of colour."""
+        if not self.has_classes:
+            return None
+        side = self.config.ab_size
+        enlarged = F.interpolate(self.expected_ab(condition), (side, side), mode="bilinear")
+        return self.encode(enlarged, condition)[0]
 
     def guided(
         self,
@@ -281,7 +290,9 @@ class ColorModel(ConditionalINN):
             moved = torch.cat([guide(decode, part, *known) for part in z.split(AT_ONCE)])
         about = {"hints": " ".join(map(str, hints)), "reach": f"{reach:.10g}"}
         return [
-            Latent(new.levels, {**before_hints(old.settings), **about}, hinted=True)
+            replace(
+                old, levels=new.levels, hinted=True, settings=before_hints(old.settings) | about
+            )
             for old, new in zip(latents, start.unflattened(moved), strict=True)
         ]
 
@@ -295,7 +306,7 @@ class ColorModel(ConditionalINN):
 
     def computed_coarse_derivative(self, condition: Condition) -> Tensor:
         with torch.inference_mode(False), torch.no_grad():
-            zero = Latent.standard(self.latent_shapes, [0], 0.0, self.device).to(self.dtype)
+            zero = Latent.standard(self.latent_shapes, [0], self.device).scale(0.0).to(self.dtype)
             condition = condition.map(torch.clone)
 
             def coarse(z: Tensor) -> Tensor:
@@ -319,11 +330,13 @@ class ColorModel(ConditionalINN):
 
         amount: how much is new, from 0 (n times the same colouring) to 1 (n unrelated ones).
         """
-        fresh = self.draw(n, self.temperature_of(latent), seed)
-        near = self.fitted(latent, rows=1).repeated(n).renewed(fresh, amount)
-        settings = nested("near", latent.settings) | fresh.settings
-        near = replace(near, settings={**settings, "amount": f"{amount:.10g}"})
-        return self.results(self.prepare(photo), near.numbered("sample"))
+        prepared = self.prepare(photo)
+        rest = self.fitted(latent, rows=1).rest_of(self.center(prepared.condition))
+        fresh = self.draw(n, dict.fromkeys(self.latent_shapes, 1.0) | latent.temperature, seed)
+        near = self.fitted(latent).minus(rest).repeated(n).renewed(fresh, amount).plus(rest)
+        settings = {**nested("near", latent.settings), "seed": fresh.settings["seed"]}
+        near = replace(near, settings=settings | {"amount": f"{amount:.10g}"})
+        return self.results(prepared, near.numbered("sample"))
 
     @torch.no_grad()
     def explore(
@@ -335,36 +348,51 @@ class ColorModel(ConditionalINN):
     ) -> list[Colorization]:
         """A map of side x side colourings, row by row: a plane in z, along two drawn latents.
 
-        The middle is z = 0, the most typical colouring; the corners have the full temperature.
+        The middle are the expected colours; the corners are draws at the full temperature.
         """
         least, most = MAP_SIDES
         if not (isinstance(side, int) and least <= side <= most):
             raise CinnHubError(
                 f"The side of the map is {side}; it must be a whole number from {least} to {most}."
             )
-        axes = self.draw(2, temperature, seed)
+        prepared = self.prepare(photo)
+        center = self.center(prepared.condition)
+        axes = self.draw(2, 1.0, seed)
         places = np.linspace(-1, 1, side) * 0.5**0.5
         cells = [(x, y) for y in places for x in places]
         plane = axes.map(lambda z: torch.cat([x * z[:1] + y * z[1:] for x, y in cells]))
-        return self.results(self.prepare(photo), plane.numbered("cell", side=str(side)))
+        if center is not None:  # as much of it as the corners lack
+            lacking = [1 - np.hypot(*cell) for cell in cells]
+            plane = plane.plus(center.map(lambda z: torch.cat([k * z for k in lacking])))
+        by_level = self.temperatures(temperature)
+        settings = axes.settings | {"temperature": by_level_as_text(by_level), "side": str(side)}
+        plane = replace(plane.around(center, by_level), settings=settings)
+        return self.results(prepared, plane.numbered("cell"))
 
     @torch.no_grad()
     def interpolate(
         self, photo: AnyPhoto, a: Latent, b: Latent, steps: int = 9
     ) -> list[Colorization]:
-        """`steps` colourings on the way from a to b, both included; see `Latent.path`."""
-        way = self.fitted(a, rows=1).path(self.fitted(b, rows=1), steps)
-        settings = nested("from", a.settings) | nested("to", b.settings)
-        if (one := self.temperature_of(a)) and (other := self.temperature_of(b)):
-            between = {level: (one[level] + other[level]) / 2 for level in one}
-            settings["temperature"] = by_level_as_text(between)
-        way = replace(way, settings=settings)
-        return self.results(self.prepare(photo), way.numbered("step", steps=str(steps)))
+        """`steps` colourings on the way from a to b, both included; see `Latent.path`.
 
-    def temperature_of(self, latent: Latent) -> dict[str, float] | None:
-        """The temperature at which a latent was drawn, if its settings say it."""
-        text = latent.settings.get("temperature")
-        return by_level_from_text(text, self.latent_shapes) if text else None
+        The way leads around what both are spread around, see `Latent.around`.
+        """
+        prepared = self.prepare(photo)
+        center = self.center(prepared.condition)
+        a, b = self.fitted(a, rows=1), self.fitted(b, rows=1)
+        rests = [x.rest_of(center) for x in (a, b)]
+        way = a.minus(rests[0]).path(b.minus(rests[1]), steps)
+        settings = nested("from", a.settings) | nested("to", b.settings)
+        found = []
+        for i, step in enumerate(way.numbered("step", **settings, steps=str(steps))):
+            t = i / (steps - 1)
+            between = {
+                k: (1 - t) * a.temperature.get(k, 1.0) + t * b.temperature.get(k, 1.0)
+                for k in self.latent_shapes
+            }
+            step = step.plus(rests[0], 1 - t).plus(rests[1], t)
+            found.append(replace(step, temperature=between))
+        return self.results(prepared, found)
 
     @torch.no_grad()
     def latent_of(self, photo: AnyPhoto) -> Latent:
@@ -433,15 +461,23 @@ class ColorModel(ConditionalINN):
         shares = dict.fromkeys(self.latent_shapes, 0.0)
         shares |= keep if isinstance(keep, Mapping) else dict.fromkeys(shares, keep)
         reference = photo if isinstance(photo, Latent) else self.latent_of(photo)
-        fresh = self.draw(1, temperature, seed)
-        mixed = fresh.renewed(self.fitted(reference, rows=1), shares)
+        prepared = self.prepare(onto)
+        center = self.center(prepared.condition)
+        fresh = self.draw(1, temperature, seed, center)
+        rest = fresh.rest_of(center)
+        mixed = fresh.minus(rest).renewed(self.fitted(reference, rows=1), shares)
+        left = {k: 1 - share for k, share in shares.items()}
+        mixed = mixed.plus(rest, left)
+        spread = {k: 1 - left[k] * (1 - t) for k, t in fresh.temperature.items()}
         about = {"keep": by_level_as_text(shares), **nested("reference", reference.settings)}
-        return self.results(self.prepare(onto), mixed.numbered("sample", **about))[0]
+        mixed = replace(mixed, settings=fresh.settings, temperature=spread)
+        return self.results(prepared, mixed.numbered("sample", **about))[0]
 
     @torch.no_grad()
     def typical(self, photo: AnyPhoto) -> Colorization:
-        """The photo's most typical colouring: z = 0."""
-        return self.results(self.prepare(photo), self.draw(1, 0.0, seed=0).numbered("sample"))[0]
+        """The photo in the colours that are expected: temperature 0."""
+        prepared = self.prepare(photo)
+        return self.results(prepared, self.draws(prepared.condition, 1, 0.0, 0, pool=None))[0]
 
     def results(self, prepared: PreparedPhoto, latents: Sequence[Latent]) -> list[Colorization]:
         """The colourings of these latents, of one row each."""
@@ -449,7 +485,7 @@ class ColorModel(ConditionalINN):
         ab, log_prob = self.decode_with_log_prob(z, prepared.condition)
         bits = self.bits_per_dim(log_prob).tolist()
         if self.has_classes:
-            plausible = self.plausibility(ab, prepared.condition).tolist()
+            plausible = self.judge(ab, prepared.condition).plausibility.tolist()
         else:
             plausible = (log_prob / self.dimensions).tolist()
         pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
@@ -477,7 +513,4 @@ class ColorModel(ConditionalINN):
 
 def before_hints(settings: Mapping[str, str]) -> dict[str, str]:
     """The settings of a latent as those of what hints make of it: earlier hints stay known."""
-    if "hints" not in settings:
-        return dict(settings)
-    temperature = {key: settings[key] for key in ("temperature",) if key in settings}
-    return nested("before", settings) | temperature
+    return nested("before", settings) if "hints" in settings else dict(settings)

@@ -71,7 +71,7 @@ class Colorization:
             bits_per_dim: the same per ab value; lower is likelier. Pale colourings are likelier
             than real ones, so sort by plausibility.
         plausibility: how believable the colours are beside others of the photo, in nats a place;
-            higher is better. See `choosing.plausibility`; of a model without classes of colour it
+            higher is better. See `choosing.judge`; of a model without classes of colour it
             is log_prob per ab value.
         settings: what is needed to make it again, as text: model and weights, seed, temperature,
             number of the sample.

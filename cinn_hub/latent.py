@@ -25,7 +25,7 @@ MOST_ROWS = 10_000  # that can be asked for at once; results are held in memory
 AT_ONCE = 64  # rows decoded together, to bound memory; more are not faster
 FEW_DIMENSIONS = 32  # of a level; with fewer, norms of draws differ too much to be worth keeping
 
-HINTED = "hinted"  # in the metadata of a file
+HINTED, DRAWN_AT = "hinted", "drawn at"  # in the metadata of a file
 
 Temperature = float | Mapping[str, float]
 """The scale of z: one number, or one for each level by name."""
@@ -85,25 +85,26 @@ class Latent:
         settings: how they were made, as text: model, weights, seed, temperature ... What was made
             of another latent has that one's settings, too, under names such as "near.seed".
         hinted: whether somebody asked for some of their colours.
+        temperature: at which they were drawn, for each level; 1 where a level is not named. Draws
+            are spread by it around (1 - temperature) times the center, see `around`.
     """
 
     levels: dict[str, Tensor]
     settings: dict[str, str] = field(default_factory=dict)
     hinted: bool = False
+    temperature: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def standard(
         cls,
         shapes: Mapping[str, Sequence[int]],
         seeds: Sequence[int],
-        temperature: Temperature = 1.0,
         device: torch.device | str = "cpu",
     ) -> Latent:
-        """Independent draws from N(0, temperature^2), one generator per sample.
+        """Independent draws from N(0, 1), one generator per sample.
 
         Drawn on the CPU in float32 and then moved: the same seed gives the same noise everywhere.
         """
-        scale = check_temperature(temperature, list(shapes))
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         levels = {}
         for name, shape in shapes.items():
@@ -111,7 +112,7 @@ class Latent:
                 torch.randn(*shape, generator=generator, device="cpu", dtype=torch.float32)
                 for generator in generators
             ]
-            levels[name] = (scale[name] * torch.stack(rows)).to(device)
+            levels[name] = torch.stack(rows).to(device)
         return cls(levels)
 
     def __len__(self) -> int:
@@ -153,6 +154,34 @@ class Latent:
         """Moved to a device or another dtype."""
         return self.map(lambda z: z.to(*where))
 
+    def around(self, center: Latent | None, temperature: Temperature) -> Latent:
+        """Draws from N(0, 1) at a temperature T: center + T (z - center), by level.
+
+        At 1 they stay as they are, at 0 they are the center.
+
+        center: of one row, or of as many; 0 if None.
+        """
+        scale = check_temperature(temperature, list(self.levels))
+        scaled = self.scale(scale) if center is None else center.plus(self.minus(center), scale)
+        return replace(scaled, temperature=scale)
+
+    def rest_of(self, center: Latent | None) -> Latent:
+        """(1 - T) times the center: what these draws, at the temperature T, are spread around."""
+        if center is None:
+            return self.scale(0.0)
+        shares = {k: 1 - self.temperature.get(k, 1.0) for k in self.levels}
+        return replace(center, levels={k: shares[k] * z for k, z in center.levels.items()})
+
+    def plus(self, other: Latent, share: Temperature = 1.0) -> Latent:
+        """This latent and a share of another, one number or one per level; one row serves all."""
+        shares = share if isinstance(share, Mapping) else dict.fromkeys(self.levels, share)
+        return self.mixed(
+            other, {k: z + shares[k] * other.levels[k] for k, z in self.levels.items()}
+        )
+
+    def minus(self, other: Latent) -> Latent:
+        return self.plus(other, -1.0)
+
     def repeated(self, n: int) -> Latent:
         """Every row n times, one after the other."""
         return self.map(lambda z: z.repeat_interleave(n, dim=0))
@@ -167,7 +196,8 @@ class Latent:
         if not latents:
             raise CinnHubError("There are no latents; give one or more.")
         levels = {k: torch.cat([x.levels[k] for x in latents]) for k in latents[0].levels}
-        return cls(levels, hinted=any(x.hinted for x in latents))
+        hinted = any(x.hinted for x in latents)
+        return cls(levels, hinted=hinted, temperature=latents[0].temperature)
 
     def scale(self, temperature: Temperature) -> Latent:
         """Multiplied by a number, or by one for each level."""
@@ -249,6 +279,7 @@ class Latent:
         """Writes safetensors, with the settings (model, seed, temperature ...) as metadata."""
         text = {key: str(value) for key, value in {**self.settings, **settings}.items()}
         text |= {HINTED: "yes"} if self.hinted else {}
+        text |= {DRAWN_AT: by_level_as_text(self.temperature)} if self.temperature else {}
         tensors = {k: z.detach().cpu().contiguous() for k, z in self.levels.items()}
         try:
             with whole_file(path) as unfinished:
@@ -269,7 +300,9 @@ class Latent:
                 metadata = file.metadata() or {}
                 order = json.loads(metadata.pop("levels"))
                 hinted = metadata.pop(HINTED, "") == "yes" or "hints" in metadata
-                latent = cls({name: file.get_tensor(name) for name in order}, metadata, hinted)
+                text = metadata.pop(DRAWN_AT, "")
+                levels = {name: file.get_tensor(name) for name in order}
+                latent = cls(levels, metadata, hinted, by_level_from_text(text, order))
         except (SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
             raise CheckpointError(
                 f"{path} cannot be read as a latent; give a file that Latent.save wrote."
@@ -327,8 +360,8 @@ def by_level_as_text(values: Mapping[str, float]) -> str:
 
 
 def by_level_from_text(text: str, levels: Iterable[str]) -> dict[str, float]:
-    """What `by_level_as_text` wrote."""
-    if "=" not in text:
+    """What `by_level_as_text` wrote; nothing of no text."""
+    if text and "=" not in text:
         return dict.fromkeys(levels, float(text))
     return {k: float(v) for k, _, v in (part.partition("=") for part in text.split())}
 

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -200,9 +201,10 @@ class ConditionalINN(nn.Module, ModelHubMixin):
 
         Every row of the condition gets the same noise.
         """
-        z = self.draw(n, temperature, seed)
-        rows = z.map(lambda level: level.repeat(condition.rows, *[1] * (level.dim() - 1)))
-        return self.decode(rows, condition).unflatten(0, (condition.rows, n))
+        seed, center = fresh_seed() if seed is None else seed, self.center(condition)
+        centers = [None] * condition.rows if center is None else center
+        z = Latent.cat([self.draw(n, temperature, seed, center) for center in centers])
+        return self.decode(z, condition).unflatten(0, (condition.rows, n))
 
     # ------------------------------------------------------------------ latents
 
@@ -212,16 +214,25 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         default = check_temperature(self.default_temperature, list(self.latent_shapes))
         return {level: boldness * value for level, value in default.items()}
 
+    def center(self, condition: Condition) -> Latent | None:
+        """What temperatures scale z around, a row for each of the condition; None for 0."""
+        return None
+
     def draw(
-        self, n: int, temperature: Temperature | None = None, seed: int | None = None
+        self,
+        n: int,
+        temperature: Temperature | None = None,
+        seed: int | None = None,
+        center: Latent | None = None,
     ) -> Latent:
-        """n latents from N(0, temperature^2), with seed and temperature among their settings.
+        """n latents from N(0, 1) at a temperature, with it and the seed among their settings.
 
         Arguments:
             temperature: one number, or one per level; by default, and for levels that are not
                 named, the model's own.
             seed: the same seed gives the same latents; row i depends on it and on i, not on n. By
                 default a fresh one.
+            center: see `Latent.around`.
 
         Raises:
             CinnHubError: n, temperature or seed is out of range.
@@ -230,9 +241,9 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         seed = fresh_seed() if seed is None else check_seed(seed)
         by_level = self.temperatures(temperature)
         seeds = [sample_seed(seed, i) for i in range(n)]
-        latent = Latent.standard(self.latent_shapes, seeds, by_level, self.device)
+        noise = Latent.standard(self.latent_shapes, seeds, self.device)
         settings = {"seed": str(seed), "temperature": by_level_as_text(by_level)}
-        return Latent(latent.levels, settings)
+        return replace(noise.around(center, by_level), settings=settings)
 
     def temperatures(self, temperature: Temperature | None) -> dict[str, float]:
         """That of each level, the model's own where none is named."""

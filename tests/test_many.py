@@ -38,13 +38,14 @@ def rows_at_once(monkeypatch):
 
 def test_many_answers_are_decoded_a_few_at_once(small_model, rows_at_once):
     n = 2 * AT_ONCE + 3
-    results = small_model.colorize(color_picture(), n, seed=5)
+    results = small_model.colorize(color_picture(), n, seed=5, pool=None)
     assert rows_at_once == [AT_ONCE, AT_ONCE, 3]
     assert [r.settings["sample"] for r in results] == [str(i) for i in range(n)]
     assert {r.settings["seed"] for r in results} == {"5"}
-    few = small_model.colorize(color_picture(), 2, seed=5)
+    few = small_model.colorize(color_picture(), 2, seed=5, pool=None)
     np.testing.assert_allclose(results[1].ab, few[1].ab, atol=1e-4)
-    last = small_model.draw(n, seed=5)[n - 1]
+    condition = small_model.prepare(color_picture()).condition
+    last = small_model.draws(condition, n, seed=5, pool=None)[n - 1]
     assert results[-1].latent == last and results[-1].latent != results[0].latent
 
 

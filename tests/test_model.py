@@ -141,7 +141,7 @@ def test_bad_arguments_get_one_sentence(small_model, arguments, message):
 
 
 def test_latents_survive_their_file(tmp_path):
-    z = Latent.standard(SHAPES, [1, 2], temperature=0.5)
+    z = Latent.standard(SHAPES, [1, 2]).around(None, 0.5)
     z.save(tmp_path / "z.safetensors", model="imagenet", seed=3)
     again = Latent.load(tmp_path / "z.safetensors")
     assert list(again.levels) == list(SHAPES)

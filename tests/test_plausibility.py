@@ -8,7 +8,7 @@ import torch
 from helpers import ROOT
 
 from benchmarks.plausibility import turned, wins
-from cinn_hub.choosing import FAINTEST, VIVIDNESS_SPREAD, plausibility
+from cinn_hub.choosing import FAINTEST, VIVIDNESS, VIVIDNESS_SPREAD, judge
 from cinn_hub.networks import ColorBins
 
 BINS = ColorBins(1, spacing=10.0, per_axis=11)
@@ -45,7 +45,7 @@ def test_the_expected_chroma_is_that_of_the_classes():
 @pytest.mark.parametrize("other", [(0, 0), (-30, -40), (40, -30), (6, 8), (49, 49)])
 def test_what_is_believed_is_more_plausible_than(other):
     colors = torch.cat([flat(30, 40), flat(*other)])
-    right, wrong = plausibility(BINS, peaked(30, 40), colors).tolist()
+    right, wrong = judge(BINS, peaked(30, 40), colors).plausibility.tolist()
     assert right > wrong + 0.1
 
 
@@ -53,9 +53,9 @@ def test_what_is_believed_is_more_plausible_than(other):
 def test_what_is_much_paler_or_louder_than_expected_is_less_plausible(share):
     """Where nothing but vividness tells them apart: all classes are as likely."""
     even = torch.full((11, 11), 1 / 121).log().flatten()[None, :, None, None].expand(1, -1, 4, 4)
-    usual = BINS.expected_chroma(even)
+    usual = VIVIDNESS * BINS.expected_chroma(even)
     same, other = flat(usual, 0), flat(share * usual, 0).clamp(-50, 50)
-    found = plausibility(BINS, even, torch.cat([same, other]))
+    found = judge(BINS, even, torch.cat([same, other])).plausibility
     excess = (other[0, 0, 0, 0] + FAINTEST) / (usual + FAINTEST)
     assert found[0] - found[1] == pytest.approx(
         0.5 * (excess.log().item() / VIVIDNESS_SPREAD) ** 2, abs=1e-4
@@ -66,7 +66,7 @@ def test_every_colouring_has_its_plausibility_and_it_is_that_of_its_classes(imag
     prepared = imagenet.prepare(ROOT / "examples" / "coffee.jpg")
     results = imagenet.colorize(prepared, n=3, seed=1)
     ab = torch.stack([torch.from_numpy(result.ab).permute(2, 0, 1) for result in results])
-    expected = imagenet.plausibility(ab, prepared.condition).tolist()
+    expected = imagenet.judge(ab, prepared.condition).plausibility.tolist()
     assert [result.plausibility for result in results] == pytest.approx(expected, abs=1e-4)
     assert len(set(expected)) == 3
 

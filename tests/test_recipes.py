@@ -21,10 +21,15 @@ def reference():
     return picture
 
 
+def cool(model, photo):
+    condition = model.prepare(photo).condition
+    return model.draws(condition, 2, temperature=0.7, seed=5, pool=None)[1]
+
+
 MOVES = {
     "hints": lambda m, photo, z, _: m.colorize(photo, latent=z, hints=HINTS, reach=7.5)[0],
     "near": lambda m, photo, z, _: m.similar(photo, z, n=3, amount=1 / 3, seed=2**40 + 1)[2],
-    "way": lambda m, photo, z, _: m.interpolate(photo, z, m.draw(2, 0.7, 5)[1], steps=4)[1],
+    "way": lambda m, photo, z, _: m.interpolate(photo, z, cool(m, photo), steps=4)[1],
     "onto": lambda m, photo, z, _: m.transfer(
         z, photo, keep={"mood": 1 / 3, "things": 0.5}, seed=3
     ),
@@ -76,7 +81,8 @@ def again(model: ColorizationCINN, photo, settings: dict[str, str], photos: dict
     if "amount" in settings:
         amount = float(settings["amount"])
         return model.similar(photo, inner("near"), sample + 1, amount, seed)[sample].latent
-    return model.colorize(photo, sample + 1, levels("temperature"), seed)[sample].latent
+    drawn = model.colorize(photo, sample + 1, levels("temperature"), seed, pool=None)
+    return drawn[sample].latent
 
 
 def check(model, photo, reference, result):
@@ -99,7 +105,9 @@ def test_moves_on_what_is_drawn(small_model, photo, reference, first, second):
 
 @pytest.mark.parametrize(("first", "second"), list(product(MOVES, MOVES)))
 def test_moves_on_moves(small_model, photo, reference, first, second):
-    start = MOVES[first](small_model, photo, small_model.draws(None, 2, seed=9)[1], reference)
+    start = MOVES[first](
+        small_model, photo, small_model.colorize(photo, n=2, seed=9)[1].latent, reference
+    )
     result = MOVES[second](small_model, photo, start.latent, reference)
     check(small_model, photo, reference, result)
     asked = "hints" in (first, second)
@@ -113,6 +121,7 @@ def test_a_file_says_whether_colours_were_asked_for(small_model, photo, tmp_path
         latent.save(tmp_path / "z.safetensors")
         loaded = Latent.load(tmp_path / "z.safetensors")
         assert (loaded.hinted, loaded.settings) == (latent.hinted, latent.settings)
+        assert loaded.temperature == latent.temperature
     settings = {"hints": "1,1,#aabbcc", "reach": "30"}  # of a file from before it said so
     dataclasses.replace(near, settings=settings, hinted=False).save(tmp_path / "old.safetensors")
     assert Latent.load(tmp_path / "old.safetensors").hinted
@@ -121,12 +130,13 @@ def test_a_file_says_whether_colours_were_asked_for(small_model, photo, tmp_path
 @pytest.mark.parametrize("boldness", [0.1, 2.0])
 def test_similar_ones_are_as_bold(small_model, photo, boldness):
     temperature = small_model.temperature(boldness)
+    center = small_model.center(small_model.prepare(photo).condition)
     picked = small_model.colorize(photo, 1, temperature, seed=1)[0]
     near = small_model.similar(photo, picked.latent, n=4, amount=0.9, seed=2)
-    z = Latent.cat([one.latent for one in near]).levels["grain"]
-    assert z.std().item() == pytest.approx(temperature["grain"], rel=0.1)
-    nearer = small_model.similar(photo, near[0].latent, n=1, amount=1.0, seed=3)[0]
-    assert nearer.settings["temperature"] == picked.settings["temperature"]
+    z = Latent.cat([one.latent for one in near])
+    spread = z.minus(z.rest_of(center)).levels["grain"].std().item()
+    assert spread == pytest.approx(temperature["grain"], rel=0.1)
+    assert z.temperature == picked.latent.temperature == temperature
 
 
 def test_levels_that_are_not_named_keep_the_models_own_temperature():

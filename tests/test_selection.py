@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from helpers import ROOT
+from helpers import ROOT, color_picture
 
 from cinn_hub import choosing
-from cinn_hub.choosing import possible_colors
+from cinn_hub.choosing import Judgement, possible_colors
 from cinn_hub.color import to_lab
 from cinn_hub.errors import CinnHubError
+from cinn_hub.latent import Latent
+from cinn_hub.networks import ColorBins
 
 
 def flat(*colors):
@@ -16,44 +18,72 @@ def flat(*colors):
     return torch.tensor(colors, dtype=torch.float32)[..., None, None].expand(-1, -1, 8, 8)
 
 
-def test_the_chosen_ones_lie_far_apart_and_the_safest_is_first():
+def judged(plausibility, oddity=None):
+    odd = torch.zeros(len(plausibility)) if oddity is None else torch.tensor(oddity)
+    return Judgement(torch.tensor(plausibility), odd)
+
+
+def test_the_chosen_ones_lie_far_apart_and_the_most_plausible_is_first():
     ab = flat((0, 1), (0, 0), (30, 0), (31, 0), (0, 30), (0, 31), (90, 0))
-    chosen = choosing.choose(ab, torch.tensor([0.1, 0.0, 1.0, 1.1, 1.2, 1.3, 9.0]), 3)
+    chosen = choosing.choose(ab, judged([-0.1, 0.0, -1.0, -1.1, -1.2, -1.3, -9.0]), 3)
     assert chosen[0] == 1
     assert sorted(row // 2 for row in chosen) == [0, 1, 2]
 
 
-def test_the_least_believable_are_left_out():
-    ab = flat(*[(k, 0) for k in range(9)], (90, 0))
-    surprises = choosing.surprise(ab, torch.zeros(2, 8, 8), torch.full((2, 8, 8), 10.0))
-    assert surprises.argmax() == 9
-    assert surprises[3].item() == pytest.approx((3 / 13) ** 2)
-    assert 9 not in choosing.choose(ab, surprises, 5)
-    assert sorted(choosing.choose(ab, surprises, 10)) == list(range(10))
-
-
 def test_each_next_one_is_far_from_all_that_are_chosen():
-    line = flat(*[(k, 0) for k in range(10)])
-    assert choosing.choose(line, torch.arange(10.0), 3) == [0, 7, 3]  # 8 and 9: not believable
+    line = flat(*[(k, 0) for k in range(10)])  # 8 and 9 are not plausible enough
+    assert choosing.choose(line, judged([-float(k) for k in range(10)]), 3) == [0, 3, 7]
+
+
+def test_impossible_things_are_left_out_however_plausible_the_rest_is():
+    line = flat(*[(10 * k, 0) for k in range(6)])
+    odd = [0.0, 9.0, 0.0, choosing.MOST_ODD + 1, 0.0, 0.0]
+    plausible = [-1.0, 5.0, -2.0, 4.0, -3.0, -4.0]
+    assert choosing.choose(line, judged(plausible, odd), 4) == [0, 2, 4, 5]
+    assert choosing.choose(line, judged(plausible, odd), 5) == [3, 0, 2, 4, 5]  # the less odd one
 
 
 def test_equal_draws_are_chosen_once_each():
-    assert sorted(choosing.choose(flat(*[(5, 5)] * 6), torch.zeros(6), 4)) == [0, 1, 2, 3]
+    assert sorted(choosing.choose(flat(*[(5, 5)] * 6), judged([0.0] * 6), 4)) == [0, 1, 2, 3]
 
 
-def test_a_pool_gives_samples_of_the_same_seed(small_model, photo):
-    all_draws = small_model.colorize(photo, n=12, seed=4)
+def test_a_blue_dog_on_a_green_lawn_is_odd_and_plausible():
+    bins = ColorBins(1)
+    ab = flat((-22, 33))[..., :1, :1].expand(1, 2, 32, 32)
+    known = torch.full((1, 19 * 19, 32, 32), 1e-4)
+    known[0, 19 * 7 + 12] = 1.0  # the lawn's green, everywhere
+    log_p = (known / known.sum(1, keepdim=True)).log()
+    lawn = ab.repeat(2, 1, 1, 1)
+    lawn[1, :, 10:20, 10:20] = torch.tensor([10.0, -60.0])[:, None, None]
+    found = choosing.judge(bins, log_p, lawn)
+    assert found.oddity[0] < choosing.MOST_ODD < found.oddity[1]
+    assert found.plausibility[0] > found.plausibility[1]
+
+
+def test_details_do_not_change_the_judgement(imagenet):
+    prepared = imagenet.prepare(color_picture())
+    (z,) = imagenet.draws(prepared.condition, 1, seed=1, pool=None)
+    whole, small = (
+        imagenet.judge(ab, prepared.condition)
+        for ab in (imagenet.decode(z, prepared.condition), imagenet.small_ab(z, prepared.condition))
+    )
+    torch.testing.assert_close(whole.plausibility, small.plausibility, atol=1e-3, rtol=0)
+    torch.testing.assert_close(whole.oddity, small.oddity, atol=1e-2, rtol=0)
+
+
+def test_answers_come_in_order_of_plausibility_and_are_samples_of_the_seed(small_model, photo):
+    all_draws = small_model.colorize(photo, n=12, seed=4, pool=None)
     chosen = small_model.colorize(photo, n=3, seed=4, pool=12)
     samples = [int(result.settings["sample"]) for result in chosen]
     assert len(set(samples)) == 3
     for sample, result in zip(samples, chosen, strict=True):
         np.testing.assert_allclose(result.ab, all_draws[sample].ab, atol=1e-4)
         assert result.settings["pool"] == "12" and result.settings["seed"] == "4"
-    again = small_model.colorize(photo, n=3, seed=4, pool=12)
-    assert [result.settings["sample"] for result in again] == [str(i) for i in samples]
+    plausible = [result.plausibility for result in small_model.colorize(photo, n=8, seed=4)]
+    assert plausible == sorted(plausible, reverse=True)
 
 
-def test_the_best_of_a_pool_differ_more_and_begin_safely(imagenet):
+def test_the_best_of_a_pool_differ_more_and_begin_with_the_most_plausible(imagenet):
     prepared = imagenet.prepare(ROOT / "examples" / "coffee.jpg")
     first, chosen = (imagenet.colorize(prepared, n=6, seed=0, pool=pool) for pool in (None, 24))
     pairs = np.triu_indices(6, 1)
@@ -61,18 +91,31 @@ def test_the_best_of_a_pool_differ_more_and_begin_safely(imagenet):
     for results in (first, chosen):
         coarse = np.stack([r.ab.reshape(8, 8, 8, 8, 2).mean((1, 3)).ravel() for r in results])
         least.append(np.linalg.norm(coarse[:, None] - coarse[None], axis=2)[pairs].min())
-    assert least[1] > 1.3 * least[0]
-    expected, spread = imagenet.expected_ab(prepared.condition, 64)
-    ab = torch.from_numpy(np.stack([r.ab for r in chosen])).permute(0, 3, 1, 2)
-    assert choosing.surprise(ab, expected, spread).argmin() == 0
+    assert least[1] > 1.2 * least[0]
+    assert chosen[0].plausibility >= max(one.plausibility for one in chosen)
 
 
 def test_a_pool_with_hints(small_model, photo):
     hints = [(20, 20, "#bb5544")]
     result = small_model.colorize(photo, n=2, seed=4, pool=8, hints=hints)[1]
     number = int(result.settings["sample"])
-    expected = small_model.colorize(photo, n=number + 1, seed=4, hints=hints)[number]
-    np.testing.assert_allclose(result.ab, expected.ab, atol=0.05)
+    drawn = small_model.colorize(photo, n=number + 1, seed=4, hints=hints, pool=None)
+    np.testing.assert_allclose(result.ab, drawn[number].ab, atol=0.05)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.4, 1.0, 1.5])
+def test_temperatures_scale_around_the_expected_colours(small_model, photo, temperature):
+    prepared = small_model.prepare(photo)
+    draws, cool = (
+        Latent.cat(small_model.draws(prepared.condition, 3, t, seed=1, pool=None)).flatten()
+        for t in (1.0, temperature)
+    )
+    center = small_model.center(prepared.condition).flatten()
+    torch.testing.assert_close(cool, center + temperature * (draws - center))
+    expected = small_model.expected_ab(prepared.condition)
+    typical = torch.from_numpy(small_model.typical(prepared).ab).permute(2, 0, 1)[None]
+    enlarged = torch.nn.functional.interpolate(expected, typical.shape[2:], mode="bilinear")
+    torch.testing.assert_close(typical, enlarged, atol=0.02, rtol=0)
 
 
 def test_modes_are_merged_and_come_with_their_probability():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch.nn.functional as F
 from torch import Tensor
 
-from cinn_hub.choosing import plausibility
+from cinn_hub.choosing import Judgement, judge
 from cinn_hub.color_model import ColorModel
 from cinn_hub.config import Config, bounded
 from cinn_hub.errors import quoted
@@ -132,8 +132,9 @@ class ColorizationCINN(ColorModel):
     def color_classes(self, condition: Condition) -> tuple[Tensor, Tensor]:
         return condition[CLASSES].exp(), self.bins.colors
 
-    def plausibility(self, ab: Tensor, condition: Condition) -> Tensor:
-        return plausibility(self.bins, condition[CLASSES], ab)
+    def judge(self, ab: Tensor, condition: Condition) -> Judgement:
+        cells = F.adaptive_avg_pool2d(ab, self.config.ab_size // 4)  # as those of `small_ab`
+        return judge(self.bins, condition[CLASSES], cells)
 
     def parts(self, lightness: Tensor) -> dict[str, Tensor]:
         """The outputs of the condition network for L (B, 1, image_size, image_size), as
@@ -153,6 +154,9 @@ class ColorizationCINN(ColorModel):
             "lightness": F.avg_pool2d(lightness, 4),
         }
 
-    def coarse_ab(self, z: Latent, condition: Condition) -> Tensor:
+    def small_ab(self, z: Latent, condition: Condition) -> Tensor:
         small, _ = self.flow.inverse(z.levels, condition, until=CELLS)
-        return F.avg_pool2d(small * self.unit, 2)
+        return small * self.unit
+
+    def coarse_ab(self, z: Latent, condition: Condition) -> Tensor:
+        return F.avg_pool2d(self.small_ab(z, condition), 2)
