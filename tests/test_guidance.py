@@ -136,7 +136,7 @@ def test_hints_on_answers_that_are_there(small_model, photo):
     for number, result in enumerate(mended, 1):
         expected = small_model.colorize(photo, latent=answers[number].latent, hints=hints)[0]
         np.testing.assert_allclose(result.ab, expected.ab, atol=0.05)
-        assert result.settings["sample"] == str(number) and "hints" in result.settings
+        assert "hints" in result.settings
         assert result.settings.items() >= answers[number].settings.items()
 
 

@@ -48,8 +48,9 @@ def test_colours_of_grey_photos_are_refused(small_model):
 
 
 def test_results_are_made_by_decoding_once(small_model, monkeypatch):
-    """The likelihood comes with the picture: nothing is encoded, one decoding does for all."""
-    counts = {"encode": 0, "decode_with_log_prob": 0, "condition": 0}
+    """The likelihood comes with the picture: one decoding does for all. Only the expected colours
+    are encoded, once."""
+    counts = {"encode": 0, "decode_with_log_prob": 0, "conditioned_on": 0}
 
     def counted(name):
         method = getattr(ColorizationCINN, name)
@@ -64,12 +65,16 @@ def test_results_are_made_by_decoding_once(small_model, monkeypatch):
     for name in counts:
         monkeypatch.setattr(ColorizationCINN, name, counted(name))
     results = small_model.colorize(prepared, 4, seed=1)
-    assert counts == {"encode": 0, "decode_with_log_prob": 1, "condition": 0}
+    assert counts == {"encode": 1, "decode_with_log_prob": 1, "conditioned_on": 0}
     for result in results:  # and it is the likelihood that encoding would give
         expected = small_model.log_prob(small_model.as_x(result.ab), prepared.condition)
         assert result.log_prob == pytest.approx(expected.item(), abs=0.05)
     small_model.score(prepared)
-    assert counts == {"encode": 1 + len(results), "decode_with_log_prob": 2, "condition": 0}
+    assert counts == {
+        "encode": 2 + len(results),
+        "decode_with_log_prob": 2,
+        "conditioned_on": 0,
+    }
 
 
 def test_what_other_weights_made_is_refused(small_model, other_model, tmp_path):

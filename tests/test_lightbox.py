@@ -5,6 +5,7 @@ import zipfile
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -126,9 +127,13 @@ def test_orders(box):
 
 
 def test_words_compare_the_answers_of_one_row():
-    words = likelihood_words([-2.0, -2.9, -2.5, -2.3])
-    assert words == ["very likely", "daring", "less likely", "likely"]
-    assert likelihood_words([2.0]) == [""] and likelihood_words([1, 1, 1]) == ["", "", ""]
+    def words(plausibilities, chromas=(10, 20, 10, 10)):
+        pairs = zip(plausibilities, chromas, strict=False)
+        return likelihood_words([SimpleNamespace(plausibility=p, chroma=c) for p, c in pairs])
+
+    assert words([-2.0, -2.9, -2.5, -2.3]) == ["very likely", "daring", "less likely", "likely"]
+    assert words([-2.0, -2.9, -2.5, -2.3], (10, 2, 10, 10))[1] == "pale"  # nothing grey is daring
+    assert words([2.0]) == [""] and words([1, 1, 1]) == ["", "", ""]
 
 
 @pytest.mark.parametrize(

@@ -47,16 +47,16 @@ Make = Callable[[argparse.Namespace, "ColorModel"], Task]
 
 
 def colorize(options: argparse.Namespace, model: ColorModel) -> Task:
+    from cinn_hub.choosing import POOL
     from cinn_hub.latent import AT_ONCE
 
     endings = [f"color{i}.{options.format}" for i in range(1, options.n + 1)]
     temperature = model.temperature(options.boldness)
+    pool = POOL if options.pool is None else options.pool
 
     def work(job: Job, photo: Photo) -> Iterator[Result]:
         prepared = model.prepare(photo)
-        latents = model.draws(
-            prepared.condition, options.n, temperature, options.seed, options.pool
-        )
+        latents = model.draws(prepared.condition, options.n, temperature, options.seed, pool)
         parts = (latents[i : i + AT_ONCE] for i in range(0, len(latents), AT_ONCE))
         results = (
             result

@@ -26,7 +26,6 @@ from cinn_hub.ui.session import as_code
 from cinn_hub.ui.table import EMPTY, Table, photo_tiles, status
 from cinn_hub.ui.uploads import Uploads, open_sheet, take
 
-POOL = 32  # draws, of which those that differ most are shown
 NEARNESS = 0.35  # how much of the latent is new in "more like this"
 ABOUT_LEVELS = (
     "*Mood* is the tint of the whole photo, *things* the colours of what is in it, *details* "
@@ -148,7 +147,7 @@ class Colour:
         scale, defaults = options.pop("temperature"), model.temperature()
         options["temperature"] = {k: scale * moved.get(k, defaults[k]) for k in defaults}
         options["seed"] = options["seed"] or 0
-        return options | ({"pool": max(POOL, options["n"])} if model.has_classes else {})
+        return options
 
     def run_near(self, box: Lightbox, index: int, n: int, progress=PROGRESS) -> None:
         """Colourings near one of the answers; its index counts from 0, -1 is the picked one."""
@@ -169,9 +168,8 @@ def finished_example(model: ColorModel, uploads: Uploads) -> tuple[dict[str, Any
     if not uploads.paths:
         return rows(text=EMPTY), {}
     path = uploads.paths.get(EXAMPLE) or next(iter(uploads.paths.values()))
-    pool = POOL if model.has_classes else None
-    results = model.colorize(path, temperature=model.temperature(), seed=EXAMPLE_SEED, pool=pool)
-    words = likelihood_words([result.plausibility for result in results])
+    results = model.colorize(path, seed=EXAMPLE_SEED)
+    words = likelihood_words(results)
     items = [
         item(f"example.{i}", inline(result.preview(SIZES[0])), f"number {i + 1}", caption=word)
         for i, (result, word) in enumerate(zip(results, words, strict=True))

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+from cinn_hub.colorization import Colorization
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.hints import Hint
 from cinn_hub.latent import Latent
@@ -303,10 +305,17 @@ def key_of(sheet: Sheet, row: Row | None = None, index: int = 0) -> str:
     return f"{sheet.id}" if row is None else f"{sheet.id}.{row.id}.{index}"
 
 
-def likelihood_words(plausibilities: Sequence[float]) -> list[str]:
-    """How likely each answer is beside the others of its row, by its plausibility."""
-    words = ("daring", "less likely", "likely", "very likely")
-    least, most = min(plausibilities, default=0), max(plausibilities, default=0)
-    if len(plausibilities) < 3 or most <= least:
-        return [""] * len(plausibilities)
-    return [words[min(3, int(4 * (p - least) / (most - least)))] for p in plausibilities]
+def likelihood_words(results: Sequence[Colorization]) -> list[str]:
+    """How likely each answer is beside the others of its row, by its plausibility. Of the least
+    likely ones those are pale that are less colourful than half of all."""
+    plausible = [result.plausibility for result in results]
+    least, most = min(plausible, default=0), max(plausible, default=0)
+    if len(results) < 3 or most <= least:
+        return [""] * len(results)
+    usual = median(result.chroma for result in results)
+    words = [
+        ("daring" if result.chroma >= usual else "pale", "less likely", "likely", "very likely")
+        for result in results
+    ]
+    shares = [(p - least) / (most - least) for p in plausible]
+    return [word[min(3, int(4 * share))] for word, share in zip(words, shares, strict=True)]

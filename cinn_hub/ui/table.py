@@ -233,7 +233,7 @@ class Table:
         session = after.session if after else sheet.opened
         code = f"{session.code}results = {call}\n" if after else code_to_colorize(session, call)
         if captions is None:
-            captions = likelihood_words(plausible)
+            captions = likelihood_words(results)
         row = Row(
             next(box.ids),
             title,
