@@ -47,8 +47,7 @@ def test_what_a_run_notes(run, model_folder):
     assert {result[0] for result in results} == contents("out").keys()
     model = cinn_hub.load(model_folder, device="cpu")
     prepared = model.prepare(path)
-    zero = model.draw(1, seed=0).scale(0)
-    typical = model.colorize(prepared, latent=zero)[0]
+    typical = model.typical(prepared)
     for i, result in enumerate(model.colorize(prepared, 2, seed=5), 1):
         numbers = next(row[1:] for row in results if row[0] == f"sub/b_color{i}.png")
         expected = (result.bits_per_dim, result.plausibility, result.distance(typical))
