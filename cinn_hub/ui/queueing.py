@@ -150,7 +150,7 @@ lines = Lines()  # of this process
 
 def in_line(lines: Lines, kind: Kind, handler: Callable[..., Any]) -> Callable[..., Any]:
     """The handler, which waits in a line; Gradio says who asks."""
-    name = getattr(handler, "__name__", "")
+    name = getattr(handler, "__qualname__", "")  # many are called run
 
     @wraps(handler)
     async def once(asking: gr.Request, *arguments: Any, **options: Any) -> Any:
