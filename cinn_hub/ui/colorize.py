@@ -71,6 +71,7 @@ class Colour:
             arriving = field.upload, arrive, [table.box, field], outputs, COLORS, settings
             event = connect(*arriving, show_progress_on=table.answers)
             stop_on(stop, table.follow(event))
+            connect(event.failure, lambda: None, None, field)  # else the next files come with it
 
     def run(self, box: Lightbox, photo: str | None, progress=PROGRESS, **settings: Any) -> None:
         """Several colourings of one photo: previews, the first one large, and code.

@@ -68,7 +68,8 @@ class Transfer:
         table.on(go.click, *run, api_name="transfer")
         # in a line: without it Gradio shows no sentence where a handler fails
         options = {"kind": LOOKS, "show_progress": "hidden"}
-        connect(drop.upload, self.add_files, [box, drop], [drop, chosen], **options)
+        adding = connect(drop.upload, self.add_files, [box, drop], [drop, chosen], **options)
+        connect(adding.failure, lambda: None, None, drop)  # else the next files come with it
         connect(tiles.select, self.add_example, box, chosen, **options)
         connect(chosen.delete, self.remove, box, chosen, **options)
         connect(table.as_mood.click, self.add_photo, box, chosen, **options)

@@ -150,6 +150,10 @@ def test_after_an_example_a_bad_file_gets_a_sentence_in_every_tool(page, tmp_pat
     page.locator("#examples .pick").first.click()
     expect_answers(page, 8)
     wait_until_done(page)
+    (tmp_path / "bad.zip").write_bytes(b"PK")
+    page.set_input_files("#drop input[type=file]", tmp_path / "bad.zip")
+    sentence = page.get_by_text("bad.zip is a damaged ZIP archive")
+    expect(sentence.first).to_be_visible(timeout=WAIT)  # and the next files come without it
     files = {"page.jpg": BAD, "half.jpg": EXAMPLE.read_bytes()[:9000], "empty.jpg": b""}
     files["drawing.svg"] = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
     tools = ("Colour", "Explore", "Transfer", "Hints")
