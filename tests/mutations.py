@@ -175,6 +175,26 @@ MUTATIONS = [
         ("tests/test_manifest.py",),
     ),
     Mutation(
+        "a full line that refuses nobody", "cinn_hub/ui/queueing.py",
+        "if len(waiting) < most and", "if True or",
+        ("tests/test_queueing.py",),
+    ),
+    Mutation(
+        "saves that wait behind colours", "cinn_hub/ui/queueing.py",
+        "not (kind.patient and heavy >= JOBS)", "heavy < JOBS",
+        ("tests/test_queueing.py",),
+    ),
+    Mutation(
+        "numbers that are none handed on", "cinn_hub/ui/requests.py",
+        "not abs(part) <= bounds.LARGEST_NUMBER", "abs(part) > bounds.LARGEST_NUMBER",
+        ("tests/test_requests.py",),
+    ),
+    Mutation(
+        "two pictures of one name in an archive", "cinn_hub/ui/saving.py",
+        "if name.casefold() not in taken", "if True",
+        ("tests/test_lightbox.py",),
+    ),
+    Mutation(
         "a proxy that says `via` forgotten", "cinn_hub/ui/models.py",
         ', "via")', ")",
         ("tests/test_operations.py",),
