@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cinn_hub.publishing import Bundle
 
 Command = argparse.ArgumentParser
-BOLDNESS = "0: the most typical colours; 1: the model's own boldness (default); more: bolder"
+BOLDNESS = "0: the expected colours; 1: the model's own boldness (default); more: bolder"
 OUT = "folder (default .) or file to write, or an address such as s3://bucket/folder"
 MODEL = "name, folder, or user/repo of the Hugging Face Hub (default imagenet)"
 

@@ -41,7 +41,7 @@ def build_settings(temperatures: Mapping[str, float]) -> dict[str, gr.Component]
     """What a visitor sets. A name is that of an argument of `ColorModel.colorize`, and gets there,
     into the code on the page and into the API by itself; see `arguments` for the levels."""
     with gr.Accordion("Settings", open=False, elem_id="settings"):
-        info = "0 gives the safest colours, 1 this model's default, more is bolder."
+        info = "0 gives the expected colours, 1 this model's default, more is bolder."
         settings = {
             "n": gr.Slider(1, 16, 8, step=1, precision=0, label="How many answers"),
             "temperature": gr.Slider(0, 1.5, 1, step=0.05, label="Boldness", info=info),
