@@ -202,7 +202,7 @@ MUTATIONS = [
     Mutation(
         "EXIF's colour space left as it was", "cinn_hub/photos/metadata.py",
         "details[TAG.ColorSpace] = 1", "pass",
-        ("tests/test_photo_files.py",),
+        ("tests/test_metadata.py",),
     ),
     Mutation(
         "a large picture kept whatever the intensity", "cinn_hub/ui/table.py",
@@ -226,15 +226,15 @@ def mutated_file(copy: Path, mutation: Mutation) -> Path:
     return files[0]
 
 
-def run_tests(copy: Path, tests: Iterable[str]) -> bool:
-    """Whether these tests pass in the copy."""
+def failures(copy: Path, tests: Iterable[str]) -> str:
+    """What pytest says of the first of these tests that fails in the copy; "" if all pass."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     # Small models: threads only wait. Bytecode of one mutation would be taken for that of another.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
     if done.returncode not in (0, 1):  # 1: a test failed
         raise RuntimeError(f"The tests could not be run.\n{done.stdout[-2000:]}")
-    return done.returncode == 0
+    return done.stdout if done.returncode else ""
 
 
 def is_noticed(copy: Path, mutation: Mutation) -> bool:
@@ -242,7 +242,7 @@ def is_noticed(copy: Path, mutation: Mutation) -> bool:
     text = path.read_text("utf-8")
     path.write_text(text.replace(mutation.before, mutation.after), "utf-8")
     try:
-        return not run_tests(copy, mutation.tests)
+        return bool(failures(copy, mutation.tests))
     finally:
         path.write_text(text, "utf-8")
 
@@ -258,8 +258,9 @@ def main(names: list[str]) -> int:
                 shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, copy / name)
-        if not run_tests(copy, {test: None for mutation in chosen for test in mutation.tests}):
-            raise SystemExit("Without any mutation a test fails.")
+        tests = dict.fromkeys(test for mutation in chosen for test in mutation.tests)
+        if said := failures(copy, tests):
+            raise SystemExit(f"{said}\nA test fails without any mutation.")
         for mutation in chosen:
             noticed = is_noticed(copy, mutation)
             missed += not noticed

@@ -100,7 +100,7 @@ def test_a_flow_is_trained_on_cached_conditions(tmp_path, color_photos):
     words = [
         *("--init", tmp_path / "model", "--data", color_photos, "--held-out", color_photos),
         *("--caches", tmp_path / "caches", "--out", tmp_path / "more"),
-        *("--minutes", "0.05", "--batch", "8", "--lr", "1e-2"),
+        *("--minutes", "0.02", "--batch", "8", "--lr", "1e-2"),
     ]
     color_flow.main(options_of(*words, task=color_flow))
     after = cinn_hub.load(tmp_path / "more", device="cpu").state_dict()
