@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Processes that share the tests, as tests/conftest.py says; those of the app come first.
+# Processes that share the tests, as tests/conftest.py says; those of the app come first. Each has
+# one core: more threads would only wait for each other.
 SHARED := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 BROWSERS := chromium chromium-browser google-chrome
 
@@ -14,7 +15,7 @@ demo: .venv/demo
 venv: .venv/bin/python
 
 test: .venv/dev browser
-	$(BIN)/python -m pytest $(SHARED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SHARED)
 
 # The Space's files alone, with requirements installed anew: minutes, and gigabytes for a while.
 test-space: .venv/dev
