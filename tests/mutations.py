@@ -112,8 +112,8 @@ MUTATIONS = [
     ),
     Mutation(
         "one level without its temperature", "cinn_hub/latent.py",
-        "levels[name] = (scale[name] * torch.stack(rows))",
-        "levels[name] = (scale[list(shapes)[0]] * torch.stack(rows))",
+        "by_level = {level: temperature.get(level, 1.0) for level in levels}",
+        "by_level = dict.fromkeys(levels, temperature.get(levels[0], 1.0))",
         ("tests/test_model.py", "tests/test_numbers.py"),
     ),
     Mutation(
@@ -129,7 +129,7 @@ MUTATIONS = [
     ),
     Mutation(
         "plausibility without vividness", "cinn_hub/choosing.py",
-        "return fit - 0.5 * (excess / VIVIDNESS_SPREAD).square()", "return fit",
+        "Judgement(fit.mean((1, 2)) - vividness, oddity)", "Judgement(fit.mean((1, 2)), oddity)",
         ("tests/test_plausibility.py",),
     ),
     Mutation(
