@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 COPIED = ("cinn_hub", "training", "benchmarks", "tests", "weights", "examples", "docs")
-COPIED += ("pyproject.toml", "CONTRIBUTING.md")
+COPIED += ("app.py", "pyproject.toml", "CONTRIBUTING.md")
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ MUTATIONS = [
     Mutation(
         "a proxy that says `via` forgotten", "cinn_hub/ui/models.py",
         ', "via")', ")",
-        ("tests/test_operations.py",),
+        ("tests/test_operations.py::test_who_comes_through_a_proxy_may_be_a_stranger",),
     ),
     Mutation(
         "EXIF's colour space left as it was", "cinn_hub/photos/metadata.py",
