@@ -39,10 +39,10 @@ from tqdm import tqdm
 
 import cinn_hub
 from benchmarks import differences
-from benchmarks.features import ColorCritic, Seen, frechet_distance, top5_agreement
+from benchmarks.features import ColorCritic, Seen, colorfulness, frechet_distance, top5_agreement
 from benchmarks.held_out import Held, middle_square
 from benchmarks.sheets import write_sheet
-from cinn_hub.color import colorfulness, to_lab, to_rgb
+from cinn_hub.color import to_lab, to_rgb
 from cinn_hub.color_model import ColorModel
 from cinn_hub.flow import Condition
 from cinn_hub.latent import Latent

@@ -24,7 +24,8 @@ from PIL import Image
 from tqdm import tqdm
 
 import cinn_hub
-from cinn_hub.color import colorfulness, to_lab
+from benchmarks.features import colorfulness
+from cinn_hub.color import to_lab
 from cinn_hub.color_model import ColorModel
 from cinn_hub.photos import paint
 from training.photos import SUFFIXES

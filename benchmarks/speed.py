@@ -29,7 +29,8 @@ import cinn_hub
 from benchmarks.timing import interleaved, multiply_adds, print_table, reachable_rate
 from cinn_hub.color_model import ColorModel
 from cinn_hub.latent import Latent
-from cinn_hub.originals.models import AB_CENTER, AB_SPREAD, L_CENTER, L_SPREAD, build_original
+from cinn_hub.originals import models
+from cinn_hub.originals.models import AB_CENTER, AB_SPREAD, L_CENTER, L_SPREAD, ORIGINALS
 
 SIZES = {"512 px": (512, 384), "12 megapixels": (4243, 2828), "48 megapixels": (8485, 5657)}
 ANSWERS = 8
@@ -40,7 +41,9 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 def untrained(name: str, device: str, dtype: torch.dtype) -> ColorModel:
     torch.manual_seed(0)
-    return build_original(name).eval().requires_grad_(False).to(device).in_dtype(dtype)
+    config = ORIGINALS[name]
+    model = getattr(models, config.architecture)(config)
+    return model.eval().requires_grad_(False).to(device).in_dtype(dtype)
 
 
 def draw(model: ColorModel, n: int) -> Latent:

@@ -25,7 +25,7 @@ from cinn_hub.batch.storage import Storage
 from cinn_hub.errors import CinnHubError
 from cinn_hub.files import make_folder, reason_of
 from cinn_hub.formats import FILMS, STILLS, Format
-from cinn_hub.originals.conversion import DTYPES
+from cinn_hub.originals import DTYPES
 
 if TYPE_CHECKING:
     from cinn_hub.color_model import ColorModel

@@ -107,14 +107,3 @@ def cube(t: np.ndarray) -> np.ndarray:
 def mean_chroma(ab: np.ndarray) -> float:
     """The mean distance from grey; ab is (H, W, 2)."""
     return float(np.hypot(ab[..., 0], ab[..., 1]).mean())
-
-
-def colorfulness(rgb: np.ndarray) -> float:
-    """How colourful people find a picture, 0 for grey, above about 80 for vivid.
-
-    rgb: (H, W, 3) uint8. Hasler and Suesstrunk 2003, "Measuring colourfulness in natural images".
-    """
-    r, g, b = np.moveaxis(rgb.astype(np.float32), -1, 0)
-    red_green, yellow_blue = r - g, (r + g) / 2 - b
-    spread = np.hypot(red_green.std(), yellow_blue.std())
-    return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))

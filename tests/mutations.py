@@ -95,7 +95,7 @@ MUTATIONS = [
         ("tests/test_flow.py",),
     ),
     Mutation(
-        "the order of Haar's outputs", "cinn_hub/flow/resampling.py",
+        "the order of Haar's outputs", "cinn_hub/flow/linear.py",
         'self.dim = 1 if order == "wavelet" else 2', "self.dim = 2",
         ("tests/test_flow.py",),
     ),

@@ -24,7 +24,8 @@ from cinn_hub.flow import (
     Split,
     Standardization,
 )
-from cinn_hub.networks import ConvSubnet, NarrowConv2d, PriorNetwork, StackSubnet
+from cinn_hub.networks import ConvSubnet, PriorNetwork
+from cinn_hub.originals.models import NarrowConv2d, StackSubnet
 
 B, C, SIDE, FEATURES = 3, 4, 4, 5
 

@@ -19,8 +19,8 @@ from cinn_hub.flow import (
     Split,
     spline,
 )
-from cinn_hub.flow.splines import parameters_at, parameters_of
-from cinn_hub.models.digit_networks import DetailNetwork, EarlierValues
+from cinn_hub.flow.bounded import parameters_at, parameters_of
+from cinn_hub.models.digit_cinn import DetailNetwork, EarlierValues
 
 B, FEATURES, BINS = 3, 5, 4
 

@@ -15,18 +15,26 @@ from cinn_hub.flow.base import (
     soft_clamp,
     sum_per_sample,
 )
-from cinn_hub.flow.bounded import BoundedHaar, LogScale, Probit
+from cinn_hub.flow.bounded import (
+    AutoregressiveSplines,
+    BoundedHaar,
+    DetailSplines,
+    LogScale,
+    Probit,
+    spline,
+)
 from cinn_hub.flow.couplings import AffineCoupling, ConditionalGaussian, ConditionalShift
 from cinn_hub.flow.levels import Chain, Flow, Level, Split, attention_of
 from cinn_hub.flow.linear import (
     ActNorm,
     ConditionalRotation,
+    Flatten,
+    HaarDownsampling,
     InvertibleConv1x1,
     Permutation,
+    SpaceToDepth,
     Standardization,
 )
-from cinn_hub.flow.resampling import Flatten, HaarDownsampling, SpaceToDepth
-from cinn_hub.flow.splines import AutoregressiveSplines, DetailSplines, spline
 
 __all__ = [
     "ActNorm",

@@ -319,11 +319,3 @@ def copy_coupling(
             if i == 0:
                 terms.append(weight[:, inputs:])
     return torch.cat(terms)
-
-
-def copy_rotation(layer: InvertibleConv1x1, source: Source, key: str) -> None:
-    """A fixed rotation; its inverse and its determinant are found anew."""
-    size = len(layer.weight)
-    layer.weight.copy_(source.take(f"{key}.M", (size, size, 1, 1))[:, :, 0, 0])
-    source.drop(f"{key}.M_inv", (size, size, 1, 1))
-    source.drop(f"{key}.logDetM", ())

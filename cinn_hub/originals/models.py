@@ -29,17 +29,18 @@ from cinn_hub.flow import (
     HaarDownsampling,
     InvertibleConv1x1,
     Level,
+    LevelCondition,
     Permutation,
     SpaceToDepth,
     Split,
     Standardization,
 )
 from cinn_hub.latent import Latent
-from cinn_hub.networks import StackSubnet
 
 L_CENTER, L_SPREAD = 47.5, 25.6  # the networks see (x - center) / spread of L, a and b
 AB_CENTER, AB_SPREAD = (2.4, 7.4), (11.2, 16.8)
 VECTOR = "vector"
+FEW_CHANNELS = 4
 SLOPE = 0.01  # of the leaky ReLUs in networks that see the condition
 BLOCKS = (
     *((2, 2, 1, 0), (2, 2, 1, 1), (3, 2, 1, 2), (3, 1, 1, 3)),
@@ -169,6 +170,68 @@ def side_by_side(
 
 
 # ------------------------------------------------------------------ the flows
+
+
+class NarrowConv2d(nn.Conv2d):
+    """A convolution to few channels, padded to the size of its input.
+
+    One matrix product gives what every position adds to those around it, which is then summed. For
+    2 channels that is three times as fast as PyTorch's own kernels, which are made for many.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        spread = self.weight.flip(2, 3).permute(0, 2, 3, 1).reshape(-1, self.in_channels)
+        size, kernel = x.shape[2:], self.kernel_size
+        y = F.fold(spread @ x.flatten(2), size, kernel, padding=self.padding)
+        return y + self.bias.view(-1, 1, 1)
+
+
+def conv_of(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
+    """A convolution whose output is as large as its input."""
+    kind = NarrowConv2d if kernel > 1 and outputs <= FEW_CHANNELS else nn.Conv2d
+    return kind(inputs, outputs, kernel, padding=kernel // 2)
+
+
+class StackSubnet(nn.Module):
+    """The network inside a coupling: layers in a row over x, with leaky ReLUs between them.
+
+    What its first layer says of the condition depends on the photo alone. It lies among the
+    condition's features, computed once for all couplings and samples, and is added here.
+
+    Arguments:
+        inputs, outputs: channels of x, and of what comes out.
+        hidden: the widths between the layers.
+        kernel: of convolutions; 0 for linear layers on vectors.
+        term: which channels of the features are added; None where there is no condition.
+        slope: of the leaky ReLUs; 0 makes them ReLUs.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        hidden: Sequence[int],
+        kernel: int = 0,
+        term: slice | None = None,
+        slope: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.term, self.slope = term, slope
+        widths = pairwise((inputs, *hidden, outputs))
+        self.layers = nn.ModuleList(
+            conv_of(*pair, kernel) if kernel else nn.Linear(*pair) for pair in widths
+        )
+
+    def forward(self, x: Tensor, condition: LevelCondition) -> Tensor:
+        """x (B * n, inputs, ...) -> (B * n, outputs, ...)."""
+        first, *others = self.layers
+        hidden = first(x)
+        if self.term is not None:
+            term = condition.features[:, self.term]
+            hidden.unflatten(0, (len(term), -1)).add_(term.unsqueeze(1))
+        for layer in others:  # in place: new memory costs more than these sums
+            hidden = layer(F.leaky_relu_(hidden, self.slope) if self.slope else F.relu_(hidden))
+        return hidden
 
 
 def numpy_permutation(size: int, seed: int) -> Permutation:
@@ -467,9 +530,3 @@ ORIGINALS: dict[str, Config] = {
     "imagenet-research": OriginalImageNetConfig(),
 }
 """The configurations of the paper's experiments, at full width, by their names here."""
-
-
-def build_original(name: str) -> OriginalDigitCINN | OriginalColorModel:
-    """The network of that name at full width, untrained."""
-    config = ORIGINALS[name]
-    return globals()[config.architecture](config)
