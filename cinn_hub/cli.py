@@ -300,6 +300,9 @@ def run_app(options: argparse.Namespace) -> None:
 def run_push(options: argparse.Namespace) -> None:
     from cinn_hub.publishing import model_bundle
 
+    if not options.folder.is_dir():
+        raise CinnHubError(f"{options.folder} is not a folder; give the folder of a model.")
+    cinn_hub.load(options.folder, device="cpu")  # what cannot be read is not sent
     message = f"{options.folder.resolve().name}, a cinn_hub model"
     send(options, model_bundle(options.folder), "model", message)
 

@@ -299,22 +299,19 @@ class ColorModel(ConditionalINN):
     def coarse_derivative(self, prepared: PreparedPhoto) -> Tensor:
         """The derivative at z = 0 of `coarse_ab` by the values of z that it depends on, the first
         ones. Computed once for a photo: it takes as long as dozens of colourings."""
-        with prepared.lock:
+        with prepared.lock, torch.inference_mode(False), torch.no_grad():
             if KEPT not in prepared.kept:
-                prepared.kept[KEPT] = self.computed_coarse_derivative(prepared.condition)
+                zero = Latent.standard(self.latent_shapes, [0], self.device).scale(0.0)
+                zero = zero.to(self.dtype)
+                condition = prepared.condition.map(torch.clone)
+
+                def coarse(z: Tensor) -> Tensor:
+                    return self.coarse_ab(zero.unflattened(z), condition).flatten(1)
+
+                whole = derivative(coarse, zero.flatten())
+                last = int(whole.any(0).nonzero().max())
+                prepared.kept[KEPT] = whole[:, : last + 1].clone()
             return prepared.kept[KEPT]
-
-    def computed_coarse_derivative(self, condition: Condition) -> Tensor:
-        with torch.inference_mode(False), torch.no_grad():
-            zero = Latent.standard(self.latent_shapes, [0], self.device).scale(0.0).to(self.dtype)
-            condition = condition.map(torch.clone)
-
-            def coarse(z: Tensor) -> Tensor:
-                return self.coarse_ab(zero.unflattened(z), condition).flatten(1)
-
-            whole = derivative(coarse, zero.flatten())
-            last = int(whole.any(0).nonzero().max())
-            return whole[:, : last + 1].clone()
 
     @torch.no_grad()
     def similar(
@@ -489,21 +486,19 @@ class ColorModel(ConditionalINN):
         else:
             plausible = (log_prob / self.dimensions).tolist()
         pictures = ab.permute(0, 2, 3, 1).float().cpu().numpy()
-        colorizations = []
-        for i, latent in enumerate(latents):
-            row = self.named(latent)
-            colorizations.append(
-                Colorization(
-                    photo=prepared.photo,
-                    ab=pictures[i],
-                    latent=row,
-                    log_prob=log_prob[i].item(),
-                    bits_per_dim=bits[i],
-                    plausibility=plausible[i],
-                    settings=row.settings,
-                )
+        named = [self.named(latent) for latent in latents]
+        return [
+            Colorization(
+                photo=prepared.photo,
+                ab=pictures[i],
+                latent=row,
+                log_prob=log_prob[i].item(),
+                bits_per_dim=bits[i],
+                plausibility=plausible[i],
+                settings=row.settings,
             )
-        return colorizations
+            for i, row in enumerate(named)
+        ]
 
     def named(self, latent: Latent) -> Latent:
         """The latent with this model's name and weights among its settings."""

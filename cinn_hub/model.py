@@ -16,7 +16,7 @@ import torch
 from huggingface_hub import ModelCard, ModelHubMixin
 from torch import Tensor, nn
 
-from cinn_hub import cards
+from cinn_hub import publishing
 from cinn_hub.checkpoints import read_config, read_weights, write_checkpoint
 from cinn_hub.config import Config
 from cinn_hub.errors import CheckpointError, CinnHubError, number_in
@@ -347,20 +347,20 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         """
         folder = Path(save_directory)
         self.save(folder)
-        cards.write_card(self.generate_model_card(), folder)
+        publishing.write_card(self.generate_model_card(), folder)
         return self.push_to_hub(repo_id or folder.name, **options) if push_to_hub else None
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The card that the model was loaded with; a draft for its author if it had none, or if
         the weights have changed since."""
         unchanged = fingerprint_of(self.config, self.state_dict()) == self.fingerprint
-        if self.folder and unchanged and (card := cards.read_card(self.folder)):
+        if self.folder and unchanged and (card := publishing.read_card(self.folder)):
             return card
         millions = sum(parameter.numel() for parameter in self.parameters()) / 1e6
         origin = None
         if self.folder:
             origin = f"Trained from {self.name}, whose terms also hold for it."
-        return cards.draft_card(type(self).__name__, millions, origin)
+        return publishing.draft_card(type(self).__name__, millions, origin)
 
     def push_to_hub(self, repo_id: str, **options: Any) -> str:
         """Publishes the model with its card on the Hub; options as those of `ModelHubMixin`.
@@ -368,7 +368,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         Raises:
             CheckpointError: the card is a draft or lacks what the Hub asks for.
         """
-        cards.check_card(str(self.generate_model_card()), f"The card of {self.name}")
+        publishing.check_card(str(self.generate_model_card()), f"The card of {self.name}")
         return super().push_to_hub(repo_id, **options)
 
 

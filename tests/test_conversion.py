@@ -8,8 +8,8 @@ import torch
 from rebuilding import NAMES, Golden, conditioned, rebuilt
 
 import cinn_hub
-from cinn_hub.cards import DRAFT
 from cinn_hub.cli import main
+from cinn_hub.publishing import DRAFT
 
 DROPPED = {
     "mnist-minimal": {"tmp_var": 43},

@@ -17,8 +17,8 @@ from helpers import ROOT, color_picture
 
 from cinn_hub import files, photos
 from cinn_hub.animation import frames_in, write_animation
-from cinn_hub.cards import draft_card, write_card
 from cinn_hub.errors import CinnHubError
+from cinn_hub.publishing import draft_card, write_card
 from training import cache, classes
 from training.loop import Progress, write_state
 

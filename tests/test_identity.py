@@ -9,11 +9,11 @@ import torch
 from helpers import SMALL, color_picture, randomize
 from PIL import Image
 
-from cinn_hub.cards import DRAFT
 from cinn_hub.errors import CheckpointError, CinnHubError, PhotoError
 from cinn_hub.latent import Latent
 from cinn_hub.models.colorization_cinn import ColorizationCINN
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
+from cinn_hub.publishing import DRAFT
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from cinn_hub import cards
 from cinn_hub.errors import CheckpointError, CinnHubError, UnknownModelError
 from cinn_hub.latent import Latent
 from cinn_hub.loading import load
-from cinn_hub.publishing import model_bundle, model_files
+from cinn_hub.publishing import CARD_FILE, model_bundle, model_files, read_card
 
 
 def tensors(path, metadata, **levels):
@@ -62,8 +61,8 @@ CARDS = {
 @pytest.mark.parametrize("kind", CARDS)
 def test_cards_are_left_out_or_refused(tmp_path, small_model, kind):
     small_model.save(tmp_path)
-    CARDS[kind](tmp_path / cards.CARD_FILE)
-    assert cards.read_card(tmp_path) is None
+    CARDS[kind](tmp_path / CARD_FILE)
+    assert read_card(tmp_path) is None
     load(tmp_path, "cpu")  # a model does not need its card
     with pytest.raises(CheckpointError) as caught:
         model_bundle(tmp_path)

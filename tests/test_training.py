@@ -14,10 +14,9 @@ from helpers import SMALL, color_picture, randomize
 from PIL import Image
 
 import cinn_hub
-from cinn_hub.cards import DRAFT
 from cinn_hub.models.colorization_cinn import ColorizationCINN
 from cinn_hub.networks import ColorBins
-from cinn_hub.publishing import model_bundle
+from cinn_hub.publishing import DRAFT, model_bundle
 from training import average, classes, color_flow, colorization, loop
 from training.average import mean
 from training.cache import in_order

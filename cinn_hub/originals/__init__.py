@@ -62,8 +62,8 @@ def convert(
     """
     import torch
 
-    from cinn_hub.cards import draft_card, write_card
     from cinn_hub.originals.checkpoints import read_original, read_pickle
+    from cinn_hub.publishing import draft_card, write_card
 
     path, folder = Path(file), Path(out)
     if dtype not in DTYPES:

@@ -9,7 +9,6 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 
 import cinn_hub
-from cinn_hub.cards import CARD_FILE
 from cinn_hub.color_model import ColorModel
 from cinn_hub.colorization import PreparedPhoto
 from cinn_hub.digit_model import DigitModel
@@ -17,6 +16,7 @@ from cinn_hub.errors import CinnHubError
 from cinn_hub.hub import REPO_ID, download, find_entry
 from cinn_hub.loading import find_class
 from cinn_hub.model import ConditionalINN
+from cinn_hub.publishing import CARD_FILE
 from cinn_hub.ui.events import PROGRESS, connect
 from cinn_hub.ui.lightbox import Lightbox
 from cinn_hub.ui.options import Loading
