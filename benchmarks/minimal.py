@@ -60,7 +60,8 @@ class MinimalCINN(ConditionalINN):
         size = SIDE**2
         layers = [ActNorm(1), Flatten((1, SIDE, SIDE))]
         for k in range(BLOCKS):
-            layers += [Permutation.random(size, seed=k), AffineCoupling(size, MinimalSubnet, 1.0)]
+            order = torch.randperm(size, generator=torch.Generator().manual_seed(k))
+            layers += [Permutation(order), AffineCoupling(size, MinimalSubnet, 1.0)]
         self.flow = Flow({"28x28": Level(Chain(layers))})
         self.latent_shapes = {"28x28": (size,)}
 

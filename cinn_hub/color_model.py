@@ -63,14 +63,6 @@ class ColorModel(ConditionalINN):
         Raises:
             CinnHubError: L has another shape, or values that no L has.
         """
-        self.check_lightness(lightness)
-        return self.conditioned_on(lightness)
-
-    def conditioned_on(self, lightness: Tensor) -> Condition:
-        """As `condition`, of an L that is one."""
-        raise NotImplementedError
-
-    def check_lightness(self, lightness: Tensor) -> None:
         side = self.config.image_size
         if lightness.dim() != 4 or lightness.shape[1:] != (1, side, side):
             raise CinnHubError(
@@ -82,6 +74,11 @@ class ColorModel(ConditionalINN):
                 f"L has values of {lightness.dtype} from {least:g} to {most:g}; it must have "
                 "floating-point values in [0, 100]."
             )
+        return self.conditioned_on(lightness)
+
+    def conditioned_on(self, lightness: Tensor) -> Condition:
+        """As `condition`, of an L that is one."""
+        raise NotImplementedError
 
     def color_classes(self, condition: Condition) -> tuple[Tensor, Tensor]:
         """The colours that each place of a photo may have, whatever colours the other places have.

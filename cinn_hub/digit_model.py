@@ -157,15 +157,6 @@ class DigitModel(ConditionalINN):
         return z.unflattened(z.flatten() + steps @ self.directions[: len(amounts)])
 
 
-def bits_per_pixel(log_prob: Tensor) -> Tensor:
-    """Nats of whole pictures -> bits per pixel of 8 bits.
-
-    The mean over uniformly dequantised pictures bounds from above what a lossless code by this
-    model needs; the figure that the field compares (Theis et al. 2016).
-    """
-    return math.log2(STEPS) - log_prob / (SIDE**2 * math.log(2))
-
-
 def check_labels(labels: Labels) -> Tensor:
     """One or several labels as a tensor (B,)."""
     if isinstance(labels, Tensor):

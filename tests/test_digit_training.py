@@ -4,7 +4,8 @@ import pytest
 import torch
 from helpers import randomize
 
-from cinn_hub.digit_model import bits_per_pixel, dequantized
+from benchmarks.digits import bits_per_pixel
+from cinn_hub.digit_model import dequantized
 from cinn_hub.latent import Latent
 from cinn_hub.model import standard_normal_log_prob
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig

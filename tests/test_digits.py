@@ -8,7 +8,8 @@ import torch
 from helpers import randomize
 from PIL import Image
 
-from cinn_hub.digit_model import bits_per_pixel, dequantized, from_sketch, quantized, read_digits
+from benchmarks.digits import bits_per_pixel
+from cinn_hub.digit_model import dequantized, from_sketch, quantized, read_digits
 from cinn_hub.errors import CinnHubError, DigitError
 from cinn_hub.loading import load
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig

@@ -100,11 +100,6 @@ class Permutation(Bijection):
         super().__init__()
         self.register_buffer("order", order.clone())
 
-    @classmethod
-    def random(cls, channels: int, seed: int) -> Permutation:
-        generator = torch.Generator("cpu").manual_seed(seed)
-        return cls(torch.randperm(channels, generator=generator, device="cpu"))
-
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         return x[:, self.order], no_log_det(x)
 
