@@ -16,6 +16,8 @@ colour    colourfulness (Hasler and Süsstrunk 2003)
 top 5     how many of the five classes that EfficientNet-Lite1 finds likeliest in the real photo are
           also among its five for the first sample, in percent
 FD        Fréchet distance in that network's features to the same photos in their real colours
+judged    how often a judge takes the first sample for a real photo, in percent; 50 is as good as
+          real (the row of the real photos shows them mirrored): see benchmarks.judge
 rough     mean ab step between neighbours at 64x64 where L is smooth, in ab units
 mood, things, patches
           how the answers differ, in squared ab units: see benchmarks.differences
@@ -41,6 +43,7 @@ import cinn_hub
 from benchmarks import differences
 from benchmarks.features import ColorCritic, Seen, colorfulness, frechet_distance, top5_agreement
 from benchmarks.held_out import Held, middle_square
+from benchmarks.judge import taken_for_real, views
 from benchmarks.sheets import write_sheet
 from cinn_hub.color import to_lab, to_rgb
 from cinn_hub.color_model import ColorModel
@@ -55,7 +58,19 @@ SHEET_PHOTOS = 24
 SMOOTH = 2.0  # L units between neighbours at 64x64
 MEAN_AB = (2.0, 7.8)  # of the training photos: python -m benchmarks.colours --mean-of PATH
 COLUMNS = (
-    *("of 8", "of 1", "mean 8", "error", "variance", "bits", "colour", "top 5", "FD", "rough"),
+    *(
+        "of 8",
+        "of 1",
+        "mean 8",
+        "error",
+        "variance",
+        "bits",
+        "colour",
+        "top 5",
+        "FD",
+        "judged",
+        "rough",
+    ),
     *differences.PARTS,
 )
 IDEALS = {
@@ -206,6 +221,11 @@ def rows(
     critic = ColorCritic()
     seen = {name: critic.look(figure.firsts) for name, figure in figures.items()}
     table = {name: figure.row(seen["real"], seen[name]) for name, figure in figures.items()}
+    real = views(critic, figures["real"].firsts)
+    for name, figure in figures.items():
+        mirrored = [x[:, ::-1] for x in figure.firsts]
+        shown = views(critic, mirrored if name == "real" else figure.firsts)
+        table[name]["judged"] = taken_for_real(real, shown)
     bits = held_out_bits(model, photos, held)
     for name in draws:
         table[name]["bits"] = bits
@@ -220,6 +240,7 @@ def table_text(table: dict[str, dict[str, float]]) -> str:
         "colour": 1,
         "top 5": 1,
         "FD": 1,
+        "judged": 0,
         **dict.fromkeys(differences.PARTS, 0),
     }
     for name, values in table.items():

@@ -34,19 +34,20 @@ class ColorCritic:
     def __init__(self) -> None:
         self.network = ColorClassifier(VARIANT)
 
-    def look(self, pictures: Sequence[np.ndarray], batch: int = 25) -> Seen:
-        """sRGB pictures (H, W, 3) uint8, all of one size."""
+    def look(self, pictures: Sequence[np.ndarray], batch: int = 25, side: int = SIDE) -> Seen:
+        """sRGB pictures (H, W, 3) uint8, all of one size; side: at which they are seen."""
         parts = [
-            self.seen(np.stack(pictures[i : i + batch])) for i in range(0, len(pictures), batch)
+            self.seen(np.stack(pictures[i : i + batch]), side)
+            for i in range(0, len(pictures), batch)
         ]
         features, scores = zip(*parts, strict=True)
         return Seen(torch.cat(features), torch.cat(scores))
 
     @torch.inference_mode()
-    def seen(self, pictures: np.ndarray) -> tuple[Tensor, Tensor]:
+    def seen(self, pictures: np.ndarray, side: int = SIDE) -> tuple[Tensor, Tensor]:
         """sRGB (B, H, W, 3) uint8 -> features (B, 1280) and class scores (B, 1000)."""
         rgb = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
-        return self.network(F.interpolate(rgb, (SIDE, SIDE), mode="bilinear", antialias=True))
+        return self.network(F.interpolate(rgb, (side, side), mode="bilinear", antialias=True))
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
