@@ -77,7 +77,7 @@ REGISTRY = (
         license="research and your own pictures",
         repo="cinn-hub/imagenet",
         revision="v0.1.0",
-        sha256="416f00c03e5b757cdcc2175a514d8aaf09f30d2c887c9b1a8b472bc1a8fd6694",
+        sha256="ed337474ccf1c2b14c3178e5341243b28b81e43bf78b97709c50658632ffb7c4",
         size=19_694_757,
     ),
     RegistryEntry(
