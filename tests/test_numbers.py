@@ -38,11 +38,13 @@ def test_a_hint_moves_a_latent_by_bounded_steps(distance):
 
 def test_every_level_has_its_own_temperature():
     scale = {"1x1": 0.2, "2x2": 1.0, "4x4": 3.0}
-    latent = Latent.standard(SHAPES, [1, 2], scale)
-    plain = Latent.standard(SHAPES, [1, 2])
+    plain, center = Latent.standard(SHAPES, [1, 2]), Latent.standard(SHAPES, [3])
+    latent, around = plain.around(None, scale), plain.around(center, scale)
+    assert latent.temperature == around.temperature == scale
     for name, factor in scale.items():
-        torch.testing.assert_close(latent.levels[name], factor * plain.levels[name])
-        assert latent.levels[name].std() == pytest.approx(factor, rel=0.1)
+        z, middle = plain.levels[name], center.levels[name]
+        torch.testing.assert_close(latent.levels[name], factor * z)
+        torch.testing.assert_close(around.levels[name], middle + factor * (z - middle))
 
 
 def test_enlarging_makes_no_colour_beyond_the_small_ones():
