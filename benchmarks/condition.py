@@ -14,7 +14,7 @@ import argparse
 import textwrap
 
 import cinn_hub
-from training.judging import Judgement, gain, judge
+from training.judging import gain, gains, judge
 
 
 def looks(text: str) -> tuple[int, ...]:
@@ -23,16 +23,6 @@ def looks(text: str) -> tuple[int, ...]:
     if any(side < 64 or side % 32 for side in sides):
         raise argparse.ArgumentTypeError("sizes must be multiples of 32, from 64 on")
     return sides
-
-
-def of_group(judgement: Judgement, group: str) -> Judgement:
-    rows = judgement.groups == group
-    return Judgement(
-        judgement.entropy[rows],
-        judgement.error[rows],
-        judgement.constant,
-        judgement.groups[rows],
-    )
 
 
 def main() -> None:
@@ -55,9 +45,8 @@ def main() -> None:
     old = judge(cinn_hub.load(options.beside), places, options.looks_beside, limit)
     print("{}: {:.4f}, {:.4f}".format(options.beside, *old.figures()))
     print(f"difference: {gain(new, old)}")
-    for group in sorted(set(new.groups)):
-        part, other = of_group(new, group), of_group(old, group)
-        print(f"- {group or 'zip'}, {len(part.entropy)} photos: {gain(part, other)}")
+    for group, one in gains(new, old).items():
+        print(f"- {group}, {sum(new.groups == group)} photos: {one}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from helpers import SMALL, color_picture
 import cinn_hub
 from cinn_hub.models.colorization_cinn import ColorizationCINN
 from training import colorization, relay
-from training.judging import Gain, Judgement, gain, judge
+from training.judging import Gain, Judgement, gain, gains, judge
 from training.looking import log_probabilities, looks_at, teaching
 from training.photos import Source, rarity
 from training.relay import Relay, best_share, write_mean
@@ -62,6 +62,7 @@ def test_stages_go_on_from_the_best(tmp_path, model_folder, photos, trained):
     assert small.minutes == pytest.approx(2) and large.minutes == pytest.approx(1)
     line = json.loads((home / "relay.jsonl").read_text())
     assert line["stage"] == 1 and line["photos"] == 5
+    assert line["gains"] == {"photos": line["gain"]}
     again = Relay(home, "another", [photos], 3)
     assert again.best == line["best"] and cinn_hub.load(line["best"], device="cpu")
     again.run_stage()
@@ -155,6 +156,15 @@ def test_a_gain_is_that_of_photo_by_photo():
     assert found.entropy == pytest.approx(-0.5) and found.error == pytest.approx(-0.1)
     assert found.entropy_se == pytest.approx(0.0, abs=1e-12)
     assert "-0.5000" in str(found)
+
+
+def test_a_gain_in_one_collection_is_seen_as_such():
+    groups = np.array(["faces", "faces", "things"])
+    old = Judgement(np.array([1.0, 3.0, 2.0]), np.array([8.0, 2.0, 4.0]), 10.0, groups)
+    new = Judgement(old.entropy - [0.4, 0.6, 0.0], old.error, 10.0, groups)
+    found = gains(new, old)
+    assert found["faces"].entropy == pytest.approx(-0.5)
+    assert found["things"] == Gain(0.0, 0.0, 0.0, 0.0)
 
 
 def test_faces_are_a_tenth_at_most(tmp_path):

@@ -42,6 +42,11 @@ class Judgement:
         """Mean cross-entropy, and mean error / that of the mean colour."""
         return float(self.entropy.mean()), float(self.error.mean() / self.constant)
 
+    def of(self, group: str) -> Judgement:
+        """That of the photos of one collection."""
+        rows = self.groups == group
+        return Judgement(self.entropy[rows], self.error[rows], self.constant, self.groups[rows])
+
 
 @dataclass(frozen=True)
 class Gain:
@@ -72,6 +77,11 @@ def gain(new: Judgement, old: Judgement) -> Gain:
         float(error.mean()),
         float(error.std() / root),
     )
+
+
+def gains(new: Judgement, old: Judgement) -> dict[str, Gain]:
+    """The gain in each collection: one may hide in another's."""
+    return {str(name): gain(new.of(name), old.of(name)) for name in sorted(set(new.groups))}
 
 
 def seen(source: Source, sides: Sequence[int]) -> tuple[list[Tensor], Tensor] | None:

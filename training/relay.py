@@ -33,7 +33,7 @@ import cinn_hub
 from cinn_hub.files import write_whole
 from training import colorization, gather
 from training.average import mean
-from training.judging import Gain, gain, judge
+from training.judging import Gain, gain, gains, judge
 
 SHARES = (0.3, 0.5, 0.7)  # of the weights after a stage, in the mean with those before
 PARTS = {"small": (128, 2 / 3), "large": (256, 1 / 3)}  # photos: size in pixels, part of the time
@@ -111,12 +111,13 @@ class Relay:
     def choose(self, folder: Path, before: str, after: str) -> dict:
         """The best of the models before and after a stage and their means, and its figures."""
         old = judge(cinn_hub.load(before), self.choose_by)
-        found: dict[float, Gain] = {0.0: gain(old, old)}
+        judged = {0.0: old}
         for share in SHARES:
             path = folder / f"mean-{share}"
             write_mean(before, after, share, path)
-            found[share] = gain(judge(cinn_hub.load(path), self.choose_by), old)
-            print(f"{share} of the weights after: {found[share]}", flush=True)
+            judged[share] = judge(cinn_hub.load(path), self.choose_by)
+            print(f"{share} of the weights after: {gain(judged[share], old)}", flush=True)
+        found = {share: gain(new, old) for share, new in judged.items()}
         share = best_share(found)
         for other in set(SHARES) - {share}:
             shutil.rmtree(folder / f"mean-{other}")
@@ -126,6 +127,7 @@ class Relay:
             "before": {"entropy": entropy, "error": error},
             "share": share,
             "gain": asdict(found[share]),
+            "gains": {name: asdict(one) for name, one in gains(judged[share], old).items()},
             "best": str(folder / f"mean-{share}") if share else before,
         }
 
