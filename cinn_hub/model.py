@@ -325,9 +325,9 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         folder = find_folder(name, revision, token, cache_dir)
         return cls.from_folder(folder, name, device, dtype)
 
-    def save(self, folder: Path, dtype: torch.dtype = torch.float16) -> None:
+    def save(self, folder: str | os.PathLike[str], dtype: torch.dtype = torch.float16) -> None:
         """Writes `config.json` and `model.safetensors`, floating-point weights in `dtype`."""
-        write_checkpoint(self.config, self.state_dict(), folder, dtype)
+        write_checkpoint(self.config, self.state_dict(), Path(folder), dtype)
 
     def save_pretrained(
         self,

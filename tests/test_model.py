@@ -177,3 +177,8 @@ def test_slerp_keeps_norms_and_meets_its_ends():
     torch.testing.assert_close(slerp(a, b, 1.0), b)
     torch.testing.assert_close(slerp(a, a, 0.3), a)
     torch.testing.assert_close(slerp(a, torch.zeros(1, 2), 0.5), a / 2)
+
+
+def test_a_model_is_saved_in_a_folder_named_by_text(small_model, tmp_path):
+    small_model.save(str(tmp_path / "model"))
+    assert ColorizationCINN.from_folder(tmp_path / "model").fingerprint == small_model.fingerprint
