@@ -81,6 +81,7 @@ def running_cluster(**more: str) -> Iterator[tuple[str, Node]]:
         "PYTHONPATH": str(ROOT),
         "RAY_worker_niceness": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_raylet_start_wait_time_s": str(START),  # 30 by itself: too short on a busy machine
         **more,
     }
     with ExitStack() as stack:

@@ -110,8 +110,8 @@ def test_sample_and_colorize_agree(small_model, monkeypatch):
     )
     prepared = small_model.prepare(photo)
     ab = small_model.sample(prepared.condition, 3, seed=7)[0]
-    latents = small_model.draw(3, seed=7)
-    for i, result in enumerate(small_model.colorize(prepared, 3, seed=7)):
+    latents = small_model.draws(prepared.condition, 3, seed=7, pool=None)
+    for i, result in enumerate(small_model.colorize(prepared, 3, seed=7, pool=None)):
         np.testing.assert_allclose(result.ab, ab[i].permute(1, 2, 0).numpy(), atol=1e-4)
         assert result.latent == latents[i]
     hot = small_model.sample(prepared.condition, 3, temperature=1.0, seed=7)[0]
