@@ -325,9 +325,10 @@ class ColorModel(ConditionalINN):
         amount: how much is new, from 0 (n times the same colouring) to 1 (n unrelated ones).
         """
         prepared = self.prepare(photo)
-        rest = self.fitted(latent, rows=1).rest_of(self.center(prepared.condition))
+        latent = self.fitted(latent, rows=1)
+        rest = latent.rest_of(self.center(prepared.condition))
         fresh = self.draw(n, dict.fromkeys(self.latent_shapes, 1.0) | latent.temperature, seed)
-        near = self.fitted(latent).minus(rest).repeated(n).renewed(fresh, amount).plus(rest)
+        near = latent.minus(rest).repeated(n).renewed(fresh, amount).plus(rest)
         settings = {**nested("near", latent.settings), "seed": fresh.settings["seed"]}
         near = replace(near, settings=settings | {"amount": f"{amount:.10g}"})
         return self.results(prepared, near.numbered("sample"))
