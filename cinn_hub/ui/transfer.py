@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from PIL.Image import Image, fromarray
 
-from cinn_hub.errors import PhotoError
+from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.photos import is_colored, read
 from cinn_hub.ui.events import PROGRESS, connect, level_sliders, seed_field
 from cinn_hub.ui.lightbox import Lightbox
@@ -68,8 +68,7 @@ class Transfer:
         table.on(go.click, *run, api_name="transfer")
         # in a line: without it Gradio shows no sentence where a handler fails
         options = {"kind": LOOKS, "show_progress": "hidden"}
-        adding = connect(drop.upload, self.add_files, [box, drop], [drop, chosen], **options)
-        connect(adding.failure, lambda: None, None, drop)  # else the next files come with it
+        connect(drop.upload, self.add_files, [box, drop], [drop, chosen], **options)
         connect(tiles.select, self.add_example, box, chosen, **options)
         connect(chosen.delete, self.remove, box, chosen, **options)
         connect(table.as_mood.click, self.add_photo, box, chosen, **options)
@@ -104,7 +103,14 @@ class Transfer:
         self.table.lay(box, sheet, title, results, call, captions)
 
     def add_files(self, box: Lightbox, files: Sequence[str] | None) -> tuple[None, dict[str, Any]]:
-        return None, self.add(box, files or ())
+        """Takes what can be taken and says what cannot; the field is empty in any case, or the next
+        files would come with the refused ones."""
+        for path in files or ():
+            try:
+                self.add(box, [path])
+            except CinnHubError as error:
+                gr.Warning(str(error))
+        return None, tiles_of(box)
 
     def add_example(self, box: Lightbox, event: gr.EventData) -> dict[str, Any]:
         return self.add(box, [path for key, path in self.examples.items() if key == event.key])
