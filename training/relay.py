@@ -4,7 +4,7 @@
 
 The same command goes on where it was ended. First `training.gather` takes photos out of the
 snapshots into HOME/photos; without --snapshots, those that are there are used. Each stage then
-trains from the best model so far: for two thirds of --minutes at 128 px on all photos, for the rest
+trains from the best model so far: for a third of --minutes at 128 px on all photos, for the rest
 at 256 px on the large ones, each down to rate zero. The means of the weights before and after are
 judged on HOME/photos/choosing and --choose-by, and the best model, of which the next stage starts,
 is that of the least error among those whose cross-entropy is no higher than before. A line of
@@ -36,7 +36,7 @@ from training.average import mean
 from training.judging import Gain, gain, gains, judge
 
 SHARES = (0.3, 0.5, 0.7)  # of the weights after a stage, in the mean with those before
-PARTS = {"small": (128, 2 / 3), "large": (256, 1 / 3)}  # photos: size in pixels, part of the time
+PARTS = {"small": (128, 1 / 3), "large": (256, 2 / 3)}  # photos: size in pixels, part of the time
 RECIPE = (
     *("--stages", "condition=1", "--frozen-stages", "3", "--batch", "32", "--lr", "1.5e-4"),
     *("--checked", "--workers", "0", "--clock", "cpu", "--held-out-photos", "200"),
