@@ -19,13 +19,17 @@ from cinn_hub.files import MOST_CONFIG, read_plain, reason_of
 FORMAT_VERSION = 1
 
 
-def bounded(default: Any, least: float, most: float, any_length: bool = False) -> Any:
+def bounded(
+    default: Any, least: float, most: float, any_length: bool = False, optional: bool = False
+) -> Any:
     """A field whose number must be in [least, most]; in a tuple or dict, all of its numbers.
 
     any_length: whether a tuple may have more or fewer entries than the default.
+    optional: whether a file may lack the field, since it came later than the format.
     """
     entries = len(default) if isinstance(default, tuple) and not any_length else None
-    return dataclasses.field(default=default, metadata={"range": (least, most), "entries": entries})
+    facts = {"range": (least, most), "entries": entries, "optional": optional}
+    return dataclasses.field(default=default, metadata=facts)
 
 
 @dataclass(frozen=True)
@@ -59,18 +63,19 @@ class Config:
 
     def canonical(self, without: Collection[str] = ()) -> str:
         """The config as JSON that does not depend on how it was made, for fingerprints; without
-        some of its entries."""
+        some of its entries, and without optional ones at their defaults."""
         types = typing.get_type_hints(type(self))
+        plain = {f.name: f.default for f in dataclasses.fields(self) if f.metadata.get("optional")}
         values = {
             key: checked(value, types[key], key)
             for key, value in self.to_dict().items()
-            if key not in without
+            if key not in without and not (key in plain and value == plain[key])
         }
         return json.dumps(values, sort_keys=True)
 
     @classmethod
     def from_dict(cls, entries: dict[str, Any]) -> Self:
-        """Builds the config from JSON, in which every key must be there.
+        """Builds the config from JSON, in which every key must be there that is not optional.
 
         Raises:
             CheckpointError: a key is missing or unknown, a value is of the wrong type or out of
@@ -82,7 +87,8 @@ class Config:
                 f"cinn_hub reads version {FORMAT_VERSION}; use the cinn_hub that wrote it."
             )
         types = typing.get_type_hints(cls)
-        if wrong := entries.keys() ^ types.keys():
+        optional = {f.name for f in dataclasses.fields(cls) if f.metadata.get("optional")}
+        if wrong := (entries.keys() ^ types.keys()) - (optional - entries.keys()):
             key = min(wrong)
             fault = "lacks" if key in types else "has the unknown entry"
             raise CheckpointError(

@@ -1,6 +1,7 @@
 """The relay of trainings: it goes on where it was ended, and keeps only what is better."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_stages_go_on_from_the_best(tmp_path, model_folder, photos, trained):
     small, large = trained
     assert (small.init, large.init) == (str(model_folder), str(small.out))
     assert (small.size, large.size, small.batch) == (128, 256, 8)
-    assert small.minutes == pytest.approx(2) and large.minutes == pytest.approx(1)
+    assert small.minutes == pytest.approx(1) and large.minutes == pytest.approx(2)
     line = json.loads((home / "relay.jsonl").read_text())
     assert line["stage"] == 1 and line["photos"] == 5
     assert line["gains"] == {"photos": line["gain"]}
@@ -120,6 +121,23 @@ def test_looks_are_averaged_as_probabilities(model_folder):
     assert both.shape[-2:] == (32, 32)
     torch.testing.assert_close(both, (first + second) / 2, atol=1e-6, rtol=1e-4)
     torch.testing.assert_close(both.sum(1), torch.ones(1, 32, 32), atol=1e-4, rtol=0)
+
+
+def test_a_model_may_look_more_than_once(model_folder):
+    once = cinn_hub.load(model_folder, device="cpu")
+    torch.nn.init.normal_(once.bins.head.weight)
+    often = type(once)(replace(once.config, looks=(96, 128)))
+    often.load_state_dict(once.state_dict())
+    lightness = 50 + 20 * torch.randn(2, 1, 64, 64)
+    looks = [lightness, *looks_at(lightness, (1.5, 2.0))]
+    with torch.inference_mode():
+        expected = log_probabilities(once, looks, 8)
+        maps, log_p = often.look(lightness)
+        torch.testing.assert_close(log_p, expected, atol=1e-4, rtol=1e-4)
+        assert (log_p - once.look(lightness)[1]).abs().max() > 1e-3
+        for fine, same in zip(maps, once.look(lightness)[0], strict=True):
+            torch.testing.assert_close(fine, same)  # features are those of the photo's own size
+        assert often.fingerprint != once.fingerprint
 
 
 def test_a_pupil_learns_what_its_teacher_sees(model_folder):

@@ -68,7 +68,9 @@ def caches_of(
     model: ColorizationCINN, places: Sequence[str], root: Path, views: Sequence[int]
 ) -> list[Cache]:
     """The caches of each place in each view, made where they are missing."""
-    network = fingerprint(model.condition_network, model.bins)
+    network = fingerprint(
+        model.condition_network, model.bins, settings=" ".join(map(str, model.config.looks))
+    )
     device, dtype = model.device, torch.bfloat16
 
     def compute(lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
