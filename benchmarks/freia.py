@@ -12,8 +12,8 @@ from FrEIA import framework as ff
 from FrEIA import modules as fm
 from torch import Tensor, nn
 
-from cinn_hub.flow import AffineCoupling, Flow, Permutation
-from cinn_hub.originals.models import VECTOR, OriginalBedroomCINN
+from cinn_hub.flow import AffineCoupling, Permutation
+from cinn_hub.originals.models import OriginalBedroomCINN
 
 
 class FreiaBedroom(nn.Module):
@@ -84,41 +84,14 @@ class FreiaBedroom(nn.Module):
 
 
 def copy_weights(graph: ff.GraphINN, model: OriginalBedroomCINN) -> None:
-    """Gives FrEIA's couplings our weights: their first layers see [x, condition]."""
+    """Gives FrEIA's couplings our weights."""
     theirs = [m for m in graph.module_list if isinstance(m, fm.GLOWCouplingBlock)]
-    ours = list(couplings_with_terms(model.flow, model))
-    for block, (layer, term) in zip(theirs, ours, strict=True):
-        half = len(term) // 2
-        for subnet, source, part in (
-            (block.subnet2, layer.subnet1, term[:half]),
-            (block.subnet1, layer.subnet2, term[half:]),
-        ):
-            first, last = source.layers
-            subnet[0].weight.data = torch.cat([first.weight, part], 1)
-            subnet[0].bias.data = first.bias
-            subnet[2].load_state_dict(last.state_dict())
+    ours = [m for m in model.flow.modules() if isinstance(m, AffineCoupling)]
+    for block, layer in zip(theirs, ours, strict=True):
+        for subnet, source in ((block.subnet2, layer.subnet1), (block.subnet1, layer.subnet2)):
+            subnet[0].load_state_dict(source.layers[0].state_dict())
+            subnet[2].load_state_dict(source.layers[1].state_dict())
     permutations = [m for m in graph.module_list if isinstance(m, fm.PermuteRandom)]
     orders = [m.order for m in model.flow.modules() if isinstance(m, Permutation)]
     for block, order in zip(permutations, orders, strict=True):
         assert torch.equal(block.perm, order)
-
-
-def couplings_with_terms(flow: Flow, model: OriginalBedroomCINN):
-    """Each coupling with the weights of its terms, in the order of the flow."""
-    for name, level in flow.levels.items():
-        terms = model.terms[name]
-        layers = [layer for layer in level.steps.layers if isinstance(layer, AffineCoupling)]
-        if name == VECTOR:
-            yield from zip(layers, terms.weight.chunk(len(layers)), strict=True)
-            continue
-        by_kernel = {
-            module.kernel_size[0]: list(module.weight.chunk(len(module.weight) // size_of(layers)))
-            for module in terms.by_kernel
-        }
-        for layer in layers:
-            yield layer, by_kernel[layer.subnet1.layers[0].kernel_size[0]].pop(0)
-
-
-def size_of(layers: list[AffineCoupling]) -> int:
-    """Channels of the terms of one coupling."""
-    return 2 * layers[0].subnet1.layers[0].out_channels

@@ -59,6 +59,7 @@ IMAGENET_NODES = {
     "4x4": (*range(54, 66), 67, 68, 69, 72),
     VECTOR: range(76, 91, 2),
 }
+IMAGENET_CONDITIONAL = (1, 14, 34, 54)  # the first couplings that see a condition, of each level
 
 
 def read_pickle(path: Path) -> tuple[Any, str]:
@@ -143,12 +144,39 @@ class Source:
             raise self.refusal(f"has NaN or infinity in {key}")
         return value
 
-    def copy(self, module: nn.Module, *keys: str) -> None:
-        """The tensors of one module into ours, or those of several as the groups of ours."""
+    def copy(self, module: nn.Module, key: str) -> None:
+        """The tensors of one module into ours."""
+        if isinstance(module, InvertibleConv1x1):
+            matrix = self.take(f"{key}.M", (*module.weight.shape, 1, 1))
+            module.weight.copy_(matrix[..., 0, 0])
+            return
         for name, ours in module.state_dict().items():
             if name not in LEFT_OUT:
-                for part, key in zip(ours.chunk(len(keys)), keys, strict=True):
-                    part.copy_(self.take(f"{key}.{name}", part.shape))
+                ours.copy_(self.take(f"{key}.{name}", ours.shape))
+
+    def copy_sequence(self, modules: nn.Sequential, key: str) -> None:
+        """Modules in a row, which have their numbers as names."""
+        for i, module in enumerate(modules):
+            self.copy(module, f"{key}{i}")
+
+    def copy_level(
+        self, level: Level, nodes: str, numbers: Sequence[int], names: Sequence[str]
+    ) -> None:
+        """The couplings and rotations of a level; `s2` comes first, as our `subnet1` does.
+
+        Arguments:
+            nodes: where their nodes are; numbers: of these.
+            names: of the layers in a coupling's networks.
+        """
+        kinds = AffineCoupling | InvertibleConv1x1
+        layers = [layer for layer in level.steps.layers if isinstance(layer, kinds)]
+        for number, layer in zip(numbers, layers, strict=True):
+            if isinstance(layer, InvertibleConv1x1):
+                self.copy(layer, f"{nodes}{number}")
+                continue
+            for subnet, theirs in ((layer.subnet1, "s2"), (layer.subnet2, "s1")):
+                for module, name in zip(subnet.layers, names, strict=True):
+                    self.copy(module, f"{nodes}{number}.{theirs}.{name}")
 
 
 @torch.no_grad()
@@ -196,7 +224,7 @@ def read_digits(source: Source, name: str) -> OriginalDigitCINN:
     nodes, layers = ("cinn.module_list.", SEQUENCE) if minimal else ("module_list.", DENSE)
     model = OriginalDigitCINN(sized(source, name, hidden=(nodes + "3.s1.{}", layers[:-1])))
     numbers = range(3, 3 + 2 * model.config.couplings, 2)
-    copy_level(model.flow.levels["28x28"], source, nodes, numbers, layers, model.terms)
+    source.copy_level(model.flow.levels["28x28"], nodes, numbers, layers)
     return model
 
 
@@ -210,10 +238,9 @@ def read_bedroom(source: Source, name: str) -> OriginalBedroomCINN:
     )
     model = OriginalBedroomCINN(config)
     for i, modules in enumerate(model.condition_network.levels):
-        copy_sequence(modules, source, f"{levels}{i}.")
+        source.copy_sequence(modules, f"{levels}{i}.")
     for level, numbers in BEDROOM_NODES.items():
-        terms = getattr(model.terms[level], "by_kernel", [model.terms[level]])
-        copy_level(model.flow.levels[level], source, nodes, numbers, SEQUENCE, *terms)
+        source.copy_level(model.flow.levels[level], nodes, numbers, SEQUENCE)
     return model
 
 
@@ -227,7 +254,7 @@ def read_imagenet(source: Source, name: str) -> OriginalImageNetCINN:
         features=(net + "{}", ("bw_conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv8_3")),
         vector=(vector + "{}", (0, 2, 4, 6)),
         inner=(nodes + "54.subnet.{}", (0, 2, 4)),
-        hidden=(nodes + "{}.s1.conv1", (1, 14, 34, 54)),
+        hidden=(nodes + "{}.s1.conv1", IMAGENET_CONDITIONAL),
         free=(nodes + "{}.s1.conv1", (11, 28, 48, 68)),
         dense=(nodes + "76.s1.{}", DENSE[:-1]),
     )
@@ -235,14 +262,13 @@ def read_imagenet(source: Source, name: str) -> OriginalImageNetCINN:
     own = [module for module in model.features.modules() if hasattr(module, "weight")]
     for key, module in zip(FEATURES, own, strict=True):
         source.copy(module, net + key)
-    copy_sequence(model.vector, source, vector)
-    for level, (*subnets, terms) in model.terms.items():
-        numbers = IMAGENET_NODES[level]
-        keys = copy_level(model.flow.levels[level], source, nodes, numbers, CONVS, terms)
-        for i, module in enumerate(subnets):
-            source.copy(module, *(f"{key}.subnet.{i}" for key in keys))
-    numbers = IMAGENET_NODES[VECTOR]
-    copy_level(model.flow.levels[VECTOR], source, nodes, numbers, DENSE, model.vector_terms)
+    source.copy_sequence(model.vector, vector)
+    for level, numbers in IMAGENET_NODES.items():
+        names = DENSE if level == VECTOR else CONVS
+        source.copy_level(model.flow.levels[level], nodes, numbers, names)
+    for first, subnets in zip(IMAGENET_CONDITIONAL, model.subnets.values(), strict=True):
+        for k, subnet in enumerate(subnets):
+            source.copy_sequence(subnet, f"{nodes}{first + 2 * k}.subnet.")
     return model
 
 
@@ -253,69 +279,3 @@ READERS = {
     "mnist-research": ("module_list.3.s1.fc1.weight", read_digits),
 }
 """By their names, a tensor that only this network has, and what reads it."""
-
-
-def copy_sequence(modules: nn.Sequential, source: Source, key: str) -> None:
-    """Modules in a row, which have their numbers as names."""
-    for i, module in enumerate(modules):
-        source.copy(module, f"{key}{i}")
-
-
-def copy_level(
-    level: Level,
-    source: Source,
-    nodes: str,
-    numbers: Sequence[int],
-    names: Sequence[str],
-    *terms: nn.Linear | nn.Conv2d,
-) -> list[str]:
-    """The couplings and rotations of a level, and what all couplings say of the condition.
-
-    Arguments:
-        numbers: of their nodes; names: of the layers in a coupling's networks.
-        terms: ours, one for each size of the couplings' kernels, the smallest first.
-
-    Returns:
-        the keys of the couplings that see a condition.
-    """
-    kinds = AffineCoupling | InvertibleConv1x1
-    layers = [layer for layer in level.steps.layers if isinstance(layer, kinds)]
-    found: dict[str, Tensor] = {}
-    for number, layer in zip(numbers, layers, strict=True):
-        key = f"{nodes}{number}"
-        if isinstance(layer, InvertibleConv1x1):
-            size = len(layer.weight)
-            layer.weight.copy_(source.take(f"{key}.M", (size, size, 1, 1))[:, :, 0, 0])
-        elif layer.subnet1.term is None:
-            copy_coupling(layer, source, key, names, 0)
-        else:
-            found[key] = copy_coupling(layer, source, key, names, terms[0].weight.shape[1])
-    for module in terms:
-        kernel = module.weight.shape[2:]
-        module.weight.copy_(torch.cat([x for x in found.values() if x.shape[2:] == kernel]))
-    return list(found)
-
-
-def copy_coupling(
-    layer: AffineCoupling, source: Source, key: str, names: Sequence[str], features: int
-) -> Tensor:
-    """A coupling, whose `s2` comes first as our `subnet1` does.
-
-    Arguments:
-        names: of the layers in its networks.
-        features: how many inputs of the first ones belong to the condition.
-
-    Returns:
-        the weights of its two terms, first to last, which belong to the level.
-    """
-    terms = []
-    for subnet, theirs in ((layer.subnet1, "s2"), (layer.subnet2, "s1")):
-        for i, (module, name) in enumerate(zip(subnet.layers, names, strict=True)):
-            outputs, inputs, *kernel = module.weight.shape
-            seen = inputs + (features if i == 0 else 0)
-            weight = source.take(f"{key}.{theirs}.{name}.weight", (outputs, seen, *kernel))
-            module.weight.copy_(weight[:, :inputs])
-            module.bias.copy_(source.take(f"{key}.{theirs}.{name}.bias", module.bias.shape))
-            if i == 0:
-                terms.append(weight[:, inputs:])
-    return torch.cat(terms)

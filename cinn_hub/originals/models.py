@@ -1,8 +1,7 @@
 """The four networks of Ardizzone et al. 2019 (arXiv 1907.02392): configurations of our layers.
 
 `ORIGINALS` has their configurations at full width; `cinn_hub.convert` makes models of the authors'
-own checkpoints. The first layer of every coupling's networks is linear, so what it says of the
-condition is computed once per photo or label, for all couplings of a level together: its terms.
+own checkpoints.
 """
 
 from __future__ import annotations
@@ -40,7 +39,6 @@ from cinn_hub.latent import Latent
 L_CENTER, L_SPREAD = 47.5, 25.6  # the networks see (x - center) / spread of L, a and b
 AB_CENTER, AB_SPREAD = (2.4, 7.4), (11.2, 16.8)
 VECTOR = "vector"
-FEW_CHANNELS = 4
 SLOPE = 0.01  # of the leaky ReLUs in networks that see the condition
 BLOCKS = (
     *((2, 2, 1, 0), (2, 2, 1, 1), (3, 2, 1, 2), (3, 1, 1, 3)),
@@ -85,26 +83,6 @@ class BedroomConditionNetwork(nn.Module):
         return features
 
 
-class Terms(nn.Module):
-    """What the first layers of all couplings of a level say of the condition: one convolution for
-    each size of kernel, (B, features, H, W) -> (B, all their channels, H, W).
-
-    Arguments:
-        features: channels of the condition.
-        widths: {size of the kernel: output channels of all couplings with it}.
-    """
-
-    def __init__(self, features: int, widths: dict[int, int]) -> None:
-        super().__init__()
-        self.by_kernel = nn.ModuleList(
-            nn.Conv2d(features, width, kernel, padding=kernel // 2, bias=False)
-            for kernel, width in widths.items()
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([layer(x) for layer in self.by_kernel], 1)
-
-
 class FeatureNetwork(nn.Module):
     """The network of Zhang et al. 2016 before its classes of colour: L -> what is to be seen in it.
 
@@ -143,66 +121,29 @@ def vector_network(features: int, widths: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1], nn.AvgPool2d(4), nn.BatchNorm2d(widths[-1]), nn.Flatten())
 
 
-def side_by_side(
-    couplings: int, features: int, inner: Sequence[int], outputs: int, terms: int
-) -> nn.Sequential:
-    """The condition subnets of a level's couplings as one network, each a group of its channels.
-
-    Every coupling has its own subnet of the features; the terms of its own two subnets follow.
-
-    Arguments:
-        inner: widths inside of one subnet, each of which halves the resolution; outputs: of it.
-        terms: channels of one coupling's terms.
-    """
+def condition_subnet(features: int, inner: Sequence[int], outputs: int) -> nn.Sequential:
+    """Features (B, C, 64, 64) -> what one coupling sees of them; each inner layer halves them."""
     layers: list[nn.Module] = []
-    groups = 1
-    for i, (wide, width) in enumerate(pairwise((features, *inner, outputs))):
-        inputs = wide if i == 0 else couplings * wide
-        if i == len(inner):
-            layers.append(conv(inputs, couplings * width, groups=groups))
-        else:
-            layers += [conv(inputs, couplings * width, 2, groups=groups), nn.LeakyReLU(SLOPE)]
-        groups = couplings
-    norm = nn.BatchNorm2d(couplings * outputs)
-    return nn.Sequential(
-        *layers, norm, conv(couplings * outputs, couplings * terms, groups=couplings, bias=False)
-    )
+    for pair in pairwise((features, *inner)):
+        layers += [conv(*pair, 2), nn.LeakyReLU(SLOPE)]
+    return nn.Sequential(*layers, conv(([features, *inner])[-1], outputs), nn.BatchNorm2d(outputs))
 
 
 # ------------------------------------------------------------------ the flows
 
 
-class NarrowConv2d(nn.Conv2d):
-    """A convolution to few channels, padded to the size of its input.
-
-    One matrix product gives what every position adds to those around it, which is then summed. For
-    2 channels that is three times as fast as PyTorch's own kernels, which are made for many.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        spread = self.weight.flip(2, 3).permute(0, 2, 3, 1).reshape(-1, self.in_channels)
-        size, kernel = x.shape[2:], self.kernel_size
-        y = F.fold(spread @ x.flatten(2), size, kernel, padding=self.padding)
-        return y + self.bias.view(-1, 1, 1)
-
-
-def conv_of(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
-    """A convolution whose output is as large as its input."""
-    kind = NarrowConv2d if kernel > 1 and outputs <= FEW_CHANNELS else nn.Conv2d
-    return kind(inputs, outputs, kernel, padding=kernel // 2)
-
-
 class StackSubnet(nn.Module):
-    """The network inside a coupling: layers in a row over x, with leaky ReLUs between them.
+    """The network inside a coupling: layers in a row over [x, condition], leaky ReLUs between them.
 
-    What its first layer says of the condition depends on the photo alone. It lies among the
-    condition's features, computed once for all couplings and samples, and is added here.
+    The first layer is linear, so what it says of the condition, its term, is the same for all
+    samples: `terms` computes those of a level once, and they are what its couplings are given.
 
     Arguments:
         inputs, outputs: channels of x, and of what comes out.
         hidden: the widths between the layers.
+        features: channels of the condition; 0 for none.
         kernel: of convolutions; 0 for linear layers on vectors.
-        term: which channels of the features are added; None where there is no condition.
+        place: where its term begins among those of the level.
         slope: of the leaky ReLUs; 0 makes them ReLUs.
     """
 
@@ -211,27 +152,52 @@ class StackSubnet(nn.Module):
         inputs: int,
         outputs: int,
         hidden: Sequence[int],
+        features: int = 0,
         kernel: int = 0,
-        term: slice | None = None,
+        place: int = 0,
         slope: float = 0.0,
     ) -> None:
         super().__init__()
-        self.term, self.slope = term, slope
-        widths = pairwise((inputs, *hidden, outputs))
+        self.inputs, self.kernel, self.slope = inputs, kernel, slope
+        self.place = slice(place, place + hidden[0]) if features else None
+        widths = pairwise((inputs + features, *hidden, outputs))
         self.layers = nn.ModuleList(
-            conv_of(*pair, kernel) if kernel else nn.Linear(*pair) for pair in widths
+            nn.Conv2d(*pair, kernel, padding=kernel // 2) if kernel else nn.Linear(*pair)
+            for pair in widths
         )
+
+    def first(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """What the first layer makes of a part of its inputs."""
+        if self.kernel:
+            return F.conv2d(x, weight, bias, padding=self.kernel // 2)
+        return F.linear(x, weight, bias)
+
+    def term(self, features: Tensor) -> Tensor:
+        """What the first layer says of the condition (B, features, ...) -> (B, hidden[0], ...)."""
+        return self.first(features, self.layers[0].weight[:, self.inputs :])
 
     def forward(self, x: Tensor, condition: LevelCondition) -> Tensor:
         """x (B * n, inputs, ...) -> (B * n, outputs, ...)."""
         first, *others = self.layers
-        hidden = first(x)
-        if self.term is not None:
-            term = condition.features[:, self.term]
+        hidden = self.first(x, first.weight[:, : self.inputs], first.bias)
+        if self.place is not None:
+            term = condition.features[:, self.place]
             hidden.unflatten(0, (len(term), -1)).add_(term.unsqueeze(1))
         for layer in others:  # in place: new memory costs more than these sums
             hidden = layer(F.leaky_relu_(hidden, self.slope) if self.slope else F.relu_(hidden))
         return hidden
+
+
+def terms(level: Level, features: Tensor | Sequence[Tensor]) -> Tensor:
+    """The terms of all couplings of a level that see a condition, (B, C, ...).
+
+    features: of the condition (B, features, ...), the same for all couplings, or one for each.
+    """
+    couplings = [x for x in level.steps.layers if isinstance(x, AffineCoupling)]
+    seeing = [x for x in couplings if x.subnet1.place is not None]
+    given = [features] * len(seeing) if isinstance(features, Tensor) else features
+    pairs = zip(seeing, given, strict=True)
+    return torch.cat([net.term(x) for layer, x in pairs for net in layer.children()], 1)
 
 
 def numpy_permutation(size: int, seed: int) -> Permutation:
@@ -243,21 +209,19 @@ def coupling(
     channels: int,
     hidden: Sequence[int],
     clamp: float,
+    features: int = 0,
     kernel: int = 0,
-    place: int | None = None,
+    place: int = 0,
     slope: float = 0.0,
 ) -> AffineCoupling:
-    """A coupling whose two subnets find their terms at that place among those of the level.
+    """A coupling of stacks; see `StackSubnet`.
 
-    place: counted in couplings; None where there is no condition.
+    place: how many couplings of the level that see a condition come before it.
     """
-    start = None if place is None else 2 * place * hidden[0]
+    places = iter([2 * place * hidden[0], (2 * place + 1) * hidden[0]])
 
     def subnet(inputs: int, outputs: int) -> StackSubnet:
-        nonlocal start
-        term = None if start is None else slice(start, start + hidden[0])
-        start = term and term.stop
-        return StackSubnet(inputs, outputs, hidden, kernel, term, slope)
+        return StackSubnet(inputs, outputs, hidden, features, kernel, next(places), slope)
 
     return AffineCoupling(channels, subnet, clamp)
 
@@ -304,9 +268,8 @@ class OriginalDigitCINN(DigitModel):
         layers: list[Bijection] = [Standardization([shift], [scale]), Flatten((1, SIDE, SIDE))]
         for k in range(config.couplings):
             layers.append(numpy_permutation(size, seed=k))
-            layers.append(coupling(size, config.hidden, config.clamp, place=k))
+            layers.append(coupling(size, config.hidden, config.clamp, LABELS, place=k))
         self.flow = Flow({level: Level(Chain(layers))})
-        self.terms = nn.Linear(LABELS, 2 * config.couplings * config.hidden[0], bias=False)
         self.latent_shapes = {level: (size,)}
         self.register_buffer("directions", torch.zeros(0, size))
         self.register_buffer("deviations", torch.zeros(0))
@@ -318,7 +281,7 @@ class OriginalDigitCINN(DigitModel):
     def condition(self, labels: Labels) -> Condition:
         one_hot = F.one_hot(check_labels(labels), LABELS).to(self.deviations)
         with self.arithmetic():
-            return Condition(dict.fromkeys(self.latent_shapes, self.terms(one_hot)))
+            return Condition({k: terms(x, one_hot) for k, x in self.flow.levels.items()})
 
 
 class OriginalColorModel(ColorModel):
@@ -354,66 +317,53 @@ class OriginalBedroomConfig(Config):
     image_size = ab_size = 64
 
 
+def bedroom_flow(
+    side: int, condition: Sequence[int], hidden: Sequence[int], clamps: Sequence[float]
+) -> Flow:
+    """The flow of `lsun-minimal`, for ab (B, 2, side, side); see `OriginalBedroomConfig`."""
+
+    def couplings(channels: int, index: int, kernels: Sequence[int]) -> list[AffineCoupling]:
+        sizes = [hidden[index]], clamps[index], condition[index]
+        return [coupling(channels, *sizes, kernel, k) for k, kernel in enumerate(kernels)]
+
+    def shuffled(channels: int, index: int, kernels: Sequence[int]) -> list[Bijection]:
+        pairs = enumerate(couplings(channels, index, kernels))
+        return [x for k, layer in pairs for x in (layer, numpy_permutation(channels, seed=k))]
+
+    whole, half, quarter = (f"{side // k}x{side // k}" for k in (1, 2, 4))
+    first = [Standardization(AB_CENTER, AB_SPREAD), *couplings(2, 0, (3, 3))]
+    second, third = (
+        [HaarDownsampling("channel"), *shuffled(8, index, (1, 3, 1, 3))] for index in (1, 2)
+    )
+    last = [Flatten((4, side // 4, side // 4)), *shuffled(side**2 // 4, 3, (0,) * 4)]
+    return Flow(
+        {
+            whole: Level(Chain(first)),
+            half: Level(Chain(second), Split(2, Chain([]))),
+            quarter: Level(Chain(third), Split(4, Chain([]))),
+            VECTOR: Level(Chain(last)),
+        }
+    )
+
+
 class OriginalBedroomCINN(OriginalColorModel):
     """ab at 64x64 given L at 64x64, for bedrooms: `lsun-minimal`."""
 
     config_class = OriginalBedroomConfig
     latent_shapes = {VECTOR: (1024,), "16x16": (4, 16, 16), "32x32": (6, 32, 32)}
     keep = {VECTOR: 1.0, "16x16": 0.55, "32x32": 0.0}
-    kernels = (1, 3, 1, 3)
 
     def __init__(self, config: OriginalBedroomConfig) -> None:
         super().__init__()
         self.config = config
         self.condition_network = BedroomConditionNetwork(config.condition)
-        widths = [4 * width for width in config.hidden]  # of the terms of two couplings
-        c64, c32, c16, vector = config.condition
-        self.terms = nn.ModuleDict(
-            {
-                "64x64": Terms(c64, {3: widths[0]}),
-                "32x32": Terms(c32, {1: widths[1], 3: widths[1]}),
-                "16x16": Terms(c16, {1: widths[2], 3: widths[2]}),
-                VECTOR: nn.Linear(vector, 2 * widths[3], bias=False),
-            }
-        )
-        self.flow = Flow(
-            {
-                "64x64": Level(Chain(self.full_size())),
-                "32x32": Level(Chain(self.downsampled(1)), Split(2, Chain([]))),
-                "16x16": Level(Chain(self.downsampled(2)), Split(4, Chain([]))),
-                VECTOR: Level(Chain(self.of_vectors())),
-            }
-        )
-
-    def full_size(self) -> list[Bijection]:
-        hidden, clamp = self.config.hidden[0], self.config.clamps[0]
-        couplings = [coupling(2, [hidden], clamp, kernel=3, place=k) for k in range(2)]
-        return [Standardization(AB_CENTER, AB_SPREAD), *couplings]
-
-    def downsampled(self, index: int) -> list[Bijection]:
-        """Layers after a Haar step; terms of kernel 1 come before those of kernel 3."""
-        hidden, clamp = self.config.hidden[index], self.config.clamps[index]
-        layers: list[Bijection] = [HaarDownsampling("channel")]
-        for k, kernel in enumerate(self.kernels):
-            place = k // 2 + (2 if kernel == 3 else 0)
-            layers.append(coupling(8, [hidden], clamp, kernel, place))
-            layers.append(numpy_permutation(8, seed=k))
-        return layers
-
-    def of_vectors(self) -> list[Bijection]:
-        hidden, clamp = self.config.hidden[3], self.config.clamps[3]
-        layers: list[Bijection] = [Flatten((4, 16, 16))]
-        for k in range(4):
-            layers.append(coupling(1024, [hidden], clamp, place=k))
-            layers.append(numpy_permutation(1024, seed=k))
-        return layers
+        self.flow = bedroom_flow(64, config.condition, config.hidden, config.clamps)
 
     def conditioned_on(self, lightness: Tensor) -> Condition:
         with self.arithmetic():
             normalized = (lightness.to(self.dtype) - L_CENTER) / L_SPREAD
-            features = self.condition_network(normalized)
-            pairs = zip(self.terms.items(), features, strict=True)
-            return Condition({name: terms(x) for (name, terms), x in pairs})
+            pairs = zip(self.flow.levels.items(), self.condition_network(normalized), strict=True)
+            return Condition({name: terms(level, x) for (name, level), x in pairs})
 
 
 @dataclass(frozen=True)
@@ -457,15 +407,11 @@ class OriginalImageNetCINN(OriginalColorModel):
         self.features = FeatureNetwork(config.features)
         self.vector = vector_network(features, config.vector)
         self.flow = self.build_flow()
-        self.terms = nn.ModuleDict(
-            {
-                name: side_by_side(number, features, config.inner[:i], width, 2 * width)
-                for i, (name, number, width) in enumerate(
-                    zip(self.flow.levels, self.couplings, config.hidden, strict=False)
-                )
-            }
-        )
-        self.vector_terms = nn.Linear(config.vector[-1], 16 * config.dense[0], bias=False)
+        self.subnets = nn.ModuleDict()
+        numbers = zip(self.flow.levels, self.couplings, config.hidden, strict=False)
+        for i, (name, number, width) in enumerate(numbers):
+            subnets = (condition_subnet(features, config.inner[:i], width) for _ in range(number))
+            self.subnets[name] = nn.ModuleList(subnets)
 
     def build_flow(self) -> Flow:
         """Levels have the names of the latents that they leave; the first leaves none."""
@@ -485,10 +431,10 @@ class OriginalImageNetCINN(OriginalColorModel):
         )
 
     def conditional(self, channels: int, index: int) -> list[Bijection]:
-        hidden = [self.config.hidden[index]] * 2
+        width, clamp = self.config.hidden[index], self.config.clamp
         layers: list[Bijection] = []
         for k in range(self.couplings[index]):
-            layers.append(coupling(channels, hidden, self.config.clamp, 3, k, slope=0.05))
+            layers.append(coupling(channels, [width] * 2, clamp, width, 3, k, slope=0.05))
             layers.append(InvertibleConv1x1(channels, seed=k))
         return layers
 
@@ -498,21 +444,23 @@ class OriginalImageNetCINN(OriginalColorModel):
         layers: list[Bijection] = []
         for k in range(2):
             layers.append(InvertibleConv1x1(channels, seed=100 + k))
-            layers.append(coupling(channels, hidden, self.config.clamp, 1, slope=0.01))
+            layers.append(coupling(channels, hidden, self.config.clamp, kernel=1, slope=0.01))
         return layers
 
     def of_vectors(self) -> list[Bijection]:
+        dense, clamp, features = self.config.dense, self.config.clamp, self.config.vector[-1]
         layers: list[Bijection] = [Flatten((32, 4, 4))]
         for k in range(8):
             layers.append(numpy_permutation(512, seed=k))
-            layers.append(coupling(512, self.config.dense, self.config.clamp, place=k))
+            layers.append(coupling(512, dense, clamp, features, place=k))
         return layers
 
     def conditioned_on(self, lightness: Tensor) -> Condition:
         with self.arithmetic():
             features = self.features(lightness.to(self.dtype))
-            terms = {name: network(features) for name, network in self.terms.items()}
-            return Condition({**terms, VECTOR: self.vector_terms(self.vector(features))})
+            known = {k: [net(features) for net in nets] for k, nets in self.subnets.items()}
+            known[VECTOR] = self.vector(features)
+            return Condition({k: terms(self.flow.levels[k], x) for k, x in known.items()})
 
 
 ORIGINALS: dict[str, Config] = {
