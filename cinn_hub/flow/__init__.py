@@ -4,14 +4,20 @@
 samples: where `x` has n times as many rows as the condition, row i belongs to condition i // n.
 """
 
-from cinn_hub.flow.attention import CellAttention
 from cinn_hub.flow.base import (
     Bijection,
+    Chain,
     Condition,
+    Flow,
+    Level,
     LevelCondition,
+    Split,
     Subnet,
     add_to_samples,
+    attention_of,
+    exactly,
     no_log_det,
+    per_sample,
     soft_clamp,
     sum_per_sample,
 )
@@ -23,8 +29,13 @@ from cinn_hub.flow.bounded import (
     Probit,
     spline,
 )
-from cinn_hub.flow.couplings import AffineCoupling, ConditionalGaussian, ConditionalShift
-from cinn_hub.flow.levels import Chain, Flow, Level, Split, attention_of
+from cinn_hub.flow.couplings import (
+    AffineCoupling,
+    CellAttention,
+    ConditionalGaussian,
+    ConditionalShift,
+    Gaussian,
+)
 from cinn_hub.flow.linear import (
     ActNorm,
     ConditionalRotation,
@@ -35,37 +46,3 @@ from cinn_hub.flow.linear import (
     SpaceToDepth,
     Standardization,
 )
-
-__all__ = [
-    "ActNorm",
-    "AffineCoupling",
-    "AutoregressiveSplines",
-    "Bijection",
-    "BoundedHaar",
-    "CellAttention",
-    "Chain",
-    "Condition",
-    "ConditionalGaussian",
-    "ConditionalRotation",
-    "ConditionalShift",
-    "DetailSplines",
-    "Flatten",
-    "Flow",
-    "HaarDownsampling",
-    "InvertibleConv1x1",
-    "Level",
-    "LevelCondition",
-    "LogScale",
-    "Permutation",
-    "Probit",
-    "SpaceToDepth",
-    "Split",
-    "Standardization",
-    "Subnet",
-    "add_to_samples",
-    "attention_of",
-    "no_log_det",
-    "soft_clamp",
-    "spline",
-    "sum_per_sample",
-]

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cinn_hub.flow.base import Bijection, LevelCondition, sum_per_sample
+from cinn_hub.flow.linear import corners_of, picture_of
 
 OFFSET = 1 / 256  # one step of an 8-bit value: what is darker counts as black
 LEAST_LIMIT = 1e-30  # of a difference, so that its logarithm is finite
@@ -78,17 +79,16 @@ class BoundedHaar(Bijection):
     """
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        top, upper, log_det1 = joined(x[..., ::2, ::2], x[..., ::2, 1::2])
-        bottom, lower, log_det2 = joined(x[..., 1::2, ::2], x[..., 1::2, 1::2])
+        a, b, c, d = corners_of(x)
+        top, upper, log_det1 = joined(a, b)
+        bottom, lower, log_det2 = joined(c, d)
         mean, rows, log_det3 = joined(top, bottom)
         return torch.cat([mean, rows, upper, lower], 1), log_det1 + log_det2 + log_det3
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         mean, *shares = z.chunk(4, dim=1)
         corners, log_det = quartered(mean, shares)
-        a, b, c, d = corners.chunk(4, dim=1)
-        rows = torch.stack([torch.stack([a, b], -1), torch.stack([c, d], -1)], 3)
-        return rows.flatten(4, 5).flatten(2, 3), log_det
+        return picture_of(*corners.chunk(4, dim=1)), log_det
 
 
 def log_odds(x: Tensor) -> Tensor:

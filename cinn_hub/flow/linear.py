@@ -8,15 +8,17 @@ from typing import Literal
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cinn_hub.flow.base import Bijection, LevelCondition, no_log_det, per_channel
+from cinn_hub.flow.base import Bijection, LevelCondition, exactly, no_log_det
+from cinn_hub.flow.couplings import Gaussian
 
 MOST_LOG_SCALE = 30.0  # of an ActNorm; at 88 its exponential is beyond float32
 MOST_CONDITION_NUMBER = 1e5  # in the 1-norm; a rotation of 196 values has about 170
 
 
-class ActNorm(Bijection):
+class ActNorm(Gaussian):
     """z = (x - shift) * exp(-log_scale) for each channel, as in Glow (Kingma & Dhariwal 2018).
 
     The first batch seen in training mode sets shift and log_scale to its mean and spread.
@@ -41,12 +43,10 @@ class ActNorm(Bijection):
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         if self.training and not self.is_initialized:
             self.initialize(x)
-        z = (x - per_channel(self.shift, x)) * per_channel((-self.log_scale).exp(), x)
-        return z, -self.total_log_scale(x)
+        return super().forward(x, condition)
 
-    def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        x = z * per_channel(self.log_scale.exp(), z) + per_channel(self.shift, z)
-        return x, self.total_log_scale(z)
+    def mean_and_log_scale(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        return per_channel(self.shift, x), per_channel(self.log_scale, x)
 
     def fault(self) -> str | None:
         most = self.log_scale.abs().max().item()
@@ -54,9 +54,10 @@ class ActNorm(Bijection):
             return f"has a log-scale of {most:.3g}, beyond {MOST_LOG_SCALE:g}"
         return None
 
-    def total_log_scale(self, x: Tensor) -> Tensor:
-        """Summed over all values of one sample, (B,)."""
-        return (x[0, 0].numel() * self.log_scale.sum()).expand(len(x))
+
+def per_channel(v: Tensor, x: Tensor) -> Tensor:
+    """(C,) -> (1, C, 1, ...), to be broadcast over x."""
+    return v.view(1, -1, *[1] * (x.dim() - 2))
 
 
 def of_all_processes(values: Tensor) -> Tensor:
@@ -68,7 +69,7 @@ def of_all_processes(values: Tensor) -> Tensor:
     return torch.cat(parts, 1)
 
 
-class Standardization(Bijection):
+class Standardization(Gaussian):
     """z = (x - center) / spread for each channel, fixed numbers of a data set."""
 
     def __init__(self, center: Sequence[float], spread: Sequence[float]) -> None:
@@ -76,21 +77,12 @@ class Standardization(Bijection):
         self.register_buffer("center", torch.tensor(center))
         self.register_buffer("spread", torch.tensor(spread))
 
-    def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        z = (x - per_channel(self.center, x)) / per_channel(self.spread, x)
-        return z, -self.total_log_spread(x)
-
-    def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        x = z * per_channel(self.spread, z) + per_channel(self.center, z)
-        return x, self.total_log_spread(z)
+    def mean_and_log_scale(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        return per_channel(self.center, x), per_channel(self.spread, x).log()
 
     def fault(self) -> str | None:
         least = self.spread.min().item()
         return f"has a spread of {least:.3g}, which is not above 0" if not least > 0 else None
-
-    def total_log_spread(self, x: Tensor) -> Tensor:
-        """Summed over all values of one sample, (B,)."""
-        return (x[0, 0].numel() * self.spread.log().sum()).expand(len(x))
 
 
 class Permutation(Bijection):
@@ -136,7 +128,7 @@ class InvertibleConv1x1(Bijection):
 
     @staticmethod
     def mix(weight: Tensor, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 is too coarse for values
+        with exactly(x):
             return (weight @ x.flatten(2)).view_as(x) if x.dim() > 2 else x @ weight.T
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
@@ -185,7 +177,7 @@ class ConditionalRotation(Bijection):
 
     @staticmethod
     def turned(x: Tensor, rotations: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 is too coarse for values
+        with exactly(x):
             rows = x.unflatten(0, (len(rotations), -1))
             return (rows @ rotations.transpose(1, 2)).flatten(0, 1)
 
@@ -221,19 +213,13 @@ class HaarDownsampling(Bijection):
         self.dim = 1 if order == "wavelet" else 2
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        top = x[..., ::2, ::2] + x[..., ::2, 1::2], x[..., ::2, ::2] - x[..., ::2, 1::2]
-        bottom = x[..., 1::2, ::2] + x[..., 1::2, 1::2], x[..., 1::2, ::2] - x[..., 1::2, 1::2]
-        wavelets = top[0] + bottom[0], top[1] + bottom[1], top[0] - bottom[0], top[1] - bottom[1]
-        z = torch.stack(wavelets, self.dim).flatten(1, 2) / 4
-        return z, -self.log_volume(x)
+        a, b, c, d = corners_of(x)
+        return torch.stack(haar(a, b, c, d), self.dim).flatten(1, 2) / 4, -self.log_volume(x)
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         shape = (4, -1) if self.dim == 1 else (-1, 4)
-        mean, across, down, diagonal = z.unflatten(1, shape).unbind(self.dim)
-        left = torch.stack([mean + down, mean - down], 3)
-        right = torch.stack([across + diagonal, across - diagonal], 3)
-        x = torch.stack([left + right, left - right], 5)  # (B, C, h, 2, w, 2)
-        return x.flatten(4, 5).flatten(2, 3), self.log_volume(z)
+        wavelets = z.unflatten(1, shape).unbind(self.dim)
+        return picture_of(*haar(*wavelets)), self.log_volume(z)
 
     @staticmethod
     def log_volume(x: Tensor) -> Tensor:
@@ -246,9 +232,23 @@ class SpaceToDepth(Bijection):
     top right, bottom left, bottom right. Keeps volumes. Jacobsen et al. 2018, i-RevNet."""
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        positions = [x[..., i::2, j::2] for i in (0, 1) for j in (0, 1)]
-        return torch.cat(positions, 1), no_log_det(x)
+        return torch.cat(corners_of(x), 1), no_log_det(x)
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        x = z.unflatten(1, (2, 2, -1)).permute(0, 3, 4, 1, 5, 2)  # (B, C, h, 2, w, 2)
-        return x.flatten(4, 5).flatten(2, 3), no_log_det(z)
+        return picture_of(*z.chunk(4, dim=1)), no_log_det(z)
+
+
+def haar(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Sums and differences; the same again gives four times what it was given."""
+    left, right, across, down = a + c, b + d, a - c, b - d
+    return left + right, left - right, across + down, across - down
+
+
+def corners_of(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(B, C, H, W) -> the four pixels of all 2x2 blocks, row by row, each (B, C, H/2, W/2)."""
+    return F.pixel_unshuffle(x, 2).unflatten(1, (-1, 4)).unbind(2)
+
+
+def picture_of(*corners: Tensor) -> Tensor:
+    """The inverse of `corners_of`."""
+    return F.pixel_shuffle(torch.stack(corners, 2).flatten(1, 2), 2)

@@ -32,6 +32,7 @@ from cinn_hub.flow import (
     Split,
     add_to_samples,
     attention_of,
+    exactly,
     no_log_det,
 )
 from cinn_hub.networks import (
@@ -118,14 +119,14 @@ class MoodSplit(Bijection):
         return one, mirror(reflected(second, one), 1)
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 is too coarse for values
+        with exactly(x):
             first, second = self.mirrors(condition)
             rows = x.flatten(1).unflatten(0, (len(first), -1))  # (B, n, D)
             z = reflected(reflected(rows, first), second).flatten(0, 1)
         return (-z[:, :2, None, None], z[:, 2:]), no_log_det(x)
 
     def inverse(self, z: tuple[Tensor, Tensor], condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        with torch.autocast(z[1].device.type, enabled=False):
+        with exactly(z[1]):
             first, second = self.mirrors(condition)
             rows = torch.cat([-z[0].flatten(1), z[1]], 1).unflatten(0, (len(first), -1))
             x = reflected(reflected(rows, second), first).flatten(0, 1)
@@ -162,7 +163,7 @@ def mood_directions(cells: Bijection, features: Tensor, attention: Tensor) -> Te
         mean = cells.inverse(z, known)[0].mean((2, 3)).sum(0)
         rows = [torch.autograd.grad(value, z, retain_graph=True)[0] for value in mean]
     j = torch.stack(rows, 1).flatten(2)
-    with torch.autocast(j.device.type, enabled=False):
+    with exactly(j):
         values, vectors = torch.linalg.eigh(j @ j.transpose(1, 2))
         whitening = vectors @ (values.rsqrt()[..., None] * vectors.transpose(1, 2))
         return (whitening @ j).unflatten(2, z.shape[1:])

@@ -28,6 +28,7 @@ from cinn_hub.flow import (
     LogScale,
     Probit,
     Split,
+    per_sample,
 )
 from cinn_hub.flow.bounded import OFFSET, parameters_at, parameters_of
 from cinn_hub.latent import Latent
@@ -89,12 +90,6 @@ def visible(x: Tensor) -> Tensor:
     from_black, from_white = (x / OFFSET).log1p(), ((1 - x) / OFFSET).log1p()
     ink = (x / OFFSET).tanh()
     return torch.cat([2 * x - 1, scale * from_black - 1, scale * from_white - 1, 4 * ink - 3], 1)
-
-
-def per_sample(features: Tensor, x: Tensor) -> Tensor:
-    """Features (B, C) for each of the B * n rows of x."""
-    n = len(x) // len(features)
-    return features.repeat_interleave(n, 0) if n > 1 else features
 
 
 class ModulatedLinear(nn.Linear):
