@@ -19,7 +19,7 @@ from cinn_hub.errors import (
     UnknownModelError,
 )
 from cinn_hub.hub import list_models
-from cinn_hub.loading import load
+from cinn_hub.models import load
 from cinn_hub.originals import convert
 
 __version__ = "0.1.0"

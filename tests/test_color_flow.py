@@ -1,13 +1,15 @@
 """The flow on ab: exact in float64, a mood of two numbers that moves the photo's mean colour."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from helpers import ROOT, randomize
+from helpers import ROOT, SMALL, randomize
 from test_flow import jacobian_log_det
 
 from cinn_hub import photos
 from cinn_hub.flow import CellAttention, LevelCondition
-from cinn_hub.models.color_flow import (
+from cinn_hub.models.colorization_cinn import (
     CELLS,
     MOOD,
     THINGS,
@@ -17,11 +19,11 @@ from cinn_hub.models.color_flow import (
     box,
 )
 
-SIDE, MIDDLE, COARSE = 2, 5, 6
+SIDE, MIDDLE, COARSE = 2, 5, 32
 
 
 def small_flow():
-    flow = ColorFlow(SIDE, MIDDLE, COARSE, 15.0, 32, 1, 3, (2, 2, 2), (8, 8, 8))
+    flow = ColorFlow(replace(SMALL, channels=(4, MIDDLE, COARSE), hidden=(8, 8, 8)))
     randomize(flow, scale=0.3)
     return flow.double().eval()
 

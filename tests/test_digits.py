@@ -11,7 +11,7 @@ from PIL import Image
 from benchmarks.digits import bits_per_pixel
 from cinn_hub.digit_model import dequantized, from_sketch, quantized, read_digits
 from cinn_hub.errors import CinnHubError, DigitError
-from cinn_hub.loading import load
+from cinn_hub.models import load
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
 
 

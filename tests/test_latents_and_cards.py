@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from cinn_hub.errors import CheckpointError, CinnHubError, UnknownModelError
 from cinn_hub.latent import Latent
-from cinn_hub.loading import load
+from cinn_hub.models import load
 from cinn_hub.publishing import CARD_FILE, model_bundle, model_files, read_card
 
 

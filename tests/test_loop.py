@@ -10,8 +10,7 @@ from helpers import SMALL
 from torch import nn
 
 from cinn_hub.flow import ActNorm, LevelCondition
-from cinn_hub.models.color_flow import DETAILS
-from cinn_hub.models.colorization_cinn import ColorizationCINN
+from cinn_hub.models.colorization_cinn import DETAILS, ColorizationCINN
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
 from training import loop
 from training.color_flow import FlowTask

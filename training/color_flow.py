@@ -18,8 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import cinn_hub
-from cinn_hub.models.color_flow import CELLS, DETAILS, GRAIN
-from cinn_hub.models.colorization_cinn import ColorizationCINN
+from cinn_hub.models.colorization_cinn import CELLS, DETAILS, GRAIN, ColorizationCINN
 from training.cache import Cache, CachedBatches, View, fingerprint, in_order, make_cache
 from training.colorization import parse_shares, reshaped
 from training.loop import Stage, Trainer, mixed_precision

@@ -1,4 +1,4 @@
-"""The flow of this package, `cinn_hub.models.color_flow`, for ab at 32x32.
+"""The flow of this package, `cinn_hub.models.colorization_cinn`, for ab at 32x32.
 
 Cells of 2x2 values with attention between them carry the colours of things; two finer levels add
 details. The expected colours, a classification at 16x16, are learned at the same time.
@@ -16,7 +16,14 @@ from benchmarks.rivals.conditions import SIDE, Parts
 from benchmarks.rivals.networks import COARSE, MIDDLE, Eye
 from benchmarks.rivals.rival import DIMENSIONS, Rival, noisy
 from cinn_hub.flow import LevelCondition
-from cinn_hub.models.color_flow import CELL, CELLS, DETAILS, GRAIN, ColorFlow
+from cinn_hub.models.colorization_cinn import (
+    CELL,
+    CELLS,
+    DETAILS,
+    GRAIN,
+    ColorFlow,
+    ColorizationConfig,
+)
 from cinn_hub.networks import ColorBins
 from training.color_flow import SHRUNK
 from training.losses import color_loss, level_loss
@@ -39,7 +46,13 @@ class OurFlow(Rival):
         self.eye = Eye(fine=False)
         self.bins = ColorBins(MIDDLE)
         self.flow = ColorFlow(
-            CELLS_SIDE, COARSE, COARSE, features=128, blocks=2, hidden=(96, 64, 32)
+            ColorizationConfig(
+                image_size=4 * SIDE,
+                ab_size=SIDE,
+                channels=(MIDDLE, COARSE, COARSE),
+                features=128,
+                hidden=(96, 64, 32),
+            )
         )
 
     def known(self, parts: Parts) -> tuple[dict[str, Tensor], Tensor]:

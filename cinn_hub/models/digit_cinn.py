@@ -39,7 +39,6 @@ KNOTS = (0, 0.045, 0.062, 0.073, 0.084, 0.105, 0.25, 0.5, 0.7, 0.9, 1)
 """Of ten bins on the `LogScale`: four share the narrow range in which the mean of 16 black pixels
 lies. Splines that begin as straight lines never find it."""
 HAND_HIDDEN, HAND_CLAMP = 64, 0.5
-MOST_DIRECTIONS = 32
 CHANNELS = 4  # of `visible`
 LONGEST_NAME = 60  # of a direction, in characters
 
@@ -63,14 +62,10 @@ class DigitConfig(Config):
     bins: int = bounded(10, 1, 256)
     couplings: int = bounded(4, 0, 32)
     dropout: float = bounded(0.1, 0.0, 0.99)
-    directions: tuple[str, ...] = ()
+    directions: tuple[str, ...] = bounded((), 0, 0, most_entries=32)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.directions) > MOST_DIRECTIONS:
-            raise ValueError(
-                f"directions has {len(self.directions)} names; there may be {MOST_DIRECTIONS}"
-            )
         for name in self.directions:
             if not (name.isprintable() and 0 < len(name) <= LONGEST_NAME):
                 raise ValueError(

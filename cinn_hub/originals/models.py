@@ -238,18 +238,13 @@ class OriginalDigitConfig(Config):
 
     architecture: str = "OriginalDigitCINN"
     couplings: int = bounded(20, 1, 128)
-    hidden: tuple[int, ...] = bounded((512,), 1, 4096, any_length=True)
+    hidden: tuple[int, ...] = bounded((512,), 1, 4096, most_entries=8)
     clamp: float = bounded(1.0, 0.01, 10.0)
     mean: float = bounded(0.128, -10.0, 10.0)
     spread: float = bounded(0.305, 0.01, 10.0)
     noise: float = bounded(0.08, 0.0, 10.0)
     temperature: float = bounded(1.0, 0.0, 10.0)
     directions: tuple[str, ...] = bounded((), 0, 0)  # none
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= len(self.hidden) <= 8:
-            raise ValueError(f"hidden has {len(self.hidden)} entries; it needs 1 to 8")
 
 
 class OriginalDigitCINN(DigitModel):

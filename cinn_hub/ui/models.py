@@ -14,8 +14,8 @@ from cinn_hub.colorization import PreparedPhoto
 from cinn_hub.digit_model import DigitModel
 from cinn_hub.errors import CinnHubError
 from cinn_hub.hub import REPO_ID, download, find_entry
-from cinn_hub.loading import find_class
 from cinn_hub.model import ConditionalINN
+from cinn_hub.models import find_class
 from cinn_hub.publishing import CARD_FILE
 from cinn_hub.ui.events import PROGRESS, connect
 from cinn_hub.ui.lightbox import Lightbox
