@@ -22,8 +22,8 @@ rough     mean ab step between neighbours at 64x64 where L is smooth, in ab unit
 mood, things, patches
           how the answers differ, in squared ab units: see benchmarks.differences
 
-The last row is of the 8 of 32 draws that `colorize(pool=32)` chooses. A second table has the ratios
-that matter, and their ideal.
+The last row is of the 8 of 48 draws that `colorize` chooses. A second table has the ratios that
+matter, and their ideal.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from benchmarks.features import ColorCritic, Seen, colorfulness, frechet_distanc
 from benchmarks.held_out import Held, middle_square
 from benchmarks.judge import taken_for_real, views
 from benchmarks.sheets import write_sheet
+from cinn_hub.choosing import POOL
 from cinn_hub.color import to_lab, to_rgb
 from cinn_hub.color_model import ColorModel
 from cinn_hub.flow import Condition
@@ -53,7 +54,6 @@ from cinn_hub.photos import paint
 from training.photos import evenly, find_photos
 
 SAMPLES = 8
-POOL = 32
 SHEET_PHOTOS = 24
 SMOOTH = 2.0  # L units between neighbours at 64x64
 MEAN_AB = (2.0, 7.8)  # of the training photos: python -m benchmarks.colours --mean-of PATH

@@ -7,7 +7,7 @@ models were not trained on these photos. All pictures are compared as squares of
 on the real photo's lightness. The rows of ours:
 
 expected colours    temperature 0 (boldness 0)
-first of eight      the first one that people see: of a pool of 32 draws
+first of eight      the first one that people see: of a pool of 48 draws
 one of eight        any of the eight that people see, on average
 nearest of eight    the one of them with the smallest error in RGB
 mean of eight       one picture: the mean colours of eight plain draws

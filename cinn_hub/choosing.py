@@ -1,8 +1,8 @@
 """How answers are chosen: which of many draws are shown, and which colours a place may have.
 
-Answers with a thing in an impossible colour are left out, and the least plausible ones. Of the rest
-the most plausible comes first. Then comes, again and again, the one whose nearest neighbour among
-the chosen ones is farthest away (Gonzalez 1985).
+Odd draws, with things in impossible colours, are left out, and the least plausible ones. Of the
+rest the most plausible comes first. Then comes, again and again, the one whose nearest neighbour
+among the chosen ones is farthest away (Gonzalez 1985).
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ from torch import Tensor
 from cinn_hub.color import fit_gamut, to_rgb
 from cinn_hub.networks import ColorBins
 
-POOL = 32  # draws of which answers are chosen
+POOL = 48  # draws of which answers are chosen
 COMPARED_SIDE = 8  # of the ab that answers are told apart by
-WORST = 0.1  # share of a photo's places that decides whether a colouring is possible
-MOST_ODD = 3.7  # nats; 19 of 20 real photos have less
+WORST = 0.1  # share of a photo's places that decides how odd a colouring is
+MOTTLED = 0.02  # share of the steps between places that does so
+NATS_PER_STEP = 0.25  # of oddity, for each ab unit of such a step
+ALIKE = 6  # power of how alike the possible colours of two places are
+MOST_ODD = 9.0  # nats; of answers with more, one in three has an impossible thing
+FEWEST = 8  # that count as possible, the least odd ones, so that the first does not depend on n
 LEFT_OUT = 0.2  # share of the draws that is not plausible enough
 # The mean chroma of the most plausible answer, times the expected one, and the spread of its
 # logarithm: with less, first answers are paler than real photos
@@ -40,7 +44,8 @@ class Judgement:
             photos are loses: the logarithm of its mean chroma beside `VIVIDNESS` times the expected
             one, squared, over twice the square of its spread.
         oddity: (n,) in nats, lower is better: how much less likely than usual there the colours of
-            the worst tenth of the places are. A blue dog on a green lawn is odd, and plausible.
+            the worst tenth of the places are, and how far colours step within one thing. A blue dog
+            on a green lawn is odd, and plausible; so is a hand with a green finger.
     """
 
     plausibility: Tensor
@@ -59,11 +64,33 @@ def judge(bins: ColorBins, log_p: Tensor, ab: Tensor) -> Judgement:
     fit = bins.log_prob(log_p, small)
     usual = (log_p.exp() * log_p).sum(1)
     missing = (usual - fit).flatten(1)
-    oddity = missing.topk(max(1, round(WORST * missing.shape[1])), 1).values.mean(1)
+    oddity = worst(missing, WORST) + NATS_PER_STEP * worst(steps_in_things(log_p, ab), MOTTLED)
     chroma = torch.linalg.vector_norm(small, dim=1).mean((1, 2))
     excess = ((chroma + FAINTEST) / (VIVIDNESS * bins.expected_chroma(log_p) + FAINTEST)).log()
     vividness = 0.5 * (excess / VIVIDNESS_SPREAD).square()
     return Judgement(fit.mean((1, 2)) - vividness, oddity)
+
+
+def worst(values: Tensor, share: float) -> Tensor:
+    """The mean of the largest values of each row (n, N), as large a share of them; (n,)."""
+    return values.topk(max(1, round(share * values.shape[1])), 1).values.mean(1)
+
+
+def steps_in_things(log_p: Tensor, ab: Tensor) -> Tensor:
+    """How far the colours of neighbours differ that belong to one thing, (n, N) in ab units.
+
+    What belongs together is not known. But parts of a thing may have the same colours, each with
+    about the same probability: steps are weighted by a power of the Bhattacharyya coefficient.
+    """
+    ab = ab.float()
+    root = F.adaptive_avg_pool2d(log_p.exp(), ab.shape[-2:]).sqrt()
+    steps = []
+    for axis in (2, 3):
+        one, next_one = (root.narrow(axis, k, root.shape[axis] - 1) for k in (0, 1))
+        alike = (one * next_one).sum(1) ** ALIKE
+        step = torch.linalg.vector_norm(ab.diff(dim=axis), dim=1)
+        steps.append((alike * step).flatten(1))
+    return torch.cat(steps, 1)
 
 
 def choose(ab: Tensor, judgement: Judgement, n: int) -> list[int]:
@@ -71,10 +98,10 @@ def choose(ab: Tensor, judgement: Judgement, n: int) -> list[int]:
 
     Arguments:
         ab: (N, 2, h, w), in ab units.
-        n: at most N. If fewer are possible, the least odd ones are taken.
+        n: at most N. If fewer are possible, the least odd ones count as possible.
     """
     order = judgement.oddity.argsort(stable=True)
-    possible = order[: max(n, int((judgement.oddity <= MOST_ODD).sum()))]
+    possible = order[: max(n, FEWEST, int((judgement.oddity <= MOST_ODD).sum()))]
     by_plausibility = judgement.plausibility[possible].argsort(descending=True, stable=True)
     rows = possible[by_plausibility][: max(n, round(len(ab) * (1 - LEFT_OUT)))]
     flat = F.adaptive_avg_pool2d(ab[rows].float(), COMPARED_SIDE).flatten(1)

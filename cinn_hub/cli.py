@@ -69,7 +69,7 @@ def add_colorize(parser: Command) -> None:
     add = parser.add_argument
     add("-n", type=int, help="answers for each photo (default 8; 1 where --out is a file)")
     add("-b", "--boldness", type=float, default=1.0, help=BOLDNESS)
-    add("--pool", type=int, help="choose the answers among so many draws (default 32)")
+    add("--pool", type=int, help="choose the answers among so many draws (default 48)")
     add(
         "--hint",
         action="append",

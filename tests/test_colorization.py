@@ -25,7 +25,7 @@ def test_a_photo_in_several_colorings_out(small_model, photo):
             "weights": small_model.fingerprint,
             "seed": "5",
             "temperature": "1",
-            "pool": "32",
+            "pool": "48",
             "sample": result.settings["sample"],
         }
         assert np.isfinite(result.log_prob)

@@ -1,16 +1,23 @@
 """Of many draws a few that differ and are believable; and the colours that one spot may have."""
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
-from helpers import ROOT, color_picture
+from helpers import ROOT, color_picture, same
 
 from cinn_hub import choosing
 from cinn_hub.choosing import Judgement, possible_colors
 from cinn_hub.color import to_lab
 from cinn_hub.errors import CinnHubError
 from cinn_hub.latent import Latent
+from cinn_hub.models.colorization_cinn import ColorizationCINN
 from cinn_hub.networks import ColorBins
+from cinn_hub.ui.colorize import Colour
+from cinn_hub.ui.lightbox import Lightbox
+from cinn_hub.ui.models import Shelf
+from cinn_hub.ui.table import Table
+from cinn_hub.ui.uploads import Uploads, open_sheet
 
 
 def flat(*colors):
@@ -36,11 +43,16 @@ def test_each_next_one_is_far_from_all_that_are_chosen():
 
 
 def test_impossible_things_are_left_out_however_plausible_the_rest_is():
-    line = flat(*[(10 * k, 0) for k in range(6)])
-    odd = [0.0, 9.0, 0.0, choosing.MOST_ODD + 1, 0.0, 0.0]
-    plausible = [-1.0, 5.0, -2.0, 4.0, -3.0, -4.0]
-    assert choosing.choose(line, judged(plausible, odd), 4) == [0, 2, 4, 5]
-    assert choosing.choose(line, judged(plausible, odd), 5) == [3, 0, 2, 4, 5]  # the less odd one
+    line = flat(*[(10 * k, 0) for k in range(12)])
+    odd = [0.0] * 12
+    odd[1], odd[3] = 99.0, choosing.MOST_ODD + 1
+    plausible = [-1.0, 5.0, -2.0, 4.0, *[-3.0 - k for k in range(8)]]
+    assert choosing.choose(line, judged(plausible, odd), 10)[0] == 0
+    assert {1, 3}.isdisjoint(choosing.choose(line, judged(plausible, odd), 10))
+    assert choosing.choose(line, judged(plausible, odd), 11)[0] == 3  # the less odd one
+    all_odd = [100.0 + k for k in range(12)]
+    firsts = {choosing.choose(line, judged(plausible[::-1], all_odd), n)[0] for n in (1, 3, 8)}
+    assert firsts == {7}  # of the eight least odd the most plausible, however many are asked for
 
 
 def test_equal_draws_are_chosen_once_each():
@@ -58,6 +70,22 @@ def test_a_blue_dog_on_a_green_lawn_is_odd_and_plausible():
     found = choosing.judge(bins, log_p, lawn)
     assert found.oddity[0] < choosing.MOST_ODD < found.oddity[1]
     assert found.plausibility[0] > found.plausibility[1]
+
+
+def test_a_hand_with_a_green_finger_is_odd():
+    """Where any colour is possible, those of one thing still belong together."""
+    bins = ColorBins(1)
+    log_p = torch.full((1, 19 * 19, 32, 32), 1 / 19**2)
+    log_p[0, 0, :, 16:] = 1e4  # another thing, of other colours
+    log_p = (log_p / log_p.sum(1, keepdim=True)).log()
+    plain = flat((10, 20))[..., :1, :1].expand(1, 2, 16, 16)
+    hands = plain.repeat(3, 1, 1, 1)
+    hands[1, :, 4:6, 4:6] = torch.tensor([-30.0, 20.0])[:, None, None]
+    hands[2, :, :, 8:] = torch.tensor([-30.0, 20.0])[:, None, None]
+    steps = choosing.worst(choosing.steps_in_things(log_p, hands), choosing.MOTTLED)
+    torch.testing.assert_close(steps, torch.tensor([0.0, 32.0, 0.0]), atol=0.1, rtol=0)
+    odd = choosing.judge(bins, log_p, hands[:2]).oddity
+    assert odd[1] - odd[0] == pytest.approx(32 * choosing.NATS_PER_STEP, abs=0.1)
 
 
 def test_details_do_not_change_the_judgement(imagenet):
@@ -143,3 +171,49 @@ def test_colors_at_a_spot(small_model, photo):
         small_model.colors_at(prepared, 96, 3)
     with pytest.raises(CinnHubError, match="n is 0"):
         small_model.colors_at(prepared, 20, 20, n=0)
+
+
+def test_bolder_answers_are_more_colourful_and_farther_from_the_truth(imagenet):
+    """As the slider's words promise: lower is calmer, and nearer to the truth on average."""
+    errors, chromas = [], []
+    moods = ROOT / "examples" / "moods"
+    photos = [imagenet.prepare(moods / f"{name}.jpg") for name in ("astronaut", "cat", "coffee")]
+    for boldness in (0.5, 0.75, 1.0, 1.25):
+        found = [
+            (np.square(one.ab - photo.ab).mean(), one.chroma)
+            for photo in photos
+            for one in imagenet.colorize(photo, 8, imagenet.temperature(boldness), 3, pool=None)
+        ]
+        error, chroma = np.mean(found, 0)
+        errors.append(error)
+        chromas.append(chroma)
+    assert errors == sorted(errors) and errors[-1] > 1.2 * errors[0]
+    assert chromas == sorted(chromas) and chromas[-1] > 1.1 * chromas[0]
+
+
+@pytest.fixture(scope="module")
+def app_of_folder(model_folder):
+    """The model of a folder, as Python has it, and the app's tool that colours with it."""
+    model = ColorizationCINN.from_folder(model_folder)
+    with gr.Blocks():
+        return model, Colour(Table(Shelf(model), Uploads(None), ({}, {})))
+
+
+@pytest.mark.parametrize(("n", "boldness", "seed"), [(8, 1.0, 7), (3, 0.6, 2**33)])
+def test_app_command_line_and_python_give_the_same_pictures(
+    app_of_folder, cinn, photo, tmp_path, n, boldness, seed
+):
+    model, tool = app_of_folder
+    path = tmp_path / "grandma.png"
+    photo.save(path)
+    box = Lightbox(model.name)
+    sheet = box.add(str(path))
+    open_sheet(sheet, model)
+    tool.color(box, sheet, model, {"n": n, "temperature": boldness, "seed": seed})
+    asked = cinn("colorize", path, "-n", n, "-b", boldness, "-s", seed, "-o", tmp_path / "out")
+    assert asked.code == 0, asked
+    for i, result in enumerate(model.colorize(path, n, model.temperature(boldness), seed)):
+        assert same(tmp_path / "out" / f"grandma_color{i + 1}.png", result.image, limit=0)
+        shown = sheet.rows[0].session.full_size(i, 1.0)
+        assert shown.settings.items() >= result.settings.items()
+        assert np.array_equal(shown.image, result.image)
