@@ -4,42 +4,52 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import os
 import re
 import runpy
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import cinn_hub
 from cinn_hub.batch import audit, tasks
-from cinn_hub.batch.album import ENDING, find_jobs, is_file_name
+from cinn_hub.batch.album import ENDING, Album, is_file_name
 from cinn_hub.batch.archives import is_zip
-from cinn_hub.batch.manifest import Manifest
+from cinn_hub.batch.manifest import NAME, Manifest
 from cinn_hub.batch.running import SomeFailed, run_all
 from cinn_hub.batch.storage import Storage
 from cinn_hub.errors import CinnHubError
 from cinn_hub.files import make_folder, reason_of
-from cinn_hub.formats import FILMS, STILLS, Format
+from cinn_hub.formats import FILMS, FORMATS, STILLS, Format, format_of
 from cinn_hub.originals import DTYPES
 
 if TYPE_CHECKING:
     from cinn_hub.color_model import ColorModel
     from cinn_hub.publishing import Bundle
 
-Command = argparse.ArgumentParser
+MOST = 10_000  # answers or frames
+MANY = 100  # answers for each photo, from which on --yes is asked for
 BOLDNESS = "0: the expected colours; 1: the model's own boldness (default); more: bolder"
 OUT = "folder (default .) or file to write, or an address such as s3://bucket/folder"
 MODEL = "name, folder, or user/repo of the Hugging Face Hub (default imagenet)"
 
 
-def build_parser() -> argparse.ArgumentParser:
+class Command(argparse.ArgumentParser):
+    """A parser whose errors are ours: one sentence, before anything is loaded."""
+
+    def error(self, message: str) -> NoReturn:
+        raise CinnHubError(f"{message}; see {self.prog} --help.")
+
+
+def build_parser() -> Command:
     """All commands; each sets `run` to the function that does it."""
-    parser = argparse.ArgumentParser(
+    parser = Command(
         prog="cinn-hub", description="Several believable colourings of each grey photo."
     )
     parser.add_argument("--version", action="version", version=cinn_hub.__version__)
@@ -67,9 +77,11 @@ def build_parser() -> argparse.ArgumentParser:
 def add_colorize(parser: Command) -> None:
     add_photos(parser)
     add = parser.add_argument
-    add("-n", type=int, help="answers for each photo (default 8; 1 where --out is a file)")
-    add("-b", "--boldness", type=float, default=1.0, help=BOLDNESS)
-    add("--pool", type=int, help="choose the answers among so many draws (default 48)")
+    answers = whole(1, MOST)
+    add("-n", type=answers, help="answers for each photo (default 8; 1 where --out is a file)")
+    add("--yes", action="store_true", help=f"make more than {MANY} answers for each photo")
+    add("-b", "--boldness", type=number(0, 10), default=1.0, help=BOLDNESS)
+    add("--pool", type=answers, help="choose the answers among so many draws (default 48)")
     add(
         "--hint",
         action="append",
@@ -86,7 +98,7 @@ def add_transfer(parser: Command) -> None:
     add_photos(parser)
     parser.add_argument(
         "--keep",
-        type=float,
+        type=number(0, 1),
         help="how much of the reference counts, 0 to 1 (default: 0.9 of the tint, 0.4 of the rest)",
     )
     add_looks(parser)
@@ -95,18 +107,19 @@ def add_transfer(parser: Command) -> None:
 def add_interpolate(parser: Command) -> None:
     add_photos(parser, FILMS + STILLS)
     add = parser.add_argument
-    add("-b", "--boldness", type=float, default=1.0, help=BOLDNESS)
-    add("--steps", type=int, default=24, help="frames (default 24)")
-    add("--from", dest="a", type=int, default=1, help="begin with answer A (default 1)")
-    add("--to", dest="b", type=int, default=2, help="end with answer B (default 2)")
-    add("--size", type=int, default=1280, help="longer side of a film in pixels (default 1280)")
+    answer, size = whole(1, MOST), whole(16, 16_383)
+    add("-b", "--boldness", type=number(0, 10), default=1.0, help=BOLDNESS)
+    add("--steps", type=whole(2, MOST), default=24, help="frames (default 24)")
+    add("--from", dest="a", type=answer, default=1, help="begin with answer A (default 1)")
+    add("--to", dest="b", type=answer, default=2, help="end with answer B (default 2)")
+    add("--size", type=size, default=1280, help="longer side of a film in pixels (default 1280)")
 
 
 def add_manifest(parser: Command) -> None:
     parser.add_argument("folder", type=Storage, help="what was given as --out")
     add = parser.add_mutually_exclusive_group().add_argument
     add("--errors", action="store_true", help="list the photos that failed, and why")
-    add("--oddest", type=positive, metavar="N", help="list the N colourings that came out oddest")
+    add("--oddest", type=whole(1), metavar="N", help="list the N colourings that came out oddest")
     add("--parquet", type=Path, metavar="FILE", help="write it all into a Parquet file")
 
 
@@ -115,7 +128,7 @@ def add_app(parser: Command) -> None:
     parser.add_argument("-m", "--model", dest="CINN_HUB_MODEL", metavar="MODEL", help=MODEL)
     for option, variable, kind, text in (
         ("host", "GRADIO_SERVER_NAME", str, "default 127.0.0.1; 0.0.0.0 lets other machines in"),
-        ("port", "GRADIO_SERVER_PORT", int, "default 7860, or the next that is free"),
+        ("port", "GRADIO_SERVER_PORT", whole(1, 65_535), "default 7860, or the next that is free"),
         ("root-path", "GRADIO_ROOT_PATH", str, "where a proxy serves the app, such as /colours"),
         ("memory", "CINN_HUB_MEMORY", int, "MB for all photos and answers (default 200)"),
         ("disk", "CINN_HUB_DISK", int, "MB for all visitors' files (default 2000)"),
@@ -148,15 +161,15 @@ def add_photos(parser: Command, formats: Sequence[Format] = STILLS) -> None:
     add = parser.add_argument
     add("photos", nargs="+", type=Path, help="photos, folders or ZIP archives")
     add("-o", "--out", type=Storage, default=".", help=OUT)
-    add("-s", "--seed", type=int, help="the same seed gives the same colours")
+    add("-s", "--seed", type=whole(0), help="the same seed gives the same colours")
     add("-m", "--model", default="imagenet", help=MODEL)
-    add("--device", help="cpu, cuda or mps (default: the best there is)")
+    add("--device", type=device, help="cpu, cuda or mps (default: the best there is)")
     add("--format", choices=names, default=names[0], help="of the files (default %(default)s)")
-    add("--overwrite", action="store_true", help="in folders, do finished photos again")
+    add("--overwrite", action="store_true", help="replace results that are there")
     add("--recolor", action="store_true", help="in folders, also do photos that have colours")
     add("--pages", action="store_true", help="do all pages and frames of a file")
     add = parser.add_mutually_exclusive_group().add_argument
-    add("--workers", type=positive, help="processes, one core each (default: what is fastest)")
+    add("--workers", type=whole(1), help="processes, one core each (default: what is fastest)")
     add("--ray", metavar="ADDRESS", help="a Ray cluster that does the work, such as head:6379")
 
 
@@ -164,14 +177,15 @@ def add_looks(parser: Command) -> None:
     """Options of all commands that write single pictures."""
     lossy = " and ".join(format.name for format in STILLS if format.lossy)
     add = parser.add_argument
-    add("--intensity", type=float, default=1.0, help="0 to 3; below 1 paler, above 1 stronger")
+    intensity = number(0, 3)
+    add("--intensity", type=intensity, default=1.0, help="0 to 3; below 1 paler, above 1 stronger")
     add(
         "--enlargement",
         choices=("guided", "joint-bilateral"),
         default="guided",
         help="of the colours: guided (default), or as in Ardizzone et al. 2019, which is slow",
     )
-    add("--quality", type=int, default=95, help=f"of {lossy} (default 95)")
+    add("--quality", type=whole(1, 100), default=95, help=f"of {lossy} (default 95)")
 
 
 def add_publishing(parser: Command) -> None:
@@ -191,54 +205,81 @@ def hint(text: str) -> tuple[float, float, str] | tuple[float, float, str, float
         raise argparse.ArgumentTypeError(message) from None
 
 
-def positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 1 or more")
-    return int(text)
+def number(least: float, most: float) -> Callable[[str], float]:
+    """Reads numbers in this range."""
+    return partial(in_range, float, "number", least, most)
+
+
+def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
+    """Reads whole numbers in this range."""
+    return partial(in_range, int, "whole number", least, most)
+
+
+def in_range(kind: type, name: str, least: float, most: float, text: str) -> float | int:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        limits = f"{least} or more" if most == math.inf else f"from {least} to {most}"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a {name}, {limits}")
+    return value
+
+
+def device(text: str) -> str:
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not cpu, cuda, cuda:N or mps")
+    return text
 
 
 def run_colorize(options: argparse.Namespace) -> None:
-    from cinn_hub.latent import check_count
-
     if options.n is None:
         options.n = 1 if is_file_name(options.out.folder) else 8
-    check_count(options.n)
-    run_task(options, tasks.colorize)
+    if options.n > MANY and not options.yes:
+        raise CinnHubError(
+            f"-n {options.n} makes {options.n} files of each photo; add --yes to make so many."
+        )
+    run_task(options, tasks.colorize, several=options.n > 1)
 
 
 def run_transfer(options: argparse.Namespace) -> None:
-    run_task(options, tasks.transfer, re.escape(options.reference.stem))
+    run_task(options, tasks.transfer, re.escape(options.reference.stem), kept=[options.reference])
 
 
 def run_interpolate(options: argparse.Namespace) -> None:
-    from cinn_hub.latent import check_count
-
-    check_count(options.a, "--from")
-    check_count(options.b, "--to")
-    check_count(options.steps, "--steps", least=2)
-    run_task(options, tasks.interpolate)
+    suffix = options.out.folder if is_file_name(options.out.folder) else f".{options.format}"
+    run_task(options, tasks.interpolate, several=format_of(f"film{suffix}", FILMS) is None)
 
 
-def run_task(options: argparse.Namespace, make: tasks.Make, ending: str = ENDING) -> None:
+def run_task(
+    options: argparse.Namespace,
+    make: tasks.Make,
+    ending: str = ENDING,
+    several: bool = False,
+    kept: Sequence[Path] = (),
+) -> None:
     """Does what a command makes of photos on all of them; see `run_all`.
 
-    ending: pattern of what the command adds to names.
+    Arguments:
+        ending: pattern of what the command adds to names.
+        several: whether several files are made of each photo.
+        kept: files that no result may replace.
     """
     out = options.out.folder
-    if is_file := is_file_name(out):
+    check_out(out, several or options.pages)
+    if is_file_name(out):
         options.format = out.suffix.lower().lstrip(".")
     if options.ray and (archive := next(filter(is_zip, options.photos), None)):
         raise CinnHubError(
             f"{archive} is an archive; unpack it into a folder that all machines share."
         )
-    jobs = find_jobs(options.photos, out, ending)
-    options.noted = any(job.found for job in jobs)
+    album = Album.of(options.photos, out, ending)
+    album.kept = kept
+    options.noted = any(job.found for job in album.jobs) or (out / NAME).is_file()
     model = tasks.load_model(options)
     if model.device.type != "cpu" and options.workers is None:
         options.workers = 1
     task = make(options, model)
-    if is_file and (len(task.endings) > 1 or options.pages):
-        raise CinnHubError(f"{out} is one file; give a folder to write several pictures to.")
     with ExitStack() as stack:
         manifest = None
         if options.noted:
@@ -248,9 +289,19 @@ def run_task(options: argparse.Namespace, make: tasks.Make, ending: str = ENDING
             options.seed = seed_of(options, model, manifest)
         if manifest:
             manifest.begin(cinn_hub.__version__, tasks.noted_options(options, model))
-        engine = tasks.engine_of(options, make, model, jobs)
+        engine = tasks.engine_of(options, make, model, album.jobs)
         worker = tasks.worker_of(options, task.work)
-        run_all(jobs, task.endings, worker, engine, manifest, options.overwrite)
+        run_all(album, task.endings, worker, engine, manifest, options.overwrite)
+
+
+def check_out(out: Path, several: bool) -> None:
+    """Refuses a file where several are made, or of a format that is not written."""
+    if is_file_name(out) and several:
+        raise CinnHubError(f"{out} is one file; give a folder to write several pictures to.")
+    known = format_of(out, FORMATS)
+    if known and not is_file_name(out) and not out.is_dir():
+        suffixes = ", ".join(format.suffix for format in STILLS)
+        raise CinnHubError(f"{out} would be {known.name}, which is not written; use {suffixes}.")
 
 
 def seed_of(options: argparse.Namespace, model: ColorModel, manifest: Manifest | None) -> int:
@@ -291,10 +342,23 @@ def run_app(options: argparse.Namespace) -> None:
     from cinn_hub.publishing import app_folder
 
     if find_spec("gradio") is None:
-        raise CinnHubError('The app needs gradio: pip install "cinn-hub[app]".')
+        raise CinnHubError('The app needs gradio: pip install ".[app]" in a clone.')
+    if options.GRADIO_SERVER_PORT:
+        check_port(options.GRADIO_SERVER_NAME or "127.0.0.1", options.GRADIO_SERVER_PORT)
     chosen = {name: value for name, value in vars(options).items() if name.isupper()}
     os.environ.update({name: str(value) for name, value in chosen.items() if value is not None})
     runpy.run_path(str(app_folder() / "app.py"), run_name="__main__")
+
+
+def check_port(host: str, port: int) -> None:
+    """Refuses a port that cannot be listened at: Gradio would silently take another one."""
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        raise CinnHubError(
+            f"The port {port} of {host} cannot be used ({reason_of(error)}); give another --port."
+        ) from error
 
 
 def run_push(options: argparse.Namespace) -> None:
@@ -330,11 +394,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0; 1 if some of many photos failed; 2 after one sentence on stderr, if nothing could be
         done; 130 if it was interrupted.
     """
-    options = build_parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # some names cannot be printed
     try:
+        options = build_parser().parse_args(arguments)
         options.run(options)
         sys.stdout.flush()
     except CinnHubError as error:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import tifffile
+from helpers import color_picture
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 
@@ -49,3 +50,6 @@ def with_chunk(png: bytes, name: bytes, data: bytes, check: bytes | None = None)
 
 def with_segment(jpeg: bytes, marker: int, data: bytes) -> bytes:
     return jpeg[:2] + bytes([255, marker]) + struct.pack(">H", len(data) + 2) + data + jpeg[2:]
+
+
+JPEG = encoded(color_picture(60, 40).convert("L"), "JPEG")

@@ -166,7 +166,7 @@ MUTATIONS = [
     ),
     Mutation(
         "results inside the album taken for photos", "cinn_hub/batch/album.py",
-        "(skipped is None or skipped not in path.resolve().parents)", "True",
+        "files_in(folder, out if inside else None)", "files_in(folder, None)",
         ("tests/test_album.py",),
     ),
     Mutation(

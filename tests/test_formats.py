@@ -12,8 +12,8 @@ from cinn_hub.cli import build_parser
 from cinn_hub.formats import FILMS, FORMATS, PHOTOS, STILLS, suffixes_of
 from cinn_hub.photos import read, save
 
-NEW = 'Format("AVIF", (".avif",), "AVIF")'
-WRITABLE = 'Format("AVIF", (".avif",), "AVIF", {}, lossy=True)'
+NEW = 'Format("AVIF", (".avif",), "AVIF", rb".{4}ftypavi[fs]")'
+WRITABLE = NEW[:-1] + ", {}, lossy=True)"
 USE_IT = """
 import sys, types
 source, module = sys.argv[1], types.ModuleType("cinn_hub.formats")

@@ -97,17 +97,17 @@ def test_colours_of_a_jpeg_are_kept_where_its_metadata_are_lost():
 
 OTHER_FILES = {
     b"%PDF-1.7": "is a PDF; save its pages as PNG",
-    b"%!PS-Adobe-3.0 EPSF-3.0": "is PostScript",
+    b"%!PS-Adobe-3.0 EPSF-3.0": "is a PostScript file",
     b"PK\3\4": "is a ZIP archive; unpack it",
     b"Rar!\x1a\7": "is an archive; unpack it",
     b"\0\0\0\x18ftypmp42": "is a film; save one of its frames",
     b"\0\0\0\x14ftypqt  ": "is a film",
     b"RIFF\0\0\0\0AVI LIST": "is a film",
-    b"\0\0\0\x18ftypcrx ": "holds the raw data of a camera; develop it",
-    b"II*\0\x10\0\0\0CR\2\0": "holds the raw data of a camera",
-    b"FUJIFILMCCD-RAW 02": "holds the raw data of a camera",
-    b"IIU\0\x18\0\0\0": "holds the raw data of a camera",
-    b"\xff\x0a\xfa\x1f": "is a JPEG XL; save it as JPEG or PNG",
+    b"\0\0\0\x18ftypcrx ": "is a raw file of a camera; develop it",
+    b"II*\0\x10\0\0\0CR\2\0": "is a raw file of a camera",
+    b"FUJIFILMCCD-RAW 02": "is a raw file of a camera",
+    b"IIU\0\x18\0\0\0": "is a raw file of a camera",
+    b"\xff\x0a\xfa\x1f": "is a JPEG XL picture; save it as JPEG or PNG",
     b"<svg xmlns='x'/>": "is not a picture that can be read; give a photo",
 }
 

@@ -116,7 +116,7 @@ def test_floats_beyond_white_are_white():
         (tiff(UNIT * 255), "does not say which value is white"),
         (tiff(UNIT * np.nan), "has pixels that are not numbers"),
         (tiff(UNIT.astype(np.complex64)), "its samples are complex numbers"),
-        (tiff(WIDE, extratags=[(50706, "B", 4, (1, 4, 0, 0), True)]), "the raw data of a camera"),
+        (tiff(WIDE, extratags=[(50706, "B", 4, (1, 4, 0, 0), True)]), "a raw file of a camera"),
         (packed(GREY, 10, tags={259: 5}), "a TIFF that cannot be read .*imagecodecs"),
     ],
 )

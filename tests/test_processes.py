@@ -114,5 +114,3 @@ def test_two_processes_do_what_one_does(cinn):
         "SELECT file, latent, bits_per_dim, plausibility, distance FROM results ORDER BY file",
     ):
         assert rows(query, "1") == rows(query, "2") != []
-    with pytest.raises(SystemExit):
-        cinn("colorize", "album", "--workers", "0")

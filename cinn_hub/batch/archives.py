@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import shutil
+import struct
+import unicodedata
 import zipfile
 import zlib
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 
+from cinn_hub.batch.findings import Findings, is_hidden, kind_of_content
 from cinn_hub.errors import PhotoError
-from cinn_hub.formats import PHOTOS, format_of
-
-ARCHIVE_SUFFIXES = (".zip", ".rar", ".7z", ".tar", ".gz")
-HIDDEN = (".", "@eaDir", "__MACOSX")  # what systems keep for themselves begins so
+from cinn_hub.formats import HEAD, PHOTOS, format_of
 
 MOST_PHOTOS = 1000
 MOST_MEGABYTES = 4000  # unpacked, together
 MOST_ENTRIES = 20_000  # of any kind
 LONGEST_STEM = 80
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, OSError)
+
+UTF8, ENCRYPTED = 0x800, 1  # flags of an entry
+UNICODE_PATH = 0x7075  # the number of an extra field, APPNOTE 4.6.9
+CODE_PAGES = ("cp932", "cp866", "cp437")  # of names that do not say it
+RARE_KANJI = 0xE0  # the first byte of the rarer half in cp932; in cp866 they are common letters
+SCRIPTS = {"LATIN": "Latin", "CYRILLIC": "Cyrillic"}  # by the first word of a letter's name
+SCRIPTS |= dict.fromkeys(("CJK", "IDEOGRAPHIC", "FULLWIDTH", "HIRAGANA", "KATAKANA"), "Japanese")
+SCRIPTS |= {"KATAKANA-HIRAGANA": "Japanese"}
 
 
 def is_zip(path: Path) -> bool:
     return path.suffix.lower() == ".zip"
-
-
-def is_visible(path: Path | PurePosixPath) -> bool:
-    """Whether no part of this relative path is a hidden file or folder."""
-    return not any(part.startswith(HIDDEN) and part != ".." for part in path.parts)
 
 
 def unpack(
@@ -33,68 +38,158 @@ def unpack(
     folder: Path,
     most_photos: int = MOST_PHOTOS,
     most_megabytes: float = MOST_MEGABYTES,
-) -> list[Path]:
-    """Writes the photos of a ZIP archive into a folder, all into one.
+) -> Findings:
+    """Writes the photos of a ZIP archive into a folder, in folders as in the archive.
 
-    Names keep their stem and suffix alone, without what could lead out of the folder; of several
-    photos with one name, all but the first get a number. Archives inside are not opened.
+    Names lose what could lead out of the folder; of several photos with one name, all but the first
+    get a number. A photo that is damaged costs no other one. Archives inside are not opened.
 
     Arguments:
         most_megabytes: of the photos unpacked; `zipfile` gives no more than an archive says.
 
     Raises:
-        PhotoError: it cannot be read, needs a password, holds no photos, or too much.
+        PhotoError: it cannot be read, holds no photos, or too much.
     """
+    found = Findings()
     try:
         with zipfile.ZipFile(archive) as opened:
-            entries = photos_of(opened, archive.name, most_photos)
-            if sum(entry.file_size for entry in entries) > most_megabytes * 1e6:
-                raise PhotoError(
-                    f"{archive.name} holds more than {most_megabytes:g} MB of photos; divide it."
-                )
-            paths: list[Path] = []
+            entries = photos_of(opened, archive.name, found)
+            check(entries, archive.name, most_photos, most_megabytes)
             for entry in entries:
-                target = free_name(folder, PurePosixPath(entry.filename.replace("\\", "/")).name)
-                with opened.open(entry) as source, target.open("wb") as file:
-                    shutil.copyfileobj(source, file)
-                paths.append(target)
-            return paths
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+                name = readable_name(entry)
+                target = free_name(folder, name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    with opened.open(entry) as source, target.open("wb") as file:
+                        shutil.copyfileobj(source, file)
+                    found.sort(target, f"{archive}/{name}")
+                    if target not in found.photos[-1:]:
+                        target.unlink()
+                except (*DAMAGED, RuntimeError) as error:
+                    target.unlink(missing_ok=True)
+                    found.lost[fault_of(entry, error)].append(f"{archive}/{name}")
+    except DAMAGED as error:
         raise PhotoError(f"{archive.name} is a damaged ZIP archive; make it again.") from error
-    except RuntimeError as error:  # what zipfile raises for encrypted entries
-        raise PhotoError(f"{archive.name} needs a password; make it without one.") from error
+    if not found.photos:
+        raise PhotoError(f"{archive.name} holds no photos; {' and '.join(found.lines())}.")
+    return found
 
 
-def photos_of(opened: zipfile.ZipFile, name: str, most: int) -> list[zipfile.ZipInfo]:
-    """The entries that are photos by their names."""
+def photos_of(opened: zipfile.ZipFile, name: str, found: Findings) -> list[zipfile.ZipInfo]:
+    """The entries that are photos by their names or their first bytes; notes what the others are.
+
+    Raises:
+        PhotoError: there are too many.
+    """
     entries = opened.infolist()
     if len(entries) > MOST_ENTRIES:
         raise PhotoError(
             f"{name} has {len(entries)} entries; at most {MOST_ENTRIES} are read: divide it."
         )
-    found = [
-        entry
-        for entry in entries
-        if not entry.is_dir()
-        and is_visible(PurePosixPath(entry.filename))
-        and format_of(entry.filename, PHOTOS)
-    ]
-    if not found:
-        inner = any(entry.filename.lower().endswith(ARCHIVE_SUFFIXES) for entry in entries)
-        text = "archives, but no photos; unpack it first" if inner else "no photos"
-        raise PhotoError(f"{name} holds {text}.")
-    if len(found) > most:
-        raise PhotoError(f"{name} holds {len(found)} photos; at most {most} are taken: divide it.")
-    return found
+    photos = []
+    for entry in entries:
+        path = PurePosixPath(readable_name(entry))
+        if entry.is_dir() or any(map(is_hidden, path.parts)):
+            continue
+        if format_of(path, PHOTOS):
+            photos.append(entry)
+            continue
+        try:
+            with opened.open(entry) as file:
+                kind, is_photo = kind_of_content(file.read(HEAD), path)
+        except (*DAMAGED, RuntimeError) as error:
+            kind, is_photo = fault_of(entry, error), False
+        if is_photo:
+            photos.append(entry)
+        else:
+            found.others[kind].append(f"{opened.filename}/{path}")
+    return photos
+
+
+def check(
+    entries: list[zipfile.ZipInfo], name: str, most_photos: int, most_megabytes: float
+) -> None:
+    if len(entries) > most_photos:
+        raise PhotoError(
+            f"{name} holds {len(entries)} photos; at most {most_photos} are taken: divide it."
+        )
+    if sum(entry.file_size for entry in entries) > most_megabytes * 1e6:
+        raise PhotoError(f"{name} holds more than {most_megabytes:g} MB of photos; divide it.")
+
+
+def fault_of(entry: zipfile.ZipInfo, error: Exception) -> str:
+    """Why an entry cannot be unpacked, as a kind of file."""
+    if entry.flag_bits & ENCRYPTED:
+        return "locked by a password"
+    if isinstance(error, NotImplementedError):
+        method = zipfile.compressor_names.get(entry.compress_type, f"{entry.compress_type}")
+        return f"compressed by {method.capitalize()}, which cannot be read here"
+    return "damaged in the archive"
+
+
+def readable_name(entry: zipfile.ZipInfo) -> str:
+    """The path of an entry, whichever system wrote it.
+
+    By the flag of UTF-8 or the Unicode field; else by the one encoding in which all words are words
+    of one script. Where there is none, or several, what is not ASCII is left out.
+    """
+    if entry.flag_bits & UTF8:
+        name = entry.orig_filename
+    else:
+        raw = entry.orig_filename.encode("cp437")
+        name = unicode_path(entry.extra, raw) or decoded(raw)
+    return name.replace("\\", "/")
+
+
+def unicode_path(extra: bytes, raw: bytes) -> str | None:
+    """The name in the field that Info-ZIP adds, if it belongs to this one."""
+    while len(extra) >= 4:
+        kind, size = struct.unpack("<HH", extra[:4])
+        data, extra = extra[4 : 4 + size], extra[4 + size :]
+        if kind == UNICODE_PATH and data[1:5] == struct.pack("<L", zlib.crc32(raw)):
+            return data[5:].decode("utf-8", "ignore")
+    return None
+
+
+def decoded(raw: bytes) -> str:
+    """A name of an unknown encoding."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        names = [raw.decode(page, "replace") for page in CODE_PAGES]
+    likely = [name for name in names if all(map(is_word, words_of(name)))]
+    return likely[0] if len(likely) == 1 else raw.decode("ascii", "replace").replace("\ufffd", "_")
+
+
+def words_of(name: str) -> list[str]:
+    """What is not ASCII, with the letters around it."""
+    parts = groupby(name, key=lambda c: c.isalpha() or not c.isascii())
+    words = ("".join(letters) for is_word, letters in parts if is_word)
+    return [word for word in words if not word.isascii()]
+
+
+def is_word(word: str) -> bool:
+    """Whether these are letters of one script, the large ones where words have them."""
+    scripts = {SCRIPTS.get(unicodedata.name(letter, "?").split()[0]) for letter in word}
+    if scripts == {"Japanese"}:
+        return all(letter.encode("cp932", "replace")[0] < RARE_KANJI for letter in word)
+    cased = word in (word.lower(), word.upper(), word.capitalize())
+    return word.isalpha() and cased and len(scripts - {None}) == len(scripts) == 1
 
 
 def free_name(folder: Path, name: str) -> Path:
-    """A path in the folder that is not taken yet."""
-    printable = "".join(c for c in name if c.isprintable() and c not in '<>:"/\\|?*')
-    path = PurePosixPath(printable)
-    stem, suffix = path.stem.strip(" .")[:LONGEST_STEM] or "photo", path.suffix
-    target, number = folder / f"{stem}{suffix}", 1
+    """A path in the folder that is not taken yet, in folders as in the name."""
+    parts = [clean(part) for part in PurePosixPath(name).parts]
+    *parents, last = [part for part in parts if part.strip(" .")] or ["photo"]
+    path = PurePosixPath(last)
+    stem, suffix = path.stem.strip(" .")[:LONGEST_STEM] or "photo", path.suffix[:LONGEST_STEM]
+    place = folder.joinpath(*(part.strip(" ")[:LONGEST_STEM] for part in parents))
+    target, number = place / f"{stem}{suffix}", 1
     while target.exists():
         number += 1
-        target = folder / f"{stem}_{number}{suffix}"
+        target = place / f"{stem}-{number}{suffix}"
     return target
+
+
+def clean(part: str) -> str:
+    return "".join(c for c in part if c.isprintable() and c not in '<>:"/\\|?*')

@@ -49,8 +49,7 @@ def write_parquet(manifest: Manifest, path: Path) -> str:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        text = 'Parquet needs pyarrow: pip install "cinn-hub[parquet]".'
-        raise CinnHubError(text) from error
+        raise CinnHubError("Parquet needs pyarrow: pip install pyarrow.") from error
     with manifest.one_sentence() as database:
         found = database.execute(
             "SELECT * FROM photos LEFT JOIN results USING (stem, task) JOIN runs USING (run)"

@@ -66,7 +66,7 @@ def connected(address: str) -> ModuleType:
     try:
         import ray
     except ImportError as error:
-        raise CinnHubError('--ray needs Ray: pip install "cinn-hub[ray]".') from error
+        raise CinnHubError('--ray needs Ray: pip install "ray>=2.50".') from error
     host, _, port = address.rpartition(":")
     try:
         if host and port.isdigit():  # Ray itself would try for minutes

@@ -8,17 +8,20 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from cinn_hub.batch.album import Job
 from cinn_hub.batch.storage import Storage
 from cinn_hub.errors import CinnHubError
 from cinn_hub.files import open_plain
 
 NAME = "manifest.sqlite"
+LOCK = f".{NAME}.lock"
 VERSION = 2
 WAITING, DONE, SKIPPED, FAILED = "waiting", "done", "skipped", "failed"
 BUSY_SECONDS = 30  # another run may be writing to the same manifest
@@ -35,7 +38,7 @@ CREATE TABLE IF NOT EXISTS runs (
 CREATE TABLE IF NOT EXISTS photos (
     stem TEXT NOT NULL,      -- what the names of its results begin with, from this folder
     task TEXT NOT NULL,      -- what they end with, such as color.png
-    photo TEXT NOT NULL,     -- absolute path
+    photo TEXT NOT NULL,     -- absolute path; of a photo in an archive, behind that of the archive
     sha256 TEXT, bytes INTEGER, modified INTEGER, -- of the file; nanoseconds since 1970
     width INTEGER, height INTEGER,                -- pixels
     run INTEGER NOT NULL REFERENCES runs,
@@ -131,6 +134,7 @@ class Outcome:
 class Entry:
     """A photo in the manifest, the options of its run, and the names of its results."""
 
+    photo: str | bytes
     stem: str | bytes
     state: str
     file: FileState | None
@@ -149,10 +153,12 @@ class Manifest:
     copied every few minutes.
     """
 
-    def __init__(self, storage: Storage, task: str = "") -> None:
+    def __init__(self, storage: Storage, task: str = "", readonly: bool = False) -> None:
         """Opens the manifest of a storage, or begins it.
 
-        task: what the names of the results end with; see the table of photos.
+        Arguments:
+            task: what the names of the results end with; see the table of photos.
+            readonly: it is only read; a copy in memory is.
 
         Raises:
             CinnHubError: the file cannot be written, or something else wrote it.
@@ -161,21 +167,28 @@ class Manifest:
         self.path = self.folder / NAME
         self.run: int | None = None
         self.sent = time.monotonic()
+        self.lock = FileLock(self.folder / LOCK)
         storage.fetch(self.path)
-        with self.one_sentence() as database:
-            (version,) = database.execute("PRAGMA user_version").fetchone()
-            if version == 1:
-                database.execute("ALTER TABLE runs RENAME COLUMN settings TO options")
-            elif version not in (0, VERSION):
+        with self.one_sentence():
+            if readonly:
+                self.database = sqlite3.connect(":memory:")
+                with closing(
+                    sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
+                ) as file:
+                    file.backup(self.database)
+            else:
+                self.database = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
+            (version,) = self.database.execute("PRAGMA user_version").fetchone()
+            if version not in (0, VERSION):
                 raise CinnHubError(
                     f"{storage.name(self.path)} has version {version}, but this cinn_hub reads "
                     f"{VERSION}; use the cinn_hub that wrote it."
                 )
-            database.executescript(f"{TABLES} PRAGMA user_version = {VERSION};")
+            self.database.executescript(f"{TABLES} PRAGMA user_version = {VERSION};")
 
     @classmethod
     def read(cls, storage: Storage) -> Manifest:
-        """The manifest of a storage.
+        """The manifest of a storage, from which nothing is written.
 
         Raises:
             CinnHubError: there is none.
@@ -186,21 +199,22 @@ class Manifest:
                 f"There is no {storage.name(path)}; give the --out of a run over folders or ZIP "
                 "archives."
             )
-        return cls(storage)
-
-    @cached_property
-    def database(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=BUSY_SECONDS)
+        return cls(storage, readonly=True)
 
     @contextmanager
     def one_sentence(self) -> Iterator[sqlite3.Connection]:
         """The database. All changes of the block are made, or none; an error is one sentence."""
         try:
-            with self.database as database:
+            with getattr(self, "database", nullcontext()) as database:
                 yield database
         except sqlite3.Error as error:
             name = self.storage.name(self.path)
-            raise CinnHubError(f"The manifest {name} cannot be used: {error}.") from error
+            advice = "look whether its folder can be written to, and run it again"
+            if not isinstance(error, sqlite3.OperationalError):
+                advice = "delete it and run it again, which keeps the results that are there"
+            raise CinnHubError(
+                f"The manifest {name} cannot be used ({error}); {advice}."
+            ) from error
 
     def select(self, query: str, *values: object) -> list[tuple]:
         with self.one_sentence() as database:
@@ -210,6 +224,7 @@ class Manifest:
         self.database.close()
         if self.run is not None:
             self.storage.send(self.path)
+        self.lock.release()
 
     def send(self) -> None:
         """Keeps what is noted up to now."""
@@ -217,7 +232,20 @@ class Manifest:
         self.sent = time.monotonic()
 
     def begin(self, version: str, options: Mapping[str, object]) -> None:
-        """Notes that a run begins with options that can be written as JSON."""
+        """Notes that a run begins with options that can be written as JSON.
+
+        Raises:
+            CinnHubError: another run writes to the same folder.
+        """
+        try:
+            self.lock.acquire(timeout=0)
+        except Timeout as error:
+            raise CinnHubError(
+                f"Another run writes to {self.storage.url or self.folder}; wait until it has "
+                "ended, or give another --out."
+            ) from error
+        except (OSError, NotImplementedError):
+            pass  # there are no locks in this file system
         row = (datetime.now(UTC).isoformat(timespec="seconds"), version, as_json(options))
         with self.one_sentence() as database:
             query = "INSERT INTO runs (started, version, options) VALUES (?, ?, ?)"
@@ -236,50 +264,71 @@ class Manifest:
         found = self.entries("stem = ?", self.relative(stem))
         return found[0] if found else None
 
+    def is_own(self, entry: Entry | None, job: Job) -> bool:
+        """Whether an entry is that of the job's photo, by its path or its content."""
+        if entry is None:
+            return False
+        same_path = entry.photo == stored(job.source.absolute())
+        return same_path or (entry.file is not None and entry.file.is_of(job.photo))
+
+    def is_taken(self, job: Job) -> bool:
+        """Whether there are results of another photo whose names begin as the job's."""
+        entry = self.entry(job.results)
+        has_results = entry is not None and (entry.state == DONE or bool(entry.results))
+        return has_results and not self.is_own(entry, job)
+
     def twins(self, photo: Path) -> list[Entry]:
-        """Photos that are done and have the content of this file."""
+        """Photos that are done, had the content of this file, and are gone."""
         try:
             same_size = self.entries("state = 'done' AND bytes = ?", photo.stat().st_size)
             digest = FileState.of(photo).sha256 if same_size else ""
         except OSError:
             return []
-        return [entry for entry in same_size if entry.file and entry.file.sha256 == digest]
+        same = (entry for entry in same_size if entry.file and entry.file.sha256 == digest)
+        return [entry for entry in same if is_gone(Path(os.fsdecode(entry.photo)))]
 
     def entries(self, condition: str, value: object) -> list[Entry]:
         photos = self.select(
-            "SELECT stem, state, options, sha256, bytes, modified FROM photos JOIN runs USING (run)"
-            f" WHERE task = ? AND {condition}",
+            "SELECT photo, stem, state, options, sha256, bytes, modified"
+            f" FROM photos JOIN runs USING (run) WHERE task = ? AND {condition}",
             *(self.task, value),
         )
         files = "SELECT file FROM results WHERE stem = ? AND task = ? ORDER BY file"
         return [
             Entry(
+                photo,
                 stem,
                 state,
                 FileState(*file) if file[0] else None,
                 json.loads(options),
                 tuple(name for (name,) in self.select(files, stem, self.task)),
             )
-            for stem, state, options, *file in photos
+            for photo, stem, state, options, *file in photos
         ]
 
-    def expect(self, photos: Iterable[tuple[Path, Path]]) -> None:
-        """Notes the photos that are to be done, each with the stem of its results.
+    def expect(self, jobs: Iterable[Job]) -> None:
+        """Notes the photos that are to be done.
 
         If the run is cut off, they are still waiting when the next one begins.
         """
         columns = "(stem, task, photo, run, state) VALUES (?, ?, ?, ?, ?)"
         rows = (
-            (self.relative(stem), self.task, stored(photo.absolute()), self.run, WAITING)
-            for photo, stem in photos
+            (
+                self.relative(job.results),
+                self.task,
+                stored(job.source.absolute()),
+                self.run,
+                WAITING,
+            )
+            for job in jobs
         )
         with self.one_sentence() as database:
             database.executemany(f"INSERT OR REPLACE INTO photos {columns}", rows)
         self.send()
 
-    def note(self, stem: Path, outcome: Outcome) -> None:
+    def note(self, job: Job, outcome: Outcome) -> None:
         """Notes what has come of an expected photo."""
-        key = (self.relative(stem), self.task)
+        key = (self.relative(job.results), self.task)
         file, size = outcome.file, outcome.size or (None, None)
         values = (file.sha256, file.bytes, file.modified) if file else (None, None, None)
         error = None if outcome.error is None else stored(outcome.error)  # it may name the photo
@@ -301,13 +350,13 @@ class Manifest:
         if time.monotonic() - self.sent > SENT_EVERY:
             self.send()
 
-    def move(self, entry: Entry, photo: Path, stem: Path) -> bool:
+    def move(self, entry: Entry, job: Job) -> bool:
         """Gives the results of a photo that was moved or renamed the names that they have now.
 
         Returns:
             whether all of them were there; if not, nothing has changed.
         """
-        new, old_length = self.relative(stem), len(os.fsdecode(entry.stem))
+        new, old_length = self.relative(job.results), len(os.fsdecode(entry.stem))
         names = {
             name: stored(os.fsdecode(new) + os.fsdecode(name)[old_length:])
             for name in entry.results
@@ -318,7 +367,8 @@ class Manifest:
             return False
         for old, path in zip(old_paths, new_paths, strict=True):
             self.storage.move(old, path)
-        row = (new, stored(photo.absolute()), photo.stat().st_mtime_ns, entry.stem, self.task)
+        modified = job.photo.stat().st_mtime_ns
+        row = (new, stored(job.source.absolute()), modified, entry.stem, self.task)
         with self.one_sentence() as database:
             database.execute("DELETE FROM photos WHERE stem = ? AND task = ?", (new, self.task))
             database.execute(
@@ -341,6 +391,11 @@ class Manifest:
 
     def paths(self, names: Iterable[str | bytes]) -> list[Path]:
         return [self.folder / os.fsdecode(name) for name in names]
+
+
+def is_gone(photo: Path) -> bool:
+    """Whether neither the photo is there, nor the archive that it was in."""
+    return not (photo.exists() or any(folder.is_file() for folder in photo.parents))
 
 
 def stored(path: str | os.PathLike[str]) -> str | bytes:

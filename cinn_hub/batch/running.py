@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from cinn_hub.batch.album import Job
+from cinn_hub.batch.album import Album, Job
 from cinn_hub.batch.manifest import (
     DONE,
     FAILED,
@@ -98,12 +100,12 @@ class Worker:
 
         if photo.pages > 1 and not self.pages:
             text = "pages or frames; only the first is coloured (--pages colours all)"
-            self.say(f"{job.photo}  has {photo.pages} {text}", is_error=True)
+            self.say(f"{job.source}  has {photo.pages} {text}", is_error=True)
         for page in range(photo.pages if self.pages else 1):
             photo = read(job.photo, page=page) if page else photo
             if job.found and not self.recolor and is_colored(photo):
                 text = "is skipped: it has colours (--recolor colours it all the same)"
-                self.say(f"{job.photo}  {text}", is_error=True)
+                self.say(f"{job.source}  {text}", is_error=True)
             else:
                 yield list(self.do_page(job.of_page(page), photo))
 
@@ -168,7 +170,7 @@ class Engine:
 
 
 def run_all(
-    jobs: Sequence[Job],
+    album: Album,
     endings: Sequence[str],
     worker: Worker,
     engine: Engine = Engine(),
@@ -177,38 +179,82 @@ def run_all(
 ) -> None:
     """Does the work on every photo; those found in folders are left out where that is done.
 
+    Nothing that is there is replaced but results of the same photo, and what `overwrite` allows; a
+    photo never is.
+
     Arguments:
         endings: of the names of the files that the work makes for each photo.
         manifest: where what is done is noted; then photos are done again that have changed, and
             the results of those that were moved or renamed get their new names.
-        overwrite: whether photos in folders are done again whose results are there.
+        overwrite: whether what is there is made again.
 
     Raises:
         CinnHubError: the only photo failed, or the disk is full.
         SomeFailed: some of several failed; each was listed, and the others were done.
     """
+    jobs = album.named_apart(manifest.is_taken if manifest else lambda job: False)
     to_do = jobs if overwrite else to_be_done(jobs, endings, worker, manifest)
     if done := len(jobs) - len(to_do):
         text = f"{done} of {len(jobs)} photos are done already; --overwrite does them again."
         print(text, file=sys.stderr)
+    refused = dict(refusals(album, to_do, endings, worker, manifest, overwrite))
+    to_do = [job for job in to_do if job not in refused]
     if manifest:
-        manifest.expect((job.photo, job.results) for job in to_do)
+        manifest.expect(to_do)
     found = engine.do(to_do, worker) if to_do else ()  # a cluster is not even needed
-    some_failed = False
+    errors = []
     hidden = None if len(jobs) > 1 else True  # None: where there is no terminal
-    for job, outcome in tqdm(found, total=len(to_do), unit="photo", disable=hidden):
+    total, outcomes = len(refused) + len(to_do), chain(refused.items(), found)
+    for job, outcome in tqdm(outcomes, total=total, unit="photo", disable=hidden):
         outcome = outcome or Outcome(FAILED, error=DIED)
         for line in outcome.lines:
             print_line(*line)
-        if manifest:
-            manifest.note(job.results, outcome)
-        if outcome.error and len(jobs) == 1:
-            raise CinnHubError(outcome.error)
+        if manifest and job not in refused:
+            manifest.note(job, outcome)
         if outcome.error:
-            some_failed = True
-            print_line(f"cinn-hub: {job.photo}: {outcome.error}", is_error=True)
-    if some_failed:
+            errors.append(outcome.error)
+            if len(jobs) > 1:
+                print_line(f"cinn-hub: {job.source}: {outcome.error}", is_error=True)
+    for line in album.found.lines():
+        print_line(f"cinn-hub: {line}.", is_error=True)
+    if errors and len(jobs) == 1:
+        raise CinnHubError(errors[0])
+    if errors or album.found.lost:
         raise SomeFailed
+
+
+def refusals(
+    album: Album,
+    jobs: Sequence[Job],
+    endings: Sequence[str],
+    worker: Worker,
+    manifest: Manifest | None,
+    overwrite: bool,
+) -> Iterator[tuple[Job, Outcome]]:
+    """The jobs that would replace what may not be replaced, and why they are not done."""
+    for job in jobs:
+        for path in job.targets(endings, worker.pages):
+            name = worker.storage.name(path)
+            if album.holds(path):
+                error = f"{name} is a photo, and is not replaced; give another --out."
+            elif not overwrite and exists(worker.storage, path) and not is_own(job, manifest):
+                error = f"{name} exists already; --overwrite replaces it, or give another --out."
+            else:
+                continue
+            yield job, Outcome(FAILED, error=error)
+            break
+
+
+def is_own(job: Job, manifest: Manifest | None) -> bool:
+    """Whether what is there was made of the photo, which was found in a folder, in a run before."""
+    return bool(job.found and manifest and manifest.is_own(manifest.entry(job.results), job))
+
+
+def exists(storage: Storage, path: Path) -> bool:
+    try:
+        return storage.exists(path)
+    except OSError:  # the name is too long, and writing will say so
+        return False
 
 
 def to_be_done(
@@ -219,19 +265,26 @@ def to_be_done(
     if manifest is None:
         return [job for job in jobs if pages or not job.is_done(endings, exists)]
     stems = {manifest.relative(job.results) for job in jobs}
+    unknown = 0
 
     def is_done(job: Job) -> bool:
+        nonlocal unknown
         entry = manifest.entry(job.results) if job.found else None
         if entry and not worker.recolor and entry.is_of(job.photo, SKIPPED):
             return True
         if entry and entry.is_of(job.photo, DONE):
             return job.is_done(endings, exists) and (not pages or manifest.has_all_pages(entry))
-        if entry is None and job.is_done(endings, exists):  # made before there was a manifest
-            return not pages
+        if entry is None and not pages and job.is_done(endings, exists):
+            unknown += 1
+            return True
         return job.found and any(is_moved(twin, job) for twin in manifest.twins(job.photo))
 
     def is_moved(twin: Entry, job: Job) -> bool:
-        moved = twin.stem not in stems and manifest.move(twin, job.photo, job.results)
+        moved = twin.stem not in stems and manifest.move(twin, job)
         return moved and is_done(job)
 
-    return [job for job in jobs if not is_done(job)]
+    left = [job for job in jobs if not is_done(job)]
+    if unknown:
+        text = f"{unknown} photos have results that no manifest knows, and that are kept"
+        print(f"{text}; --overwrite makes them again.", file=sys.stderr)
+    return left

@@ -26,8 +26,9 @@ class Storage:
     """
 
     def __init__(self, place: str | Path) -> None:
-        self.url = str(place).rstrip("/") if "://" in str(place) else ""
-        self.folder = brief_folder() if self.url else Path(place)
+        place = str(place).removeprefix("file://")
+        self.url = place.rstrip("/") if "://" in place else ""
+        self.folder = brief_folder() if self.url else Path(place).expanduser()
 
     def __getstate__(self) -> dict[str, object]:
         return {"url": self.url, "folder": self.folder}  # each process opens it and lists it anew

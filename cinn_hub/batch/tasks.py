@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cinn_hub.photos import Enlargement, Photo
 
 # Options that say what is done where. All others decide how the results look.
-PLACES = {"photos", "out", "device", "overwrite", "workers", "ray", "run", "noted"}
+PLACES = {"photos", "out", "device", "overwrite", "workers", "ray", "run", "noted", "yes"}
 
 
 @dataclass(frozen=True)

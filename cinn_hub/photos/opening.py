@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,29 +15,14 @@ from PIL import Image, UnidentifiedImageError
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.files import reason_of
-from cinn_hub.formats import PHOTOS
+from cinn_hub.formats import HEAD, PHOTOS, format_of, format_of_content, other_kind
 from cinn_hub.photos.photo import PhotoLike
 
-READ = tuple(format.pillow for format in PHOTOS if format.name != "HEIC")  # by Pillow alone
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+READ = tuple(format.pillow for format in PHOTOS if format.head and format.name != "HEIC")
 MOST_PAGES = 1000  # of one file
 LARGEST_FILE = 2_000_000_000  # bytes: more than any photo that is not too large has
 EXPECTED = "give a photo such as JPEG, PNG, TIFF, WebP or HEIC"
 
-RAW = "holds the raw data of a camera; develop it to a TIFF or JPEG first"
-OTHER_KINDS = {  # how files begin, and what they are
-    rb"PK\x03\x04": "is a ZIP archive; unpack it and give the folder",
-    rb"Rar!|7z\xbc\xaf|\x1f\x8b": "is an archive; unpack it and give the folder",
-    rb"%PDF": "is a PDF; save its pages as PNG or TIFF",
-    rb"%!PS|\xc5\xd0\xd3\xc6": "is PostScript; save it as PNG or TIFF",
-    rb"FUJIFILMCCD-RAW|II(RO|RS|U\0)|MMOR|.{8}CR\x02\0|.{4}ftypcrx": RAW,
-    rb"\xff\x0a|.{4}JXL ": "is a JPEG XL; save it as JPEG or PNG",
-    rb"\x1aE\xdf\xa3|.{8}AVI |.{4}(moov|ftyp(iso|mp4|M4V|qt|3gp|avc1))": (
-        "is a film; save one of its frames as a picture"
-    ),
-    rb"8BPS\0\x02": "is a large Photoshop document; save it as TIFF",
-    rb"gimp xcf": "is a document of GIMP; export it as PNG or TIFF",
-}
 TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNG_HEAD, JPEG_HEAD = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"fdAT", b"IDAT", b"IEND")
@@ -109,11 +93,13 @@ def open_image(data: bytes, name: str, max_pixels: int, page: int = 0) -> Image.
     Raises:
         PhotoError: it is not a photo, has too many pixels, or too few pages.
     """
-    for beginning, text in OTHER_KINDS.items():
-        if re.match(beginning, data, re.DOTALL):
-            raise PhotoError(f"{name} {text}.")
-    formats = READ
-    if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
+    if other := other_kind(data[:HEAD]):
+        raise not_a_photo(name, *other)
+    formats, format = READ, format_of_content(data[:HEAD])
+    named = format_of(name, PHOTOS)
+    if named and not named.head:  # what could be anything is what it is called
+        formats = (*READ, named.pillow)
+    if format and format.name == "HEIC":
         register_heif(name)
         formats = ("HEIF", "AVIF")
     try:
@@ -142,6 +128,10 @@ def open_image(data: bytes, name: str, max_pixels: int, page: int = 0) -> Image.
         if isinstance(error, UnidentifiedImageError):
             raise PhotoError(f"{name} is not a picture that can be read; {EXPECTED}.") from error
         raise damaged(name, error) from error
+
+
+def not_a_photo(name: str, kind: str, advice: str) -> PhotoError:
+    return PhotoError(f"{name} is {'an' if kind[0] in 'aeiou' else 'a'} {kind}; {advice}.")
 
 
 def register_heif(name: str) -> None:

@@ -6,18 +6,21 @@ import io
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import tifffile
 from PIL import Image
 
 from cinn_hub.errors import PhotoError
-from cinn_hub.photos.opening import MOST_PAGES, RAW
+from cinn_hub.formats import RAW
+from cinn_hub.photos.opening import MOST_PAGES, not_a_photo
 from cinn_hub.photos.photo import FLOAT, MULTIPLIED, SIGNED, STRAIGHT, UNSIGNED, Scale, Stored
 
 # Tags, and values of PHOTOMETRIC
 SUBFILE, BITS, PHOTOMETRIC, ORIENTATION, MAX_SAMPLE, PLANAR = 254, 258, 262, 274, 281, 284
 SAMPLE_FORMAT, FLOAT_MAX, DNG_VERSION = 339, 341, 50706
+LARGEST_PREVIEW = 512  # pixels on its longer side; who marks a larger picture as one is wrong
 WHITE_IS_ZERO, RGB, PALETTE, LAB, ICC_LAB, RAWS = 0, 2, 3, 8, 9, (32803, 34892)
 COLORS = {0: 1, 1: 1, RGB: 3, PALETTE: 1, 5: 4, LAB: 3, ICC_LAB: 3}  # samples of these kinds
 Lookup = Callable[[int, object], object]  # the value of a tag, or what is given instead
@@ -48,13 +51,11 @@ def read_page(data: bytes, name: str, index: int, max_pixels: int) -> Stored:
     """
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            page = full_picture(file, index)
+            page = full_picture(file, name, index)
             if page.imagewidth * page.imagelength > max_pixels:
                 raise PhotoError(
                     f"{name} has more than {max_pixels / 1e6:.0f} megapixels; shrink it."
                 )
-            if DNG_VERSION in file.pages[0].tags or page.photometric in RAWS:
-                raise PhotoError(f"{name} {RAW}.")
             stored = as_stored(page)
             stored.check(name)
             held = page.tags.valueof(ORIENTATION, file.pages[0].tags.valueof(ORIENTATION, 1))
@@ -75,17 +76,39 @@ def read_page(data: bytes, name: str, index: int, max_pixels: int) -> Stored:
         ) from error
 
 
-def full_picture(file: tifffile.TiffFile, index: int) -> tifffile.TiffPage:
-    """The page; where the first one is a preview, the largest picture that is not."""
+def full_picture(file: tifffile.TiffFile, name: str, index: int) -> tifffile.TiffPage:
+    """The page; where the first one is a preview, the largest picture that is not.
+
+    Raises:
+        PhotoError: there is a preview alone, or the raw data of a camera.
+    """
     page = file.pages[index]
-    if index or not page.subfiletype & 1:
-        return page
-    others = [*file.pages[1:], *(sub for sub in page.pages or ())]
-    return max(
-        (other for other in others if not getattr(other, "subfiletype", 1) & 1),
-        key=lambda other: other.imagewidth * other.imagelength,
-        default=page,
-    )
+    if not index and page.subfiletype & 1:
+        others = [*file.pages[1:], *(sub for sub in page.pages or ())]
+        page = max(
+            (other for other in others if not getattr(other, "subfiletype", 1) & 1),
+            key=lambda other: other.imagewidth * other.imagelength,
+            default=page,
+        )
+    if DNG_VERSION in file.pages[0].tags or page.photometric in RAWS:
+        raise not_a_photo(name, *RAW)
+    size = page.imagewidth, page.imagelength
+    if not index and page.subfiletype & 1 and max(size) <= LARGEST_PREVIEW:
+        kind = "TIFF with a preview of {} x {} pixels alone".format(*size)
+        raise not_a_photo(name, kind, "get the file that holds the photo")
+    return page
+
+
+def holds_photo(path: Path) -> bool:
+    """Whether a TIFF, whatever it is called, has more than a preview or a camera's raw data."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            full_picture(file, path.name, 0)
+    except PhotoError:
+        return False
+    except Exception:  # what is damaged gets a sentence when it is read
+        return True
+    return True
 
 
 def as_stored(page: tifffile.TiffPage) -> Stored:

@@ -9,7 +9,8 @@ from pathlib import Path
 import gradio as gr
 from PIL.Image import Image
 
-from cinn_hub.batch.archives import HIDDEN, is_zip, unpack
+from cinn_hub.batch.archives import is_zip, unpack
+from cinn_hub.batch.findings import is_hidden
 from cinn_hub.color_model import ColorModel
 from cinn_hub.errors import PhotoError
 from cinn_hub.formats import PHOTOS, format_of
@@ -91,7 +92,7 @@ def take(box: Lightbox, files: Sequence[str] | str | None, folder: bool = False)
 
 
 def is_photo(path: Path) -> bool:
-    return format_of(path, PHOTOS) is not None and not path.name.startswith(HIDDEN)
+    return format_of(path, PHOTOS) is not None and not is_hidden(path.name)
 
 
 def photos_of(box: Lightbox, path: Path) -> list[Path]:
@@ -99,4 +100,4 @@ def photos_of(box: Lightbox, path: Path) -> list[Path]:
     if not is_zip(path):
         return [path]
     folder = Path(tempfile.mkdtemp(dir=app_folder().path))
-    return unpack(path, folder, MOST_PHOTOS - len(box.sheets), MOST_MEGABYTES)
+    return unpack(path, folder, MOST_PHOTOS - len(box.sheets), MOST_MEGABYTES).photos
