@@ -130,6 +130,7 @@ def add_app(parser: Command) -> None:
         ("host", "GRADIO_SERVER_NAME", str, "default 127.0.0.1; 0.0.0.0 lets other machines in"),
         ("port", "GRADIO_SERVER_PORT", whole(1, 65_535), "default 7860, or the next that is free"),
         ("root-path", "GRADIO_ROOT_PATH", str, "where a proxy serves the app, such as /colours"),
+        ("hosts", "CINN_HUB_HOSTS", str, "names that it is reached by, with commas between them"),
         ("memory", "CINN_HUB_MEMORY", int, "MB for all photos and answers (default 200)"),
         ("disk", "CINN_HUB_DISK", int, "MB for all visitors' files (default 2000)"),
         ("waiting", "CINN_HUB_WAITING", int, "how many may wait for colours (default 32)"),

@@ -51,7 +51,7 @@ def test_the_command_line_hands_its_options_on(monkeypatch):
     monkeypatch.setattr(runpy, "run_path", lambda path, run_name: started.append(AppOptions.of()))
     options = ["--memory", "99", "--disk", "88", "--root-path", "/colours", "--host", "0.0.0.0"]
     assert main(["app", *options, "--loading", "published"]) == 0
-    assert started == [AppOptions(memory=99, disk=88, loading="published")]
+    assert started == [AppOptions(memory=99, disk=88, loading="published", hosts=())]
     assert main(["app", "--memory", "1"]) == 2
 
 

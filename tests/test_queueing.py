@@ -1,12 +1,14 @@
 """Who begins when, and what is said when a line is full."""
 
 import asyncio
+import contextlib
 import inspect
 
 import gradio as gr
 import pytest
 from helpers import run_async
 
+from cinn_hub.ui import queueing
 from cinn_hub.ui.queueing import (
     ARCHIVES,
     COLORS,
@@ -101,21 +103,29 @@ def test_nobody_waits_for_many_minutes():
     run_async(play())
 
 
-def test_who_leaves_or_stops_is_not_waited_for():
+def test_who_does_not_listen_or_stops_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(queueing, "ABSENT_SECONDS", 0)
+
     async def play():
         visitors = Visitors()
-        for name in ("c1", "c2", "gone", "stopped", "c5"):
-            await visitors.come(COLORS, name)
-        visitors.lines.leave("gone")
-        visitors.lines.leave("c1")  # runs, and goes on
-        visitors.tasks["stopped"].cancel()
-        await visitors.settle()
+        with contextlib.ExitStack() as stay, visitors.lines.heard_by("gone"):
+            for name in ("c1", "c2", "stopped", "c5"):
+                stay.enter_context(visitors.lines.heard_by(name))
+            for name in ("c1", "c2", "gone", "stopped"):
+                await visitors.come(COLORS, name)
+            visitors.tasks["stopped"].cancel()
+            await visitors.settle()
+            left = stay.pop_all()
+        await visitors.come(COLORS, "never heard")
+        await visitors.come(COLORS, "c5")
+        assert visitors.refused.keys() == {"gone", "never heard"}
         assert "left" in visitors.refused["gone"]
         await visitors.end("c1")
         assert visitors.began == ["c1", "c2", "c5"] and not visitors.lines.waiting
         await visitors.end("c2")
         await visitors.end("c5")
-        assert not visitors.lines.running
+        left.close()
+        assert not visitors.lines.running and not visitors.lines.listening
 
     run_async(play())
 

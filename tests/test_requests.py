@@ -1,5 +1,7 @@
 """What is refused before Gradio sees it."""
 
+import asyncio
+import contextlib
 import json
 import math
 
@@ -7,12 +9,14 @@ import gradio as gr
 import pytest
 from helpers import run_async
 from PIL import Image
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
+from cinn_hub.ui import bounds
 from cinn_hub.ui.bounds import FILES, LETTERS
 from cinn_hub.ui.files import app_folder
-from cinn_hub.ui.requests import RequestBounds, RequestError, check_value
+from cinn_hub.ui.requests import RequestBounds, RequestError, check_value, counted
 
 
 def described(component):
@@ -91,10 +95,11 @@ def test_a_large_drawing_is_refused_before_it_is_decoded():
         check_value(described(PAD), {"background": broken})
 
 
-@pytest.fixture(scope="module")
-def server():
-    """The checks around a server that answers with what it got."""
+FORM = "multipart/form-data; boundary=limit"
 
+
+@pytest.fixture(scope="module")
+def blocks():
     def draw(photo, n, hints, drawing):
         pass
 
@@ -102,13 +107,26 @@ def server():
         inputs = [gr.State(), gr.File(label="Photo"), gr.Slider(1, 16, 8, label="Answers")]
         inputs += [gr.Textbox(label="Hints"), gr.Sketchpad(label="Pad")]
         gr.Button().click(lambda box, photo, n, hints, pad: None, inputs, None, api_name="draw")
+    return demo
+
+
+def around(demo, answer=b"", **options):
+    """The checks around an app that answers with what it got, or with this."""
 
     async def echo(scope, receive, send):
-        message = await receive()
-        await Response(message["body"])(scope, receive, send)
+        body = b""
+        while scope["method"] == "POST" and (message := await receive()):
+            body += message["body"]
+            if not message.get("more_body"):
+                break
+        await Response(answer or body)(scope, receive, send)
 
-    bounds = RequestBounds(echo, demo.get_config_file(), demo.get_api_info())
-    return TestClient(bounds, root_path="/colours")
+    return RequestBounds(echo, demo.get_config_file(), demo.get_api_info(), **options)
+
+
+@pytest.fixture(scope="module")
+def server(blocks):
+    return TestClient(around(blocks), root_path="/colours")
 
 
 def post(server, path, body):
@@ -125,9 +143,10 @@ def test_what_pages_send_is_handed_on(server):
         assert answer.status_code == 200
         assert answer.json()["data"][-4:] == taken
     answer = post(server, "call/v2/draw", {"n": 3, "photo": dict(sent)})
-    assert answer.json() == {"n": 3, "photo": photo}
+    assert answer.json()["data"] == [photo, 3, None, None]
     assert post(server, "cancel", {"event_id": "x"}).status_code == 200
-    assert server.post("/colours/gradio_api/upload", content=b"photo").content == b"photo"
+    files = [("files", (f"{i}.png", b"photo", "image/png")) for i in range(2)]
+    assert server.post("/colours/gradio_api/upload", files=files).content.count(b"photo") == 2
 
 
 @pytest.mark.parametrize(
@@ -175,17 +194,99 @@ def test_a_request_is_refused_by_its_length_before_it_is_parsed(server):
     assert answer.status_code == 411
 
 
-def test_what_a_visitor_waits_for_is_forgotten_when_they_stop_listening():
-    left = []
+@pytest.mark.parametrize("said, status", [(5, 413), (60, 408)])
+def test_the_bytes_that_come_count_and_not_what_is_said(monkeypatch, said, status):
+    monkeypatch.setattr(bounds, "SILENT_SECONDS", 0.01)
+    parts = [b"0123456789"]
 
-    async def app(scope, receive, send):
-        assert (await receive())["type"] == "http.disconnect"
+    async def receive():
+        if not parts:
+            await asyncio.sleep(60)
+        return {"type": "http.request", "body": parts.pop(), "more_body": True}
 
-    async def gone():
-        return {"type": "http.disconnect"}
+    headers = [(b"content-length", str(said).encode())]
+    receive = counted(Request({"type": "http", "headers": headers}, receive), 100)
 
-    page, info = {"components": [], "dependencies": []}, {"named_endpoints": {}}
-    bounds = RequestBounds(app, page, info, lines=type("Lines", (), {"leave": left.append}))
-    scope = {"type": "http", "method": "GET", "path": "/gradio_api/queue/data", "headers": []}
-    run_async(bounds({**scope, "query_string": b"session_hash=me"}, gone, None))
-    assert left == ["me"]
+    async def take():
+        while True:
+            await receive()
+
+    with pytest.raises(RequestError) as refused:
+        run_async(take())
+    assert refused.value.status == status
+
+
+def test_an_upload_has_files_alone(server):
+    path = "/colours/gradio_api/upload"
+    for files in ({"files": (None, b"x" * 99)}, [("f", ("a.png", b"x")), ("g", (None, b"x"))]):
+        answer = server.post(path, files=files)
+        assert answer.status_code == 400 and "no file; send files alone" in answer.json()["error"]
+    assert server.post(path, content=b"x").json()["error"].startswith("Files are uploaded as mult")
+    answer = server.post(path, content=b"xx\r\n", headers={"Content-Type": FORM})
+    assert answer.status_code == 400 and "cannot be read" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("gradio_api/file=http://example.org/a.png", "gradio_api/file=HTTPS://example.org/a.png"),
+        *("gradio_api/file=ftp://example.org/a", "gradio_api/file=//example.org/a"),
+        *("gradio_api/file=/etc/hostname", "gradio_api/file/http://example.org", "monitoring"),
+        *("gradio_api/proxy=http://example.org/", "gradio_api/deep_link", "docs", "config/../x"),
+    ],
+)
+def test_nothing_is_fetched_or_told_that_no_page_asks_for(server, path):
+    answer = server.get(f"/colours/{path}")
+    assert answer.status_code == 404 and answer.json()["error"].startswith("There is nothing of")
+    assert server.head(f"/colours/{path}").status_code == 404
+
+
+def test_every_answer_has_its_headers_and_files_can_do_nothing(server):
+    page, kept = "/colours/config", f"/colours/gradio_api/file={uploaded('kept.png')['path']}"
+    for path, policy in ((page, "frame-ancestors 'none'"), (kept, "default-src 'none'; sandbox")):
+        for answer in (server.get(path), server.post(path)):
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["referrer-policy"] == "same-origin"
+            assert policy in answer.headers["content-security-policy"]
+        assert server.get(path).status_code == 200 and server.delete(path).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "a b", 7, ["a"], {}])
+def test_names_of_sessions_and_events_are_short(server, name):
+    for key in ("session_hash", "event_id"):
+        answer = post(server, "call/draw", {"data": [None, 3, "", None], key: name})
+        assert answer.status_code == 400 and "expected 1 to 64 letters" in answer.json()["error"]
+    if isinstance(name, str):
+        for path in ("queue/data?session_hash=" + name, f"heartbeat/{name or '!'}"):
+            assert server.get(f"/colours/gradio_api/{path}").status_code == 400
+
+
+def test_the_app_is_served_under_its_own_names_alone(blocks):
+    server = TestClient(around(blocks, hosts=("localhost", "::1")), "http://localhost:7860")
+    for headers, status in (
+        ({}, 200),
+        ({"Host": "[::1]:7860"}, 200),
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "localhost.evil.example"}, 421),
+        ({"X-Forwarded-Host": "evil.example"}, 421),
+        ({"X-Gradio-Server": "http://evil.example/"}, 421),
+    ):
+        answer = server.get("/config", headers=headers)
+        assert answer.status_code == status
+        assert status == 200 or "is not served as" in answer.json()["error"]
+
+
+def test_who_listens_is_known_by_session_and_by_call(blocks):
+    heard = []
+
+    class Heard:
+        def heard_by(self, visitor):
+            heard.append(visitor)
+            return contextlib.nullcontext()
+
+    server = TestClient(around(blocks, b'{"event_id":"known"}', lines=Heard()))
+    body = {"data": [None, 3, "", None], "session_hash": "me"}
+    assert server.post("/gradio_api/call/draw", json=body).status_code == 200
+    for path in ("queue/data?session_hash=you", "call/draw/known", "call/draw/other"):
+        server.get(f"/gradio_api/{path}")
+    assert heard == ["you", "me", "other"]

@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from cinn_hub.color_model import ColorModel
 from cinn_hub.digit_model import DigitModel
 from cinn_hub.ui import bounds, colorize, digits, explore, hints, memory, models, session, transfer
+from cinn_hub.ui.connections import bound_connections
 from cinn_hub.ui.events import PRIVATE
 from cinn_hub.ui.files import app_folder, remove_on_sigterm
 from cinn_hub.ui.options import AppOptions
@@ -113,7 +114,9 @@ def launch(demo: gr.Blocks, options: AppOptions = DEFAULTS, **more) -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // COLORS.slots))  # they share the cores
     keep_house(options.disk)
     remove_on_sigterm()
-    checks = Middleware(RequestBounds, demo.get_config_file(), demo.get_api_info())
+    bound_connections()
+    about = {"page": demo.get_config_file(), "api": demo.get_api_info()}
+    checks = Middleware(RequestBounds, **about, hosts=options.hosts, frames=options.frames)
     demo.launch(
         theme=theme(),
         js=SCRIPT.read_text("utf-8"),

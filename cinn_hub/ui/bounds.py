@@ -11,6 +11,8 @@ LARGEST_NUMBER = 2**64
 FILES = 200  # of one value
 LAYERS = 4  # of a drawing
 SKETCH_PIXELS = 4_000_000
+SILENT_SECONDS = 20  # of a request that has begun to come, or of a header
+CONNECTIONS = 2000
 PHOTO_PIXELS = 64_000_000  # 1 GB while it is read and coloured at its own size
 
 # All visitors together
@@ -19,6 +21,7 @@ DISK_MEGABYTES = 2000  # of uploads, previews and downloads
 SESSIONS = 400  # whose components Gradio remembers: 0.4 MB each
 WAITING_FOR_COLORS = 32
 WAITING_SECONDS, FEW = 180, 4  # nobody waits longer, unless fewer than that are before them
+ABSENT_SECONDS = 5  # after so long, what nobody listens to waits no more
 THREADS = 300  # of Gradio, which begins all requests at once; they wait in our lines
 
 # How long

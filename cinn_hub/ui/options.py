@@ -13,6 +13,7 @@ from cinn_hub.ui.bounds import DISK_MEGABYTES, MEMORY_MEGABYTES, WAITING_FOR_COL
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 NO = ("", "0", "false", "no")
+SPACES = "https://huggingface.co https://*.hf.space"  # show the Spaces in frames
 
 
 class Loading(StrEnum):
@@ -34,6 +35,9 @@ class AppOptions:
         waiting: how many may wait for colours.
         loading: which models visitors may load; folders of this machine only where all visitors
             are its users.
+        hosts: the names under which the app is served, so that no page of another name can ask
+            it from a browser here; without any, all names, where strangers may come.
+        frames: which pages may show the app in a frame, for Content-Security-Policy.
         open: whether a browser is opened, where there is one.
     """
 
@@ -42,12 +46,14 @@ class AppOptions:
     disk: int = DISK_MEGABYTES
     waiting: int = WAITING_FOR_COLORS
     loading: Loading = Loading.ANYTHING
+    hosts: tuple[str, ...] = LOOPBACK
+    frames: str = "'self'"
     open: bool = False
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> AppOptions:
         """The options in environment variables: CINN_HUB_MODEL, _MEMORY, _DISK, _WAITING,
-        _LOADING and _OPEN; Gradio's own say where the app listens.
+        _LOADING, _HOSTS and _OPEN; Gradio's own say where the app listens.
 
         Raises:
             CinnHubError: one of them has a value that is not understood.
@@ -58,6 +64,8 @@ class AppOptions:
             disk=whole_number(environment, "CINN_HUB_DISK", cls.disk, least=16),
             waiting=whole_number(environment, "CINN_HUB_WAITING", cls.waiting, least=1),
             loading=loading_of(environment),
+            hosts=hosts_of(environment),
+            frames=SPACES if "SPACE_ID" in environment else cls.frames,
             open=environment.get("CINN_HUB_OPEN", "").lower() not in NO,
         )
 
@@ -84,6 +92,14 @@ def loading_of(environment: Mapping[str, str]) -> Loading:
         published = chosen in (Loading.PUBLISHED, Loading.ANYTHING)
         return Loading.PUBLISHED if published else Loading.BUNDLED
     return Loading(chosen or Loading.ANYTHING)
+
+
+def hosts_of(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """This machine's own names, and those that were chosen, with commas between them."""
+    chosen = [name.strip().lower() for name in environment.get("CINN_HUB_HOSTS", "").split(",")]
+    if any(chosen) or not strangers_may_come(environment):
+        return (*LOOPBACK, *filter(None, chosen))
+    return ()
 
 
 def strangers_may_come(environment: Mapping[str, str]) -> bool:

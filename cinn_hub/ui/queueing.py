@@ -9,16 +9,17 @@ import asyncio
 import inspect
 import math
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from functools import partial, wraps
 from typing import Any
 
 import gradio as gr
 from anyio import to_thread
 
-from cinn_hub.ui.bounds import FEW, WAITING_FOR_COLORS, WAITING_SECONDS
+from cinn_hub.ui.bounds import ABSENT_SECONDS, FEW, WAITING_FOR_COLORS, WAITING_SECONDS
 from cinn_hub.ui.errors import note
 
 JOBS = 2  # of the heavy kinds at once; saves begin even then
@@ -63,6 +64,7 @@ class Job:
     visitor: str | None
     seconds: float
     turn: asyncio.Future[None]
+    came: float = field(default_factory=time.monotonic)
 
 
 class Lines:
@@ -71,6 +73,7 @@ class Lines:
     def __init__(self) -> None:
         self.waiting: list[Job] = []
         self.running: list[Job] = []
+        self.listening: Counter[str] = Counter()
         self.most_colors = WAITING_FOR_COLORS
         self.seconds: dict[str, float] = {}  # that a handler takes, by its name
 
@@ -81,6 +84,7 @@ class Lines:
         Raises:
             gr.Error: the line is full.
         """
+        self.forget_absent()
         if refusal := self.refusal(kind):
             raise note(refusal)
         seconds = self.seconds.get(name, GUESSED_SECONDS)
@@ -111,6 +115,7 @@ class Lines:
 
     def begin(self) -> None:
         """Lets begin who may: quick work first, then who came first."""
+        self.forget_absent()
         for job in sorted(self.waiting, key=lambda job: job.kind.patient):
             if self.has_room(job.kind):
                 self.waiting.remove(job)
@@ -137,12 +142,25 @@ class Lines:
             f"{as_time(seconds)}."
         )
 
-    def leave(self, visitor: str) -> None:
-        """Forgets the jobs that a visitor who went away still waits for."""
-        for job in [job for job in self.waiting if job.visitor == visitor]:
-            self.waiting.remove(job)
-            self.running.append(job)  # until its own task has heard of it
-            job.turn.set_exception(note("You left before it was your turn."))
+    @contextmanager
+    def heard_by(self, visitor: str) -> Iterator[None]:
+        """While a visitor listens to what becomes of their jobs."""
+        self.listening[visitor] += 1
+        try:
+            yield
+        finally:
+            self.listening[visitor] -= 1
+            if not self.listening[visitor]:
+                del self.listening[visitor]
+
+    def forget_absent(self) -> None:
+        """Forgets the jobs that wait for visitors who do not listen: never did, or went away."""
+        latest = time.monotonic() - ABSENT_SECONDS
+        for job in [job for job in self.waiting if job.came < latest]:
+            if job.visitor not in self.listening:
+                self.waiting.remove(job)
+                self.running.append(job)  # until its own task has heard of it
+                job.turn.set_exception(note("You left before it was your turn."))
 
 
 lines = Lines()  # of this process

@@ -3,16 +3,22 @@ refused in a sentence, before anything of them is opened."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import secrets
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
 from PIL import Image
-from starlette.requests import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,13 +27,32 @@ from cinn_hub.ui import bounds
 from cinn_hub.ui.files import app_folder
 from cinn_hub.ui.queueing import Lines, lines
 
-API = "/gradio_api/"
+API, FILE_AT = "gradio_api/", "gradio_api/file="
 CALLS = ("run/", "api/", "call/v2/", "call/")  # with the name of an endpoint behind it
 OTHERS = ("cancel", "reset", "queue/join", "run/predict")
+READ = re.compile(  # what the page and clients ask for by GET
+    r"|config|theme\.css|robots\.txt|manifest\.json|favicon\.ico|pwa_icon(/\d+)?"
+    r"|(assets|static|svelte)/.+|gradio_api/(info|openapi\.json|app_id|theme\.css|startup-events"
+    r"|upload_progress|queue/(data|status)|heartbeat/[^/]+|call/(v2/)?\w+/\w+|file=.+)"
+)
+OF_CALLS = {"data", "event_data", "event_id", "fn_index", "session_hash", "trigger_id"}
+NAME = re.compile(r"[\w-]{1,64}", re.ASCII)  # of a session or an event
+MOST_EVENTS = 10_000  # of calls whose visitors are remembered
+HOSTS = ("host", "x-forwarded-host", "x-gradio-server")  # of which Gradio makes addresses
+HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
+PAGE_POLICY = (  # Gradio's page has scripts inside, and makes some from text
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; "
+    "base-uri 'self'; form-action 'self'; frame-ancestors "
+)
+FILE_POLICY = "default-src 'none'; sandbox"  # what visitors sent does nothing in a browser
+
 FILE = {"_type": "gradio.FileData"}  # what Gradio's files say that they are
 NUMBERS, TEXTS, CHOICES = ("slider", "number"), ("textbox", "colorpicker"), ("radio", "dropdown")
 FILES = ("file", "uploadbutton")
 
+Check = Callable[[Request], Callable[[bytes], object]]
 Component = Mapping[str, Any]  # as the page's configuration describes it: id, type, props
 
 
@@ -48,7 +73,8 @@ class RequestError(CinnHubError):
         detail: Any = sentence
         if self.at is not None:
             detail = [gr.validate(True, "")] * self.at + [gr.validate(False, sentence)]
-        return JSONResponse({"detail": detail, "error": sentence}, self.status)
+        close = {"Connection": "close"}  # what else is under way is not read
+        return JSONResponse({"detail": detail, "error": sentence}, self.status, close)
 
 
 class RequestBounds:
@@ -56,17 +82,21 @@ class RequestBounds:
 
     Arguments:
         page: `Blocks.get_config_file()`.
-        names: `Blocks.get_api_info()`, for requests that name their values.
+        api: `Blocks.get_api_info()`, for requests that name their values.
+        hosts: the names under which the app is served; without any, it answers to all.
+        frames: which pages may show the app in a frame, as Content-Security-Policy names them.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         page: Mapping[str, Any],
-        names: Mapping[str, Any],
+        api: Mapping[str, Any],
         lines: Lines = lines,
+        hosts: Collection[str] = (),
+        frames: str = "'none'",
     ) -> None:
-        self.app, self.lines = app, lines
+        self.app, self.lines, self.hosts, self.policy = app, lines, hosts, PAGE_POLICY + frames
         components = {component["id"]: component for component in page["components"]}
         self.inputs: dict[int | str, list[Component]] = {}
         for event in page["dependencies"]:
@@ -74,53 +104,118 @@ class RequestBounds:
             self.inputs[event["id"]] = found
             if isinstance(event["api_name"], str):
                 self.inputs[event["api_name"]] = found
-        self.names = {
-            name.strip("/"): [parameter["parameter_name"] for parameter in endpoint["parameters"]]
-            for name, endpoint in names["named_endpoints"].items()
+        self.defaults = {
+            name.strip("/"): {
+                parameter["parameter_name"]: parameter.get("parameter_default")
+                for parameter in endpoint["parameters"]
+            }
+            for name, endpoint in api["named_endpoints"].items()
         }
+        self.visitors: dict[str, str] = {}  # who made a call, by its event
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            try:
-                receive = await self.checked(Request(scope, receive))
-            except RequestError as error:
-                await error.answer()(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request, begun = Request(scope, receive), False
+        path = scope["path"].removeprefix(scope.get("root_path", "")).strip("/")
 
-    async def checked(self, request: Request) -> Receive:
-        """From where Gradio receives the request."""
-        path = request.url.path.removeprefix(request.scope.get("root_path", "")).rstrip("/")
-        path = path.removeprefix(API)
-        if request.method == "GET" and path == "queue/data":
-            return self.until_gone(request)
-        if request.method != "POST":
-            return request.receive
+        async def answer(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            if message["type"] == "http.response.start":
+                policy = FILE_POLICY if path.startswith(FILE_AT) else self.policy
+                headers = HEADERS | {"Content-Security-Policy": policy}
+                MutableHeaders(scope=message).update(headers)
+            await send(message)
+
+        try:
+            self.check_host(request)
+            if request.method in ("GET", "HEAD"):
+                await self.read(request, path, answer)
+            elif request.method == "POST" and path.startswith(API):
+                await self.write(request, path.removeprefix(API), answer)
+            else:
+                raise RequestError("This app does not answer such requests.", 404)
+        except RequestError as error:
+            if not begun:
+                await error.answer()(scope, receive, answer)
+        except ClientDisconnect:
+            pass  # nobody is there any more
+
+    def check_host(self, request: Request) -> None:
+        """Refuses names that others gave to this machine, and those that proxies only claim."""
+        for text in (request.headers.get(name, "localhost") for name in HOSTS if self.hosts):
+            if urlsplit(text if "//" in text else f"//{text}").hostname not in self.hosts:
+                raise RequestError(
+                    f"This app is not served as {text[:80]!r}, but as {', '.join(self.hosts)}; "
+                    "whoever runs it can add a name with --hosts.",
+                    421,
+                )
+
+    async def read(self, request: Request, path: str, send: Send) -> None:
+        """Answers a request for what is there."""
+        if not READ.fullmatch(path) or (path.startswith(FILE_AT) and not is_kept(path)):
+            raise RequestError("There is nothing of that name here, or not any more.", 404)
+        visitor, last = None, path.rpartition("/")[2]
+        if path == "gradio_api/queue/data":
+            visitor = parse_qs(request.url.query).get("session_hash", [""])[0]
+        elif path.startswith(f"{API}call/"):
+            visitor = self.visitors.get(last, last)
+        elif path.startswith(f"{API}heartbeat/"):
+            check_name(last)
+        if visitor is None:
+            await self.app(request.scope, request.receive, send)
+            return
+        check_name(visitor)
+        with self.lines.heard_by(visitor):
+            await self.app(request.scope, request.receive, send)
+
+    async def write(self, request: Request, path: str, send: Send) -> None:
+        """Hands a request on that brings files, or values for an event."""
         if path == "upload":
-            check_length(request, bounds.UPLOAD_BYTES)
-            return request.receive
+            receive = counted(request, bounds.UPLOAD_BYTES, files_alone)
+            await self.app(request.scope, receive, send)
+            return
         called = next((path.removeprefix(call) for call in CALLS if path.startswith(call)), "")
         if path not in OTHERS and called not in self.inputs:
             raise RequestError("This app does not answer such requests.", 404)
-        check_length(request, bounds.REQUEST_BYTES)
-        body = read_json(await request.body())
+        request.scope = {**request.scope}
+        body = read_json(
+            await Request(request.scope, counted(request, bounds.REQUEST_BYTES)).body()
+        )
         if path.startswith("call/v2/"):
-            self.check_named(called, body)
-        elif path not in ("cancel", "reset"):
+            request.scope["path"] = request.scope["path"].replace("call/v2/", "call/", 1)
+            body = self.in_order(called, body)
+        body = {key: value for key, value in body.items() if key in OF_CALLS and value is not None}
+        if path.startswith("call/"):
+            body.setdefault("session_hash", secrets.token_hex(8))
+        visitor, _ = (check_name(body.get(key, "none")) for key in ("session_hash", "event_id"))
+        if path not in ("cancel", "reset"):
             self.check_call(body, called)
-        return replayed(request, json.dumps(body).encode())
 
-    def until_gone(self, request: Request) -> Receive:
-        """While a visitor listens; what they wait for is forgotten when they go."""
-        visitor = parse_qs(request.url.query).get("session_hash", [""])[0]
+        async def noted(message: Message) -> None:
+            if path.startswith("call/") and message["type"] == "http.response.body":
+                self.note(message["body"], visitor)
+            await send(message)
 
-        async def receive() -> Message:
-            message = await request.receive()
-            if message["type"] == "http.disconnect":
-                self.lines.leave(visitor)
-            return message
+        await self.app(request.scope, replayed(request, json.dumps(body).encode()), noted)
 
-        return receive
+    def note(self, answer: bytes, visitor: str) -> None:
+        """Remembers who made a call: who asks what became of it names the event alone."""
+        if event := re.search(rb'"event_id":"(\w+)"', answer):
+            self.visitors[event[1].decode()] = visitor
+            if len(self.visitors) > MOST_EVENTS:
+                del self.visitors[next(iter(self.visitors))]
+
+    def in_order(self, called: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The call whose values came by their names; those that were left out have defaults."""
+        known = self.defaults[called]
+        if unknown := body.keys() - known.keys():
+            raise RequestError(
+                f"{called} takes no value {min(unknown)[:80]!r}; it takes {', '.join(known)}."
+            )
+        return {"data": [body.get(name, default) for name, default in known.items()]}
 
     def check_call(self, body: dict[str, Any], called: str) -> None:
         """A list of values, with those of the server's own or without."""
@@ -139,27 +234,84 @@ class RequestBounds:
         check_parts("The request", {key: body[key] for key in body if key != "data"})
         check_values(components, values)
 
-    def check_named(self, called: str, body: dict[str, Any]) -> None:
-        """Values by their names; those that are left out have defaults."""
-        sent = [component for component in self.inputs[called] if not component["skip_api"]]
-        known = dict(zip(self.names[called], sent, strict=True))
-        if unknown := body.keys() - known.keys():
-            raise RequestError(
-                f"{called} takes no value {min(unknown)[:80]!r}; it takes {', '.join(known)}."
-            )
-        check_values([known[name] for name in body], list(body.values()))
+
+def check_name(name: Any) -> str:
+    """The name of a session or an event, which whoever asks has chosen."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise RequestError(
+            f"The session or the event is called {name!r:.80}; expected 1 to 64 letters and digits."
+        )
+    return name
 
 
-def check_length(request: Request, most: int) -> None:
-    length = request.headers.get("content-length", "")
-    if not length.isdecimal() or "transfer-encoding" in request.headers:
+def is_kept(path: str) -> bool:
+    """Whether it asks for a file that was uploaded or made here: no address, and no other file."""
+    text = path.removeprefix(FILE_AT)
+    return "\0" not in text and Path(text).resolve().is_relative_to(app_folder().path)
+
+
+def counted(request: Request, most: int, check: Check | None = None) -> Receive:
+    """From where the body is received, of which no more than `most` bytes are taken, however long
+    it says that it is; check: gives what looks at each part.
+
+    Raises:
+        RequestError: it does not say how long it is, is longer, or stops coming.
+    """
+    lengths = request.headers.getlist("content-length")
+    if len(lengths) != 1 or not lengths[0].isdecimal() or "transfer-encoding" in request.headers:
         raise RequestError(
             "The request does not say how long it is; send its Content-Length alone.", 411
         )
-    if int(length) > most:
+    if int(lengths[0]) > most:
         raise RequestError(
-            f"The request has {int(length) / 1e6:.1f} MB; at most {most / 1e6:g} are read.", 413
+            f"The request has {int(lengths[0]) / 1e6:.1f} MB; at most {most / 1e6:g} are read.", 413
         )
+    left, look = int(lengths[0]), check(request) if check else len
+
+    async def receive() -> Message:
+        nonlocal left
+        if left <= 0:
+            return await request.receive()
+        try:
+            message = await asyncio.wait_for(request.receive(), bounds.SILENT_SECONDS)
+        except TimeoutError:
+            raise RequestError("Nothing came for too long; send it again.", 408) from None
+        body = message.get("body", b"")
+        left -= len(body)
+        if left < 0:
+            raise RequestError("The request is longer than it says; send its length.", 413)
+        look(body)
+        return message
+
+    return receive
+
+
+def files_alone(request: Request) -> Callable[[bytes], object]:
+    """What is given each part of an upload: Gradio would keep in memory what is no file."""
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    if kind != b"multipart/form-data" or b"boundary" not in options:
+        raise RequestError("Files are uploaded as multipart/form-data; see the page on the API.")
+    header = bytearray()
+
+    def in_header(data: bytes, start: int, end: int) -> None:
+        header.extend(data[start:end])
+
+    def check() -> None:
+        if b"filename" not in header:
+            raise RequestError("An upload has a part that is no file; send files alone.")
+        header.clear()
+
+    parser = MultipartParser(
+        options[b"boundary"], {"on_header_value": in_header, "on_headers_finished": check}
+    )
+
+    def look(data: bytes) -> None:
+        try:
+            parser.write(data)
+        except FormParserError:
+            raise RequestError("The upload cannot be read; send it again.") from None
+
+    return look
 
 
 def read_json(text: bytes) -> dict[str, Any]:
@@ -298,7 +450,7 @@ def check_sketch(name: str, value: Any) -> None:
 
 def check_pixels(name: str, path: Path) -> None:
     try:
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+        with Image.open(path, formats=("PNG", "WEBP")) as image:
             width, height = image.size
     except Exception as error:  # Pillow raises errors of many kinds on damaged files
         raise RequestError(f"{name} holds a picture that cannot be read; draw again.") from error
