@@ -44,7 +44,7 @@ COARSE_CELLS = 8  # along each side
 KEPT = "coarse derivative"
 MAP_SIDES = (2, 15)  # cells along each side of a map
 
-AnyPhoto = photos.PhotoLike | PreparedPhoto
+AnyPhoto = photos.PhotoLike | photos.SqueezedPhoto | PreparedPhoto
 
 
 class ColorModel(ConditionalINN):
@@ -130,16 +130,17 @@ class ColorModel(ConditionalINN):
                     f"{photo.photo.name} was prepared for another model; prepare it with this one."
                 )
             return photo
-        photo = photos.read(photo)
-        small = photos.squeeze(photo.lightness, self.config.image_size)
-        lightness = torch.from_numpy(small)[None, None].to(self.device)
+        sides = self.config.image_size, self.config.ab_size
+        if not isinstance(photo, photos.SqueezedPhoto):
+            photo = photos.SqueezedPhoto.of(photos.read(photo), *sides)
+        lightness = torch.from_numpy(photo.lightness)[None, None].to(self.device)
         return PreparedPhoto(
-            photo=photo,
+            photo=photo.photo,
             condition=self.conditioned_on(lightness),
             size=photo.size,
-            lightness=photos.squeeze(small, self.config.ab_size),
-            ab=photos.squeezed_ab(photo, self.config.ab_size) if photo.rgb is not None else None,
-            colored=photos.is_colored(photo),
+            lightness=photos.squeeze(photo.lightness, self.config.ab_size),
+            ab=photo.ab,
+            colored=photo.colored,
             weights=self.fingerprint,
         )
 

@@ -5,12 +5,14 @@ from cinn_hub.photos.reading import read
 from cinn_hub.photos.rendering import Enlargement, GuidedEnlargement, paint, render
 from cinn_hub.photos.saving import save
 from cinn_hub.photos.sepia import is_colored
+from cinn_hub.photos.squeezed import SqueezedPhoto
 
 __all__ = [
     "Enlargement",
     "GuidedEnlargement",
     "Photo",
     "PhotoLike",
+    "SqueezedPhoto",
     "fit_within",
     "is_colored",
     "paint",

@@ -20,6 +20,7 @@ from cinn_hub.photos.photo import PhotoLike
 
 READ = tuple(format.pillow for format in PHOTOS if format.head and format.name != "HEIC")
 MOST_PAGES = 1000  # of one file
+MOST_SCANS = 1000  # of a progressive JPEG, which has a dozen: 94 bytes can cost milliseconds
 LARGEST_FILE = 2_000_000_000  # bytes: more than any photo that is not too large has
 EXPECTED = "give a photo such as JPEG, PNG, TIFF, WebP or HEIC"
 
@@ -107,6 +108,7 @@ def open_image(data: bytes, name: str, max_pixels: int, page: int = 0) -> Image.
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=formats)
             check_size(image, name, max_pixels)
+            check_scans(data, name)
             if page:
                 image.seek(page)
             return image
@@ -154,6 +156,14 @@ def check_size(image: Image.Image, name: str, max_pixels: int) -> None:
         )
 
 
+def check_scans(data: bytes, name: str) -> None:
+    """Refuses a JPEG that is drawn over and over again."""
+    if data.startswith(JPEG_HEAD) and data.count(bytes((0xFF, SCAN))) > MOST_SCANS:
+        raise PhotoError(
+            f"{name} is a JPEG of more than {MOST_SCANS} scans; save it as an ordinary one."
+        )
+
+
 def damaged(name: str, error: Exception) -> PhotoError:
     detail = " ".join(str(error).split())[:120] or type(error).__name__
     return PhotoError(f"{name} is damaged or incomplete ({detail}); get the file again.")
@@ -163,19 +173,36 @@ def deep_colors(data: bytes) -> np.ndarray | None:
     """RGB or RGBA (H, W, 3 or 4), uint16, of a PNG with 16 bits, of which Pillow keeps 8."""
     depth, kind = data[24:26]
     if depth == 16 and kind in (2, 4, 6):  # 2: colours, 4: alpha, 6: both
-        with suppress(cv2.error):
+        try:
             values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-            if values is not None and values.dtype == np.uint16 and values.ndim == 3:
-                return values[..., [2, 1, 0, 3][: values.shape[2]]]
+        except cv2.error as error:
+            if error.code == cv2.Error.StsNoMem:  # then 8 bits of it would be worse than a sentence
+                raise MemoryError from error
+            return None
+        if values is not None and values.dtype == np.uint16 and values.ndim == 3:
+            return values[..., [2, 1, 0, 3][: values.shape[2]]]
     return None
 
 
 def pages_of(image: Image.Image) -> int:
     """How many pictures the file has."""
     with suppress(Exception):
-        if image.format in ("TIFF", "GIF", "WEBP", "PNG", "AVIF"):
+        if image.format == "TIFF":
+            return pages_of_tiff(image)
+        if image.format in ("GIF", "WEBP", "PNG", "AVIF"):
             return min(getattr(image, "n_frames", 1), MOST_PAGES)
     return 1
+
+
+def pages_of_tiff(image: Image.Image) -> int:
+    """Up to `MOST_PAGES`; Pillow looks for all, in a time that grows with their square."""
+    here, count = image.tell(), 1
+    with suppress(EOFError):
+        while count < MOST_PAGES:
+            image.seek(count)
+            count += 1
+    image.seek(here)
+    return count
 
 
 def without_metadata(data: bytes) -> bytes:

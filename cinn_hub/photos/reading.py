@@ -69,9 +69,11 @@ def read(photo: PhotoLike | Photo, max_pixels: int = MAX_PIXELS, page: int = 0) 
 def from_file(data: bytes, name: str, max_pixels: int, page: int) -> Photo:
     try:
         return from_whole_file(data, name, max_pixels, page)
-    except PhotoError:
+    except MemoryError as error:
+        raise PhotoError(f"{name} is too large for this machine's memory; shrink it.") from error
+    except PhotoError as error:
         pixels = without_metadata(data)
-        if pixels == data:
+        if pixels == data or isinstance(error.__cause__, MemoryError):
             raise
     return from_whole_file(pixels, name, max_pixels, page)
 

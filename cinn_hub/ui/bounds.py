@@ -13,7 +13,13 @@ LAYERS = 4  # of a drawing
 SKETCH_PIXELS = 4_000_000
 SILENT_SECONDS = 20  # of a request that has begun to come, or of a header
 CONNECTIONS = 2000
-PHOTO_PIXELS = 64_000_000  # 1 GB while it is read and coloured at its own size
+PHOTO_PIXELS = 50_000_000
+
+# One job that decodes what a visitor sent, in a process of its own
+JOB_MEGABYTES = 300  # of memory; two such jobs run at once
+LARGE_JOB_MEGABYTES = 600  # of one that needs more, and is alone
+JOB_CPU_SECONDS = 30  # of a processor
+JOB_SECONDS = 120  # on the clock, where others use the processors, too
 
 # All visitors together
 MEMORY_MEGABYTES = 200  # of photos and answers

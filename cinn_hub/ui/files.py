@@ -18,6 +18,7 @@ from types import FrameType
 from filelock import FileLock, Timeout
 
 from cinn_hub.ui.bounds import DOWNLOAD_SECONDS, KEPT_SECONDS, NEW_SECONDS
+from cinn_hub.ui.decoding import end_all
 
 PREFIX = "cinn-hub-app-"
 LOCK = ".in-use"  # locked for as long as its app runs; the system unlocks it whatever happens
@@ -112,6 +113,7 @@ def remove_on_sigterm() -> None:
     """
 
     def end(number: int, frame: FrameType | None) -> None:
+        end_all()
         app_folder().remove()
         os._exit(0)
 

@@ -11,14 +11,13 @@ from typing import Any
 
 import gradio as gr
 
-from cinn_hub.colorization import Colorization
 from cinn_hub.errors import PhotoError
 from cinn_hub.formats import STILLS
 from cinn_hub.ui.events import PROGRESS, connect, download_after, stop_on
 from cinn_hub.ui.files import download_folder
 from cinn_hub.ui.lightbox import Lightbox, Row, Sheet
 from cinn_hub.ui.queueing import ARCHIVES, SAVES
-from cinn_hub.ui.session import code_to_save
+from cinn_hub.ui.session import FullSize, code_to_save
 
 FORMATS = {format.name: format for format in STILLS}
 PICKED, AS_SHOWN = -1, -1  # an index and an intensity
@@ -92,7 +91,7 @@ def save_layer(box: Lightbox, index: int, intensity: float) -> str:
     """The colours of one answer alone, as a PNG to lay over the grey photo."""
     result, stem = full_size(box, index, intensity, "layer")
     path = download_folder() / f"{stem}.png"
-    result.layer.save(path, compress_level=1)
+    result.layer.save(path)
     return str(path)
 
 
@@ -173,7 +172,7 @@ def archived(
 
 def full_size(
     box: Lightbox, index: int, intensity: float, what: str = "color"
-) -> tuple[Colorization, str]:
+) -> tuple[FullSize, str]:
     """An answer in view at the photo's own size, and the stem of a file for it."""
     row = box.answers()
     index = chosen_index(row, index)

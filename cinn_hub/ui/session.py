@@ -13,9 +13,10 @@ import numpy as np
 
 from cinn_hub import photos
 from cinn_hub.color_model import ColorModel
-from cinn_hub.colorization import Colorization, PreparedPhoto
+from cinn_hub.colorization import LAYER_LIGHTNESS, Colorization, PreparedPhoto
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.ui.bounds import PHOTO_PIXELS
+from cinn_hub.ui import decoding
+from cinn_hub.ui.decoding import apart
 from cinn_hub.ui.memory import Kept, Memory
 
 COMPARE_SIZE = 1280  # pixels on the longer side of what is shown large
@@ -113,8 +114,8 @@ class Session:
             )
         return held[index]
 
-    def full_size(self, index: int, intensity: float) -> Colorization:
-        """A colouring on the photo at its own size.
+    def full_size(self, index: int, intensity: float) -> FullSize:
+        """A colouring for the photo at its own size.
 
         Raises:
             CinnHubError: there is none of that number.
@@ -122,7 +123,7 @@ class Session:
         """
         result = self.bare_result(index).with_intensity(intensity)
         self.check_upload()
-        return result.on(photos.read(self.path, PHOTO_PIXELS))
+        return FullSize(self.path, result)
 
     def check_upload(self) -> None:
         """Refuses to go on where the upload has been deleted."""
@@ -133,9 +134,31 @@ class Session:
             )
 
 
+@dataclass(frozen=True, eq=False)
+class FullSize:
+    """A colouring on the photo of that path; pictures of it are painted apart, see `decoding`."""
+
+    path: str
+    result: Colorization
+    flat: float | None = None
+
+    @property
+    def layer(self) -> FullSize:
+        """The colours alone, at one lightness."""
+        return replace(self, flat=LAYER_LIGHTNESS)
+
+    def save(self, path: Path, quality: int = 95) -> None:
+        """Writes the picture; errors as those of `photos.read` and `photos.save`."""
+        how = (self.result.ab, self.result.hinted, self.flat)
+        settings = {} if self.flat else self.result.settings
+        options = {"settings": settings, "quality": quality}
+        apart(Path(self.path).name, decoding.paint, self.path, path, *how, **options)
+
+
 def prepare_packed(path: str, model: ColorModel) -> PreparedPhoto:
     """What a session keeps of a photo: small, its L in 16 bits, without its own colours."""
-    prepared = model.prepare(photos.read(path, PHOTO_PIXELS)).shrunk(COMPARE_SIZE)
+    sides = (model.config.image_size, model.config.ab_size, COMPARE_SIZE)
+    prepared = model.prepare(apart(Path(path).name, decoding.squeezed, path, *sides))
     steps = np.round(prepared.photo.lightness.clip(0, 100) * STEPS)
     return with_lightness(prepared, steps.astype(np.uint16))
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL.Image import Image, fromarray
+from PIL.Image import Image
 
 from cinn_hub.errors import CinnHubError, PhotoError
-from cinn_hub.photos import is_colored, read
+from cinn_hub.ui.decoding import apart, color_thumbnail
 from cinn_hub.ui.events import PROGRESS, connect, level_sliders, seed_field
 from cinn_hub.ui.lightbox import Lightbox
 from cinn_hub.ui.pictures import TINY_SIZE, figures, item, rows, shown, strip
 from cinn_hub.ui.queueing import COLORS, LOOKS
-from cinn_hub.ui.session import as_code
+from cinn_hub.ui.session import as_code, prepare_packed
 from cinn_hub.ui.table import Table, has_photos
 from cinn_hub.ui.uploads import drop_zone, example_tiles
 
@@ -38,11 +38,10 @@ def color_tile(path: Path | str) -> Image:
     Raises:
         PhotoError: it cannot be read, or has no colours.
     """
-    photo = read(path)
-    if not is_colored(photo):
-        raise PhotoError(f"{photo.name} is grey or toned, so it has no colours to take.")
-    picture = fromarray(photo.rgb)
-    picture.thumbnail((TINY_SIZE, TINY_SIZE))
+    name = Path(path).name
+    picture = apart(name, color_thumbnail, str(path), TINY_SIZE)
+    if picture is None:
+        raise PhotoError(f"{name} is grey or toned, so it has no colours to take.")
     return picture
 
 
@@ -95,7 +94,8 @@ class Transfer:
         results = []
         for path in paths:
             progress((len(results) + 1, len(paths) + 1), desc="Transferring colours")
-            results.append(model.transfer(path, sheet.opened.prepared, **options))
+            mood = prepare_packed(str(path), model)
+            results.append(model.transfer(mood, sheet.opened.prepared, **options))
         call = f"model.transfer(mood, onto={sheet.name!r}, {as_code(options)})"
         call = f"[\n    {call}\n    for mood in {[path.name for path in paths]!r}\n]"
         captions = [path.stem for path in paths]
