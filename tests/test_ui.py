@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 from helpers import color_picture
+from PIL import Image
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.ui import bounds, models, session
@@ -35,7 +36,8 @@ def test_large_photos_are_held_small(small_model, tmp_path):
     assert held.prepared.photo.size == (1280, 85) and held.prepared.size == (3000, 200)
     assert held.prepared.photo.rgb is None
     held = held.holding(small_model.colorize(held.prepared, n=1, seed=1), "", [""])
-    assert held.full_size(0, 1.0).image.size == (3000, 200)
+    held.full_size(0, 1.0).save(tmp_path / "painted.png")
+    assert Image.open(tmp_path / "painted.png").size == (3000, 200)
 
 
 def test_hints_on_large_photos_count_in_their_own_pixels(small_model, tmp_path):
