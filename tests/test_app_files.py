@@ -9,9 +9,10 @@ import time
 import pytest
 from helpers import ROOT
 
+from cinn_hub.errors import CinnHubError
 from cinn_hub.ui import files
-from cinn_hub.ui.bounds import DOWNLOAD_SECONDS, KEPT_SECONDS
-from cinn_hub.ui.files import DOWNLOADS, PREVIEWS, AppFolder
+from cinn_hub.ui.bounds import DOWNLOAD_SECONDS, FRESH_SECONDS, KEPT_SECONDS
+from cinn_hub.ui.files import DOWNLOADS, LOCK, PREVIEWS, AppFolder
 
 HOLD = (
     "import time\n"
@@ -56,7 +57,7 @@ def age(path, seconds):
 
 def put(folder, name, size=10, seconds=0.0):
     path = folder.path / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(bytes(size))
     age(path, seconds)
     return path
@@ -70,21 +71,42 @@ def test_only_its_owner_can_open_it(temporary):
 
 def test_what_is_old_goes_and_what_the_page_itself_shows_stays(temporary):
     made = AppFolder()
-    old = put(made, "a1/grandma.jpg", seconds=KEPT_SECONDS + 1)
+    old = put(made, f"a1/folder/{LOCK}", seconds=KEPT_SECONDS + 1)  # named like the app's lock
     new = put(made, "b2/grandpa.jpg", seconds=KEPT_SECONDS - 60)
     own = put(made, "c3/example.jpg", seconds=10 * KEPT_SECONDS)
     saved = put(made, f"{DOWNLOADS}/d4/color.png", seconds=DOWNLOAD_SECONDS + 1)
     preview = put(made, f"{PREVIEWS}/e5.webp", seconds=KEPT_SECONDS + 1)
-    made.sweep(megabytes=1, kept={own})
-    assert [path.exists() for path in (old, new, own, saved, preview)] == [0, 1, 1, 0, 0]
-    assert not old.parent.exists() and (made.path / PREVIEWS).is_dir()
+    broken_off = put(made, "tmp6", seconds=FRESH_SECONDS + 1)
+    coming = put(made, "tmp7", seconds=FRESH_SECONDS - 10)
+    made.own = {own}
+    made.sweep()
+    found = (old, new, own, saved, preview, broken_off, coming)
+    assert [path.exists() for path in found] == [0, 1, 1, 0, 0, 0, 1]
+    assert not old.parent.parent.exists() and (made.path / PREVIEWS).is_dir()
 
 
-def test_the_oldest_goes_where_there_is_too_much(temporary):
+def test_the_oldest_goes_where_there_is_too_much_and_what_is_new_has_no_room_then(temporary):
     made = AppFolder()
+    made.megabytes = 1
     paths = [put(made, f"{i}/photo.jpg", 400_000, seconds=100 - i) for i in range(5)]
-    made.sweep(megabytes=1)
+    made.sweep()
     assert [path.exists() for path in paths] == [False, False, False, True, True]
+    made.make_room(500_000)  # one more goes
+    assert [path.exists() for path in paths] == [False, False, False, False, True]
+    for path in paths[3:]:
+        put(made, path.relative_to(made.path), 400_000)  # just written
+    with pytest.raises(CinnHubError, match="The 1 MB that all visitors share are full; try it"):
+        made.make_room(500_000)
+    assert all(path.exists() for path in paths[3:])
+
+
+def test_small_files_count_as_more_than_their_bytes(temporary):
+    made = AppFolder()
+    made.megabytes = 1
+    for i in range(40):
+        put(made, f"{i}/photo.jpg", 1, seconds=100)
+    made.sweep()
+    assert 20 < sum(1 for _ in made.files()) < 40 and made.used <= 1e6
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
@@ -97,7 +119,7 @@ def test_what_an_app_leaves_goes_and_what_another_one_holds_stays(other_app, tem
     if left.exists():
         age(left / files.LOCK, 60)
     age(held / files.LOCK, 60)
-    AppFolder().sweep(megabytes=1)
+    AppFolder().sweep()
     assert not left.exists()
     assert second.poll() is None and (held / "grandma.jpg").read_bytes() == b"private"
 
@@ -105,8 +127,8 @@ def test_what_an_app_leaves_goes_and_what_another_one_holds_stays(other_app, tem
 def test_a_folder_that_is_not_locked_yet_stays(temporary):
     new = temporary / f"{files.PREFIX}new"
     new.mkdir()
-    AppFolder().sweep(megabytes=1)
+    AppFolder().sweep()
     assert new.exists()
     age(new, 60)
-    AppFolder().sweep(megabytes=1)
+    AppFolder().sweep()
     assert not new.exists()

@@ -138,13 +138,13 @@ def keep_house(megabytes: int) -> None:
     Files that are there already stay: pictures that the page shows at first.
     """
     folder, return_memory = app_folder(), memory.returner()
-    kept = {path for path, _ in folder.files()}
-    folder.sweep(megabytes, kept)
+    folder.megabytes, folder.own = megabytes, {path for path, _ in folder.files()}
+    folder.sweep()
 
     def run() -> None:
         while True:
             time.sleep(bounds.HOUSE_SECONDS)
-            folder.sweep(megabytes, kept)
+            folder.sweep()
             return_memory()
 
     threading.Thread(target=run, name="housekeeping", daemon=True).start()

@@ -33,5 +33,7 @@ THREADS = 300  # of Gradio, which begins all requests at once; they wait in our 
 # How long
 KEPT_SECONDS = 3600  # uploads and previews
 DOWNLOAD_SECONDS = 300  # files made to be downloaded: browsers fetch them at once
+FRESH_SECONDS = 30  # what was written to so lately is not deleted, and an upload goes on
+LEAST_FILE = 32_000  # bytes that any file counts as
 NEW_SECONDS = 5  # an app's folder so new may not be locked yet
 HOUSE_SECONDS = 5  # between two times when files and freed memory are looked after

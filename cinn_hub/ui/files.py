@@ -9,7 +9,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,8 @@ from types import FrameType
 
 from filelock import FileLock, Timeout
 
-from cinn_hub.ui.bounds import DOWNLOAD_SECONDS, KEPT_SECONDS, NEW_SECONDS
+from cinn_hub.errors import CinnHubError
+from cinn_hub.ui import bounds
 from cinn_hub.ui.decoding import end_all
 
 PREFIX = "cinn-hub-app-"
@@ -38,47 +39,75 @@ class AppFolder:
         self.lock.acquire(blocking=False)
         for name in (DOWNLOADS, PREVIEWS):
             (self.path / name).mkdir()
+        self.megabytes = float(bounds.DISK_MEGABYTES)
+        self.used = 0.0  # bytes: those that the last sweep has found, and those that came since
+        self.own: set[Path] = set()  # files that stay: the app's own pictures
+        self.counting = threading.Lock()
 
     def files(self) -> Iterator[tuple[Path, os.stat_result]]:
         """All but the lock."""
         for parent, _, names in os.walk(self.path):
-            for path in (Path(parent, name) for name in names if name != LOCK):
+            for path in (Path(parent, name) for name in names):
                 with suppress(OSError):
-                    yield path, path.stat()
+                    if path != self.path / LOCK:
+                        yield path, path.stat()
 
-    def sweep(self, megabytes: float, kept: Collection[Path] = ()) -> None:
-        """Deletes what is old, and the oldest of what is more than these megabytes.
+    def make_room(self, size: float) -> None:
+        """Counts bytes that are about to be written, by whoever writes them.
 
-        Arguments:
-            kept: files that stay: the app's own pictures.
+        Raises:
+            CinnHubError: there are too many, even after the oldest files were deleted.
         """
+        with self.counting:
+            self.used += size
+            if self.used > self.megabytes * 1e6:
+                self.delete_old(size)
+            if self.used > self.megabytes * 1e6:
+                raise CinnHubError(
+                    f"The {self.megabytes:g} MB that all visitors share are full; try it again in "
+                    "a minute."
+                )
+
+    def sweep(self) -> None:
+        """Deletes what is old, and the oldest of what is too much."""
         remove_abandoned(self.path.parent)
+        with self.counting:
+            self.delete_old(0)
+
+    def delete_old(self, coming: float) -> None:
+        """As `sweep`, so that so many more bytes have room, and counts what is left."""
         now, held = time.time(), []
         for path, status in self.files():
-            made = path.is_relative_to(self.path / DOWNLOADS)
-            if path in kept:
-                continue
-            if now - status.st_mtime > (DOWNLOAD_SECONDS if made else KEPT_SECONDS):
-                delete(path)
-            else:
-                held.append((status.st_mtime, status.st_size, path))
-        excess = sum(size for _, size, _ in held) - megabytes * 1e6
-        for _, size, path in sorted(held):
-            if excess <= 0:
-                break
-            delete(path)
-            excess -= size
+            if path not in self.own:
+                blocks = 512 * getattr(status, "st_blocks", 0)  # Windows does not say it
+                size = max(status.st_size, blocks, bounds.LEAST_FILE)
+                held.append((now - status.st_mtime, size, path))
+        self.used = coming + sum(size for _, size, _ in held)
+        for age, size, path in sorted(held, reverse=True):
+            too_much = self.used > self.megabytes * 1e6 and age > bounds.FRESH_SECONDS
+            if age > self.seconds_for(path) or too_much:
+                self.delete(path)
+                self.used -= size
+
+    def seconds_for(self, path: Path) -> float:
+        """How long a file is kept after it was written to last."""
+        if path.parent == self.path:  # of an upload under way, or one that broke off
+            return bounds.FRESH_SECONDS
+        made = path.is_relative_to(self.path / DOWNLOADS)
+        return bounds.DOWNLOAD_SECONDS if made else bounds.KEPT_SECONDS
+
+    def delete(self, path: Path) -> None:
+        """Deletes a file, and the folders that were made for it alone."""
+        standing = (self.path, self.path / DOWNLOADS, self.path / PREVIEWS)
+        with suppress(OSError):
+            path.unlink()
+            for folder in path.parents:
+                if folder in standing:
+                    break
+                folder.rmdir()
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
-
-
-def delete(path: Path) -> None:
-    """Deletes a file, and the folder that was made for it alone."""
-    with suppress(OSError):
-        path.unlink()
-        if path.parent.name != PREVIEWS:
-            path.parent.rmdir()
 
 
 def remove_abandoned(place: Path) -> None:
@@ -87,7 +116,7 @@ def remove_abandoned(place: Path) -> None:
         with suppress(OSError, Timeout):  # of another user, or gone in the meantime
             lock = folder / LOCK
             newest = (lock if lock.exists() else folder).stat().st_mtime
-            if time.time() - newest > NEW_SECONDS:
+            if time.time() - newest > bounds.NEW_SECONDS:
                 with FileLock(lock, timeout=0):
                     shutil.rmtree(folder, ignore_errors=True)
 

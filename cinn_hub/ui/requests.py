@@ -8,12 +8,13 @@ import json
 import math
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
+from anyio import to_thread
 from PIL import Image
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -52,7 +53,7 @@ FILE = {"_type": "gradio.FileData"}  # what Gradio's files say that they are
 NUMBERS, TEXTS, CHOICES = ("slider", "number"), ("textbox", "colorpicker"), ("radio", "dropdown")
 FILES = ("file", "uploadbutton")
 
-Check = Callable[[Request], Callable[[bytes], object]]
+Check = Callable[[Request], Callable[[bytes], Awaitable[None]]]
 Component = Mapping[str, Any]  # as the page's configuration describes it: id, type, props
 
 
@@ -266,7 +267,7 @@ def counted(request: Request, most: int, check: Check | None = None) -> Receive:
         raise RequestError(
             f"The request has {int(lengths[0]) / 1e6:.1f} MB; at most {most / 1e6:g} are read.", 413
         )
-    left, look = int(lengths[0]), check(request) if check else len
+    left, look = int(lengths[0]), check(request) if check else None
 
     async def receive() -> Message:
         nonlocal left
@@ -280,14 +281,16 @@ def counted(request: Request, most: int, check: Check | None = None) -> Receive:
         left -= len(body)
         if left < 0:
             raise RequestError("The request is longer than it says; send its length.", 413)
-        look(body)
+        if look:
+            await look(body)
         return message
 
     return receive
 
 
-def files_alone(request: Request) -> Callable[[bytes], object]:
-    """What is given each part of an upload: Gradio would keep in memory what is no file."""
+def files_alone(request: Request) -> Callable[[bytes], Awaitable[None]]:
+    """What looks at each part of an upload: there has to be room for it, and Gradio would keep in
+    memory what is no file."""
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data" or b"boundary" not in options:
         raise RequestError("Files are uploaded as multipart/form-data; see the page on the API.")
@@ -305,11 +308,16 @@ def files_alone(request: Request) -> Callable[[bytes], object]:
         options[b"boundary"], {"on_header_value": in_header, "on_headers_finished": check}
     )
 
-    def look(data: bytes) -> None:
+    async def look(data: bytes) -> None:
         try:
             parser.write(data)
+            await to_thread.run_sync(app_folder().make_room, len(data))
         except FormParserError:
             raise RequestError("The upload cannot be read; send it again.") from None
+        except RequestError:
+            raise
+        except CinnHubError as error:
+            raise RequestError(str(error), 507) from None
 
     return look
 

@@ -17,6 +17,7 @@ from cinn_hub.colorization import LAYER_LIGHTNESS, Colorization, PreparedPhoto
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.ui import decoding
 from cinn_hub.ui.decoding import apart
+from cinn_hub.ui.files import app_folder
 from cinn_hub.ui.memory import Kept, Memory
 
 COMPARE_SIZE = 1280  # pixels on the longer side of what is shown large
@@ -123,6 +124,7 @@ class Session:
         """
         result = self.bare_result(index).with_intensity(intensity)
         self.check_upload()
+        app_folder().make_room(3 * self.size[0] * self.size[1])
         return FullSize(self.path, result)
 
     def check_upload(self) -> None:
