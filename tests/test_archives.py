@@ -208,3 +208,19 @@ def test_too_many_photos_are_refused(tmp_path):
     many = archive_of(tmp_path / "many.zip", [(f"{i}.jpg", b"1") for i in range(12)])
     with pytest.raises(PhotoError, match="holds 12 photos; at most 10"):
         archives.unpack(many, tmp_path, most_photos=10)
+
+
+def test_a_directory_of_a_million_entries_is_refused_unread(tmp_path, monkeypatch):
+    archive = tmp_path / "many.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        for i in range(2000):
+            made.writestr(f"{i}.jpg", b"")
+    data = archive.read_bytes()
+    monkeypatch.setattr("zipfile.ZipFile", None)
+    monkeypatch.setattr("cinn_hub.batch.archives.MOST_DIRECTORY", 50_000)
+    large = data[:-10] + b"\xff" * 4 + data[-6:]  # its length is in the record of ZIP64
+    record = b"PK\6\6" + bytes(36) + (99_000).to_bytes(8, "little")
+    for content in (data, data[:-22] + record + large[-22:]):
+        archive.write_bytes(content)
+        with pytest.raises(PhotoError, match="many.zip lists more than 20000 files; divide it"):
+            archives.unpack(archive, tmp_path)

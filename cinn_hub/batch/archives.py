@@ -17,7 +17,9 @@ from cinn_hub.formats import HEAD, PHOTOS, format_of
 MOST_PHOTOS = 1000
 MOST_MEGABYTES = 4000  # unpacked, together
 MOST_ENTRIES = 20_000  # of any kind
+MOST_DIRECTORY = 8_000_000  # bytes in which an archive lists them
 LONGEST_STEM = 80
+END_ROOM = 2**16 + 200  # bytes at an archive's end in which its last records are
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, OSError)
 
 UTF8, ENCRYPTED = 0x800, 1  # flags of an entry
@@ -51,6 +53,8 @@ def unpack(
         PhotoError: it cannot be read, holds no photos, or too much.
     """
     found = Findings()
+    if directory_bytes(archive) > MOST_DIRECTORY:
+        raise PhotoError(f"{archive.name} lists more than {MOST_ENTRIES} files; divide it.")
     try:
         with zipfile.ZipFile(archive) as opened:
             entries = photos_of(opened, archive.name, found)
@@ -73,6 +77,18 @@ def unpack(
     if not found.photos:
         raise PhotoError(f"{archive.name} holds no photos; {' and '.join(found.lines())}.")
     return found
+
+
+def directory_bytes(archive: Path) -> int:
+    """How long an archive says that its directory is; `zipfile` parses it whole, however long."""
+    with archive.open("rb") as file:
+        file.seek(max(0, archive.stat().st_size - END_ROOM))
+        end = file.read()
+    _, _, last = end.rpartition(b"PK\5\6")
+    size = int.from_bytes(last[8:12], "little") if len(last) < len(end) else 0
+    if size == 2**32 - 1:  # it is in the record of ZIP64
+        size = int.from_bytes(end.rpartition(b"PK\6\6")[2][36:44], "little")
+    return size
 
 
 def photos_of(opened: zipfile.ZipFile, name: str, found: Findings) -> list[zipfile.ZipInfo]:

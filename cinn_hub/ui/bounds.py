@@ -19,7 +19,7 @@ PHOTO_PIXELS = 50_000_000
 JOB_MEGABYTES = 300  # of memory; two such jobs run at once
 LARGE_JOB_MEGABYTES = 600  # of one that needs more, and is alone
 JOB_CPU_SECONDS = 30  # of a processor
-JOB_SECONDS = 120  # on the clock, where others use the processors, too
+JOB_SECONDS = 240  # on the clock, where others use the processors, too
 
 # All visitors together
 MEMORY_MEGABYTES = 200  # of photos and answers

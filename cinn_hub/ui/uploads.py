@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,9 +13,10 @@ from PIL.Image import Image
 from cinn_hub.batch.archives import is_zip, unpack
 from cinn_hub.batch.findings import is_hidden
 from cinn_hub.color_model import ColorModel
-from cinn_hub.errors import PhotoError
+from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.formats import PHOTOS, format_of
 from cinn_hub.photos import read, render, shrunk
+from cinn_hub.ui.decoding import apart
 from cinn_hub.ui.files import app_folder
 from cinn_hub.ui.lightbox import MOST_PHOTOS, Lightbox, Sheet
 from cinn_hub.ui.pictures import TINY_SIZE, figures, inline, item, shown, strip
@@ -100,4 +102,10 @@ def photos_of(box: Lightbox, path: Path) -> list[Path]:
     if not is_zip(path):
         return [path]
     folder = Path(tempfile.mkdtemp(dir=app_folder().path))
-    return unpack(path, folder, MOST_PHOTOS - len(box.sheets), MOST_MEGABYTES).photos
+    app_folder().make_room(path.stat().st_size)
+    try:
+        most = MOST_PHOTOS - len(box.sheets), MOST_MEGABYTES
+        return apart(path.name, unpack, path, folder, *most).photos
+    except CinnHubError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
