@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -39,6 +41,9 @@ from cinn_hub.latent import (
     nested,
 )
 from cinn_hub.model import ConditionalINN
+
+if TYPE_CHECKING:
+    from cinn_hub.film import Shot
 
 COARSE_CELLS = 8  # along each side
 KEPT = "coarse derivative"
@@ -474,6 +479,18 @@ class ColorModel(ConditionalINN):
         """The photo in the colours that are expected: temperature 0."""
         prepared = self.prepare(photo)
         return self.results(prepared, self.draws(prepared.condition, 1, 0.0, 0, pool=None))[0]
+
+    def film(
+        self,
+        path: str | os.PathLike[str],
+        out: str | os.PathLike[str],
+        **wanted: Any,
+    ) -> list[Shot]:
+        """Colours a film: one latent a shot, colours that stay on what moves. See
+        `cinn_hub.film.color_film`, which has all arguments. `pip install "cinn-hub[film]"`."""
+        from cinn_hub.film import color_film
+
+        return color_film(self, path, out, **wanted)
 
     def results(self, prepared: PreparedPhoto, latents: Sequence[Latent]) -> list[Colorization]:
         """The colourings of these latents, of one row each."""

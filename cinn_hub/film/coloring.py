@@ -1,0 +1,127 @@
+"""The colours of a film, picture by picture: one latent a shot, and ab that moves with what it is
+on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import torch
+
+from cinn_hub.color import to_rgb
+from cinn_hub.colorization import Colorization, PreparedPhoto
+from cinn_hub.film.motion import Motion
+from cinn_hub.film.reading import Picture
+from cinn_hub.flow import Condition
+from cinn_hub.latent import Latent
+from cinn_hub.photos import GuidedEnlargement, Photo
+from cinn_hub.photos.content import Content
+
+EVERY = 4  # pictures from one that the network sees to the next
+MEMORY = 8  # pictures that the network saw, of which the colours are about the mean
+MUCH = 0.2  # share of a picture that is new, so that the network sees it at once
+
+
+class Colorer(Protocol):
+    """What a film needs of a model; `ColorModel` has it."""
+
+    fingerprint: str
+
+    def prepare(self, photo: Photo) -> PreparedPhoto: ...
+
+    def center(self, condition: Condition) -> Latent | None: ...
+
+    def colorize(self, photo: PreparedPhoto, n: int, **wanted: Any) -> list[Colorization]: ...
+
+    def fitted(self, z: Latent, rows: int | None = None) -> Latent: ...
+
+    def decode(self, z: Latent, condition: Condition) -> torch.Tensor: ...
+
+
+Choose = Callable[[PreparedPhoto, int], Latent]
+"""The latent of a shot, one row, given its first picture and its number, from 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """What is known after a picture of a shot.
+
+    Attributes:
+        time: of the picture; shot: its number, from 1.
+        noise: the shot's latent without what draws are spread around, see `Latent.rest_of`: that is
+            another one for each picture.
+        guide: (h, w) float32, the picture's L, see `guide_of`.
+        small: (s, s, 2) float32, ab of the latest picture that the network saw, squeezed.
+        age: how many pictures ago that was.
+        mean: (h, w, 2) float32, the picture's ab: the running mean of what the network saw there.
+        seen: (h, w) float32, of how many pictures that is the mean.
+    """
+
+    time: int
+    shot: int
+    noise: Latent
+    guide: np.ndarray
+    small: np.ndarray
+    age: int
+    mean: np.ndarray
+    seen: np.ndarray
+
+    def updated(self) -> Track:
+        """With what the network saw last: a part of the mean if that was just now; else it fills in
+        what is new, until the network sees it."""
+        target = GuidedEnlargement.of(self.small, self.guide).rows(self.guide, slice(0, None))
+        content = Content.of(self.guide)
+        target *= np.outer(content.rows, content.columns)[..., None]
+        weight = self.seen == 0 if self.age else 1 / (1 + self.seen)
+        mean = self.mean + weight[..., None] * (target - self.mean)
+        seen = self.seen if self.age else np.minimum(self.seen + 1, MEMORY)
+        return replace(self, mean=mean.astype(np.float32), seen=seen)
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Colours the pictures of a film, each given the one before.
+
+    choose: gives the latent of a shot.
+    """
+
+    model: Colorer
+    choose: Choose
+
+    def begin(self, picture: Picture, guide: np.ndarray, shot: int) -> Track:
+        """The first picture of a shot."""
+        prepared = self.model.prepare(Photo(picture.lightness, name=f"shot {shot}"))
+        latent = self.model.fitted(self.choose(prepared, shot))
+        noise = latent.minus(latent.rest_of(self.model.center(prepared.condition)))
+        nothing = np.zeros((*guide.shape, 2), np.float32)
+        small = self.look(prepared, noise)
+        track = Track(picture.time, shot, noise, guide, small, 0, nothing, nothing[..., 0])
+        return track.updated()
+
+    def follow(self, track: Track, picture: Picture, guide: np.ndarray, motion: Motion) -> Track:
+        """The next picture of the shot."""
+        mean, seen, age = motion.carry(track.mean), motion.carry(track.seen), track.age + 1
+        small = track.small
+        if age >= EVERY or (seen == 0).mean() > MUCH:
+            prepared = self.model.prepare(Photo(picture.lightness, name=f"shot {track.shot}"))
+            small, age = self.look(prepared, track.noise), 0
+        return Track(picture.time, track.shot, track.noise, guide, small, age, mean, seen).updated()
+
+    @torch.no_grad()
+    def look(self, prepared: PreparedPhoto, noise: Latent) -> np.ndarray:
+        """ab (s, s, 2) of a picture with the shot's noise; less of it where little is to be seen."""
+        noise = self.model.fitted(noise)
+        center = self.model.center(prepared.condition)
+        ab = self.model.decode(noise.plus(noise.rest_of(center)), prepared.condition)
+        small = np.ascontiguousarray(ab[0].permute(1, 2, 0).float().cpu().numpy())
+        detail = 1.0 if noise.hinted else Content.of(prepared.lightness).detail
+        return small * np.float32(detail)
+
+
+def paint(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    """sRGB (H, W, 3) uint8 of this L (H, W) with ab (h, w, 2) enlarged."""
+    enlarged = cv2.resize(ab, lightness.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return to_rgb(np.dstack([lightness, enlarged]))
