@@ -19,9 +19,11 @@ from cinn_hub.flow import Condition
 from cinn_hub.latent import Latent
 from cinn_hub.photos import GuidedEnlargement, Photo
 from cinn_hub.photos.content import Content
+from cinn_hub.photos.rendering import GUIDE_EPSILON, box
 
 EVERY = 4  # pictures from one that the network sees to the next
 MEMORY = 8  # pictures that the network saw, of which the colours are about the mean
+AROUND, LEAST_AROUND = 12, 0.1  # pixels; the share of those around a new one that must be known
 MUCH = 0.2  # share of a picture that is new, so that the network sees it at once
 
 
@@ -70,15 +72,29 @@ class Track:
     seen: np.ndarray
 
     def updated(self) -> Track:
-        """With what the network saw last: a part of the mean if that was just now; else it fills in
-        what is new, until the network sees it."""
-        target = GuidedEnlargement.of(self.small, self.guide).rows(self.guide, slice(0, None))
-        content = Content.of(self.guide)
+        """With what the network saw, if that was just now; else what is new gets the colours of
+        what is around it and as light, until the network sees it."""
+        guide = self.guide
+        target = GuidedEnlargement.of(self.small, guide).rows(guide, slice(0, None))
+        content = Content.of(guide)
         target *= np.outer(content.rows, content.columns)[..., None]
-        weight = self.seen == 0 if self.age else 1 / (1 + self.seen)
-        mean = self.mean + weight[..., None] * (target - self.mean)
-        seen = self.seen if self.age else np.minimum(self.seen + 1, MEMORY)
-        return replace(self, mean=mean.astype(np.float32), seen=seen)
+        if self.age == 0:
+            mean = self.mean + (target - self.mean) / (1 + self.seen)[..., None]
+            return replace(self, mean=mean, seen=np.minimum(self.seen + 1, MEMORY))
+        known = (self.seen > 0).astype(np.float32)[..., None]
+        around, share = filled(self.mean, known, guide[..., None])
+        new = np.where(share > LEAST_AROUND, around, target)
+        return replace(self, mean=np.where(known > 0, self.mean, new))
+
+
+def filled(ab: np.ndarray, known: np.ndarray, guide: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """ab (h, w, 2) as a linear function of L around each pixel, found where it is known, (h, w, 1)
+    of 0 and 1; and the share of what is around it that is: a guided filter with holes."""
+    share = box(known, AROUND) + 1e-6
+    mean_guide, mean = box(known * guide, AROUND) / share, box(known * ab, AROUND) / share
+    variance = box(known * guide**2, AROUND) / share - mean_guide**2
+    covariance = box(known * guide * ab, AROUND) / share - mean_guide * mean
+    return mean + covariance / (variance + GUIDE_EPSILON) * (guide - mean_guide), share
 
 
 @dataclass(frozen=True)
@@ -112,7 +128,7 @@ class Painter:
 
     @torch.no_grad()
     def look(self, prepared: PreparedPhoto, noise: Latent) -> np.ndarray:
-        """ab (s, s, 2) of a picture with the shot's noise; less of it where little is to be seen."""
+        """ab (s, s, 2) of a picture with the shot's noise; none where nothing is to be seen."""
         noise = self.model.fitted(noise)
         center = self.model.center(prepared.condition)
         ab = self.model.decode(noise.plus(noise.rest_of(center)), prepared.condition)

@@ -18,7 +18,7 @@ SIDE = 448  # pixels on the longer side, at most: chroma of a 480p film has as m
 GRAIN = 1.0  # pixels over which film grain is evened out
 # How far from home there and back may lead, squared: of both ways' squares, and in pixels
 ASTRAY, ASTRAY_PIXELS = 0.05, 2.0
-LOOKS_ELSE = 8.0  # L by which a pixel looks unlike what it was
+LOOKS_ELSE = 4.0  # L by which a pixel looks unlike what it was
 EMPTY = 2.0  # the deviation of L below which a picture shows nothing: between two fades
 CUT = 0.75  # the correlation of a picture with the one before, moved, that is the least in a shot
 
