@@ -11,27 +11,19 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
-import torch
 
 import cinn_hub
-from benchmarks.speed import peak_memory
 from benchmarks.timing import print_table
 from cinn_hub.color_model import ColorModel
-from cinn_hub.film.coloring import Painter, Track, paint
+from cinn_hub.film.coloring import Painter, Track
 from cinn_hub.film.motion import Motion, grid, guide_of, moved
-from cinn_hub.film.reading import FilmFile, Picture
-from cinn_hub.film.writing import Segment
+from cinn_hub.film.reading import Picture
 from cinn_hub.photos import GuidedEnlargement, Photo, read
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

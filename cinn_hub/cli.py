@@ -17,6 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from tqdm import tqdm
+
 import cinn_hub
 from cinn_hub.batch import audit, tasks
 from cinn_hub.batch.album import ENDING, Album, is_file_name
@@ -31,6 +33,7 @@ from cinn_hub.originals import DTYPES
 
 if TYPE_CHECKING:
     from cinn_hub.color_model import ColorModel
+    from cinn_hub.film import Progress
     from cinn_hub.publishing import Bundle
 
 MOST = 10_000  # answers or frames
@@ -63,6 +66,7 @@ def build_parser() -> Command:
     add_colorize(command("colorize", run_colorize, "colour photos, with several answers for each"))
     add_transfer(command("transfer", run_transfer, "put the colours of one photo on others"))
     add_interpolate(command("interpolate", run_interpolate, "make a film between two colourings"))
+    add_film(command("film", run_film, "colour a film, one colouring for each of its shots"))
     command("list", run_list, "list the models that are known by name")
     add_manifest(command("manifest", run_manifest, "read what was done in a folder of results"))
     add_app(command("app", run_app, "start the app, a local web page"))
@@ -82,14 +86,7 @@ def add_colorize(parser: Command) -> None:
     add("--yes", action="store_true", help=f"make more than {MANY} answers for each photo")
     add("-b", "--boldness", type=number(0, 10), default=1.0, help=BOLDNESS)
     add("--pool", type=answers, help="choose the answers among so many draws (default 48)")
-    add(
-        "--hint",
-        action="append",
-        default=[],
-        type=hint,
-        metavar="X,Y,#RRGGBB[,REACH]",
-        help="the colour of a pixel of the photo, and how far the rest may follow; may be repeated",
-    )
+    add_hints(parser, "a pixel of the photo")
     add_looks(parser)
 
 
@@ -113,6 +110,23 @@ def add_interpolate(parser: Command) -> None:
     add("--from", dest="a", type=answer, default=1, help="begin with answer A (default 1)")
     add("--to", dest="b", type=answer, default=2, help="end with answer B (default 2)")
     add("--size", type=size, default=1280, help="longer side of a film in pixels (default 1280)")
+
+
+def add_film(parser: Command) -> None:
+    add = parser.add_argument
+    add("film", type=Path, help="the film to colour")
+    add("-o", "--out", type=Path, required=True, help="the film to write: .mp4, .mov or .mkv")
+    add("-s", "--seed", type=whole(0), help="the same seed gives the same colours")
+    add("-b", "--boldness", type=number(0, 10), default=1.0, help=BOLDNESS)
+    add(
+        "--shot",
+        type=whole(1),
+        metavar="N",
+        help="colour shot N of --out anew and leave the others",
+    )
+    add("--from-answer", type=Path, metavar="FILE", help="a latent, for all shots or for --shot")
+    add_hints(parser, "a pixel of the first picture of shot 1 or of --shot")
+    add_model(parser)
 
 
 def add_manifest(parser: Command) -> None:
@@ -163,8 +177,7 @@ def add_photos(parser: Command, formats: Sequence[Format] = STILLS) -> None:
     add("photos", nargs="+", type=Path, help="photos, folders or ZIP archives")
     add("-o", "--out", type=Storage, default=".", help=OUT)
     add("-s", "--seed", type=whole(0), help="the same seed gives the same colours")
-    add("-m", "--model", default="imagenet", help=MODEL)
-    add("--device", type=device, help="cpu, cuda or mps (default: the best there is)")
+    add_model(parser)
     add("--format", choices=names, default=names[0], help="of the files (default %(default)s)")
     add("--overwrite", action="store_true", help="replace results that are there")
     add("--recolor", action="store_true", help="in folders, also do photos that have colours")
@@ -172,6 +185,24 @@ def add_photos(parser: Command, formats: Sequence[Format] = STILLS) -> None:
     add = parser.add_mutually_exclusive_group().add_argument
     add("--workers", type=whole(1), help="processes, one core each (default: what is fastest)")
     add("--ray", metavar="ADDRESS", help="a Ray cluster that does the work, such as head:6379")
+
+
+def add_model(parser: Command) -> None:
+    parser.add_argument("-m", "--model", default="imagenet", help=MODEL)
+    parser.add_argument(
+        "--device", type=device, help="cpu, cuda or mps (default: the best there is)"
+    )
+
+
+def add_hints(parser: Command, place: str) -> None:
+    parser.add_argument(
+        "--hint",
+        action="append",
+        default=[],
+        type=hint,
+        metavar="X,Y,#RRGGBB[,REACH]",
+        help=f"the colour of {place}, and how far the rest may follow; may be repeated",
+    )
 
 
 def add_looks(parser: Command) -> None:
@@ -250,6 +281,25 @@ def run_transfer(options: argparse.Namespace) -> None:
 def run_interpolate(options: argparse.Namespace) -> None:
     suffix = options.out.folder if is_file_name(options.out.folder) else f".{options.format}"
     run_task(options, tasks.interpolate, several=format_of(f"film{suffix}", FILMS) is None)
+
+
+def run_film(options: argparse.Namespace) -> None:
+    from cinn_hub.latent import Latent
+
+    latent = Latent.load(options.from_answer) if options.from_answer else None
+    model = tasks.load_model(options)
+    with tqdm(total=0, unit="s", disable=None) as bar:
+
+        def show(progress: Progress) -> None:
+            bar.total = round(progress.length, 1)
+            bar.update(round(progress.seconds, 1) - bar.n)
+
+        wanted = {"temperature": model.temperature(options.boldness), "seed": options.seed}
+        wanted |= {"latent": latent, "shot": options.shot, "hints": options.hint}
+        shots = model.film(options.film, options.out, **wanted, on_picture=show)
+    for shot in shots:
+        seed = shot.settings.get("seed", "of another answer")
+        print(f"{options.out}  shot {shot.number} from {shot.start:.2f} s, seed {seed}")
 
 
 def run_task(

@@ -19,11 +19,13 @@ from cinn_hub.flow import Condition
 from cinn_hub.latent import Latent
 from cinn_hub.photos import GuidedEnlargement, Photo
 from cinn_hub.photos.content import Content
-from cinn_hub.photos.rendering import GUIDE_EPSILON, box
+from cinn_hub.photos.rendering import box
 
 EVERY = 4  # pictures from one that the network sees to the next
-MEMORY = 8  # pictures that the network saw, of which the colours are about the mean
-AROUND, LEAST_AROUND = 12, 0.1  # pixels; the share of those around a new one that must be known
+MEMORY = 12  # pictures that the network saw, of which the colours are about the mean
+# What is new gets the colours of what is known up to so many pixels away and about so many units of
+# L apart, if that is such a share of all that is so near
+AROUND, TONE, LEAST_AROUND = 20, 12.0, 0.003
 MUCH = 0.2  # share of a picture that is new, so that the network sees it at once
 
 
@@ -88,13 +90,15 @@ class Track:
 
 
 def filled(ab: np.ndarray, known: np.ndarray, guide: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """ab (h, w, 2) as a linear function of L around each pixel, found where it is known, (h, w, 1)
-    of 0 and 1; and the share of what is around it that is: a guided filter with holes."""
-    share = box(known, AROUND) + 1e-6
-    mean_guide, mean = box(known * guide, AROUND) / share, box(known * ab, AROUND) / share
-    variance = box(known * guide**2, AROUND) / share - mean_guide**2
-    covariance = box(known * guide * ab, AROUND) / share - mean_guide * mean
-    return mean + covariance / (variance + GUIDE_EPSILON) * (guide - mean_guide), share
+    """The mean ab (h, w, 2) of what is around each pixel, about as light, and known, (h, w, 1) of 0
+    and 1; and the share of that in what is around: a bilateral grid (Chen et al. 2007)."""
+    step = guide / TONE
+    total, share = np.zeros_like(ab), np.zeros_like(known)
+    for tone in range(int(step.min()), int(step.max()) + 2):
+        alike = np.clip(1 - abs(step - tone), 0, 1)
+        total += alike * box(alike * known * ab, AROUND)
+        share += alike * box(alike * known, AROUND)
+    return total / np.maximum(share, 1e-6), share
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,30 @@ def color_film(
     hints: Sequence[HintLike] = (),
     on_picture: Callable[[Progress], object] | None = None,
 ) -> list[Shot]:
-    """Colours a film; see `ColorModel.film`."""
+    """Colours a film: one latent a shot, the conditions of its pictures, and the running mean of
+    ab along the motion. L, size, times and sound stay; pictures that are to be turned are written
+    upright, and more than 8 bits are written as 8.
+
+    A run that was killed goes on after its last finished segment, if all arguments are the same;
+    after Ctrl-C, `out` has what was done. Memory does not grow with the length.
+
+    Arguments:
+        path: a film that PyAV reads.
+        out: .mp4, .mov or .mkv; H.264. `shots` are noted in its metadata.
+        temperature, seed: as in `ColorModel.colorize`, for the most plausible answer to the first
+            picture of each shot. By default a fresh seed, or that of the run that goes on.
+        latent: of one row, such as an answer to a picture of the film, instead of drawing.
+        shot: number of the one to colour anew, from 1; `out` is there and keeps the others.
+        hints: colours of spots of the first picture of shot 1, or of `shot`.
+        on_picture: is called after each picture.
+
+    Returns:
+        All shots of the film.
+
+    Raises:
+        PhotoError: the film cannot be read, or is HDR.
+        CinnHubError: an argument is out of range, or the film cannot be written.
+    """
     path, out = Path(path), Path(out)
     check_out(out, path)
     if seed is not None:

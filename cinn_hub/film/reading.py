@@ -147,8 +147,7 @@ class FilmFile:
 
 def lightness_of(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
     """L (H, W) float32 of a frame, upright; size: (width, height) before it is turned."""
-    deep = frame.format.components[0].bits > 8
-    rgb = frame.to_ndarray(format="rgb48le" if deep else "rgb24", width=size[0], height=size[1])
-    if deep:
-        rgb = rgb.astype(np.float32) / 65535
-    return np.ascontiguousarray(np.rot90(to_lab(rgb)[..., 0], frame.rotation // 90))
+    # rounded well only by the way of full chroma
+    full = frame.reformat(format="yuv444p10le", width=size[0], height=size[1])
+    lab = to_lab(full.to_ndarray(format="rgb24"))
+    return np.ascontiguousarray(np.rot90(lab[..., 0], frame.rotation // 90))

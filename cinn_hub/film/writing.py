@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.bitstream import BitStreamFilterContext
 
 from cinn_hub.errors import CinnHubError
 from cinn_hub.files import reason_of, whole_file
@@ -67,6 +69,7 @@ class Piece:
 
     def packets(self, stack: ExitStack) -> Iterator[av.Packet]:
         container = stack.enter_context(av.open(str(self.path)))
+        plain = BitStreamFilterContext("h264_mp4toannexb", container.streams.video[0])
         for packet in container.demux(video=0):
             if packet.pts is None:
                 continue
@@ -76,7 +79,9 @@ class Piece:
             if self.start is None or time >= self.start - ROUNDING:
                 packet.pts += round(self.shift / packet.time_base)
                 packet.dts = packet.pts
-                yield packet
+                for changed in plain.filter(packet):
+                    changed.stream = container.streams.video[0]
+                    yield changed
 
 
 def join(
@@ -94,15 +99,18 @@ def join(
     try:
         with whole_file(out) as unfinished, ExitStack() as stack:
             source = stack.enter_context(av.open(str(film.path), options=ONLY_FILES))
-            target = av.open(str(unfinished), "w", options={"movflags": "faststart"})
+            options = {} if out.suffix.lower() == ".mkv" else {"movflags": "faststart"}
+            target = av.open(str(unfinished), "w", options=options)
             stack.enter_context(target)
             target.metadata.update({**source.metadata, **about})
-            first = stack.enter_context(av.open(str(pieces[0].path)))
-            video = target.add_stream_from_template(first.streams.video[0])
+            segment = next(piece.path for piece in pieces if piece.path.suffix == SEGMENT)
+            encoded = stack.enter_context(av.open(str(segment)))
+            video = target.add_stream_from_template(encoded.streams.video[0])
             sounds = {s.index: target.add_stream_from_template(s) for s in source.streams.audio}
             pictures = (packet for piece in pieces for packet in piece.packets(stack))
             heard = source.demux(source.streams.audio) if sounds else ()
             heard = (packet for packet in heard if packet.dts is not None)
+            ends = math.inf
             for packet in heapq.merge(pictures, heard, key=time_of):
                 if is_picture := packet.stream.type == "video":
                     ends = time_of(packet) + film.seconds(film.step)
