@@ -33,7 +33,6 @@ from cinn_hub.originals import DTYPES
 
 if TYPE_CHECKING:
     from cinn_hub.color_model import ColorModel
-    from cinn_hub.film import Progress
     from cinn_hub.publishing import Bundle
 
 MOST = 10_000  # answers or frames
@@ -290,9 +289,9 @@ def run_film(options: argparse.Namespace) -> None:
     model = tasks.load_model(options)
     with tqdm(total=0, unit="s", disable=None) as bar:
 
-        def show(progress: Progress) -> None:
-            bar.total = round(progress.length, 1)
-            bar.update(round(progress.seconds, 1) - bar.n)
+        def show(seconds: float, length: float) -> None:
+            bar.total = round(length, 1)
+            bar.update(round(seconds, 1) - bar.n)
 
         wanted = {"temperature": model.temperature(options.boldness), "seed": options.seed}
         wanted |= {"latent": latent, "shot": options.shot, "hints": options.hint}

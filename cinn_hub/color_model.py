@@ -44,6 +44,7 @@ from cinn_hub.model import ConditionalINN
 
 if TYPE_CHECKING:
     from cinn_hub.film import Shot
+    from cinn_hub.film.filming import OnPicture
 
 COARSE_CELLS = 8  # along each side
 KEPT = "coarse derivative"
@@ -484,13 +485,29 @@ class ColorModel(ConditionalINN):
         self,
         path: str | os.PathLike[str],
         out: str | os.PathLike[str],
+        on_picture: OnPicture | None = None,
         **wanted: Any,
     ) -> list[Shot]:
-        """Colours a film: one latent a shot, colours that stay on what moves. See
-        `cinn_hub.film.color_film`, which has all arguments. `pip install "cinn-hub[film]"`."""
-        from cinn_hub.film import color_film
+        """Colours a film: one latent a shot, the conditions of its pictures, and the running mean
+        of ab along the motion.
 
-        return color_film(self, path, out, **wanted)
+        L, size, times and sound stay; pictures that are to be turned are written upright, and more
+        than 8 bits as 8. A run that was killed goes on after its last finished segment, if all
+        arguments are the same; after Ctrl-C, `out` has what was done. Memory does not grow with
+        the length. Needs PyAV: `pip install "cinn-hub[film]"`.
+
+        Arguments:
+            path: a film that PyAV reads.
+            out: .mp4, .mov or .mkv, in H.264; its metadata have the shots.
+            wanted: temperature, seed, latent, shot and hints: see `cinn_hub.film.Wish`.
+
+        Raises:
+            PhotoError: the film cannot be read, or is HDR.
+            CinnHubError: an argument is out of range, or the film cannot be written.
+        """
+        from cinn_hub.film import Wish, color_film
+
+        return color_film(self, path, out, Wish(**wanted), on_picture)
 
     def results(self, prepared: PreparedPhoto, latents: Sequence[Latent]) -> list[Colorization]:
         """The colourings of these latents, of one row each."""

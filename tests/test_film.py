@@ -237,8 +237,8 @@ def stopping(after, error):
     """Called after each picture; ends the run after so many."""
     left = iter(range(after))
 
-    def stop(progress):
-        assert 0 <= progress.seconds < progress.length < 2
+    def stop(seconds, length):
+        assert 0 <= seconds < length < 2
         if next(left, None) is None:
             raise error
 
@@ -252,7 +252,7 @@ def test_a_run_goes_on_where_it_was_killed(small_model, cut_film, tmp_path):
         with pytest.raises(Killed):
             small_model.film(cut_film, killed, seed=3, on_picture=stopping(after, Killed))
     seen = []
-    assert small_model.film(cut_film, killed, on_picture=seen.append) == shots
+    assert small_model.film(cut_film, killed, on_picture=lambda *at: seen.append(at)) == shots
     assert len(seen) < 9
     assert killed.read_bytes() == whole.read_bytes()
     with pytest.raises(Killed):

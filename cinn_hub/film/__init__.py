@@ -1,5 +1,5 @@
 """Films: one latent a shot, colours that follow the motion, sound and times as they were."""
 
-from cinn_hub.film.filming import Progress, Shot, color_film
+from cinn_hub.film.filming import Shot, Wish, color_film
 
-__all__ = ["Progress", "Shot", "color_film"]
+__all__ = ["Shot", "Wish", "color_film"]

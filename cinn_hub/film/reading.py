@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -44,7 +44,6 @@ class FilmFile:
         rate: pictures a second, on average.
         step: the usual time from one picture to the next.
         length: in seconds, as far as the file tells; 0 if it does not.
-        lost: packets that could not be read so far; their pictures are missing.
 
     Raises:
         PhotoError: it cannot be read, or has no pictures that move, or is HDR.
@@ -52,7 +51,6 @@ class FilmFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.lost = 0
         self.open()
         stream = self.stream
         self.time_base = stream.time_base
@@ -80,12 +78,7 @@ class FilmFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.container.close()
 
     def seconds(self, time: int) -> float:
@@ -119,7 +112,8 @@ class FilmFile:
     def frames_before(self, start: int | None) -> Iterator[av.VideoFrame]:
         """All frames from a place on that is not later than `start`."""
         if start is not None:
-            self.container.seek(start, stream=self.stream)
+            with suppress(av.FFmpegError):
+                self.container.seek(start, stream=self.stream)
             frames = self.frames()
             first = next(frames, None)
             if first and first.pts is not None and first.pts <= start:
@@ -131,16 +125,14 @@ class FilmFile:
         yield from self.frames()
 
     def frames(self) -> Iterator[av.VideoFrame]:
+        """All that can be read."""
         packets = self.container.demux(self.stream)
         while True:
             try:
-                packet = next(packets)
-            except (StopIteration, av.FFmpegError):
+                frames = next(packets).decode()
+            except StopIteration:
                 return
-            try:
-                frames = packet.decode()
             except av.FFmpegError:
-                self.lost += 1
                 continue
             yield from frames
 
