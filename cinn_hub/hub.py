@@ -7,7 +7,9 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cinn_hub.errors import CheckpointError, CinnHubError, OfflineError, UnknownModelError
@@ -16,7 +18,6 @@ from cinn_hub.files import MOST_CARD, MOST_CONFIG, MOST_TENSORS
 FILES = {"config.json": MOST_CONFIG, "model.safetensors": MOST_TENSORS, "README.md": MOST_CARD}
 """The files of a model, the last of which is optional, and how many bytes each may have."""
 NEEDED = ("config.json", "model.safetensors")
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 ANSWER_SECONDS = 3.0  # the Hub has this long to say what is new; then the cache is used
@@ -168,16 +169,32 @@ def download(
         CheckpointError: the repository is not a model of this package, or a download is damaged.
         OfflineError: it is not in the cache, and the Hub cannot be reached.
     """
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.constants import HF_HUB_CACHE
+    from huggingface_hub.errors import LocalEntryNotFoundError
     from huggingface_hub.utils import httpx
 
-    revision = revision or "main"
-    cached = None
+    revision, cached = revision or "main", None
+    options = {"token": token, "cache_dir": cache_dir, "allow_patterns": list(FILES)}
+    fetch = partial(snapshot_download, repo, **options)
     try:
-        cached = cached_folder(repo, revision, cache_dir)
+        with suppress(LocalEntryNotFoundError):
+            found = Path(fetch(revision=revision, local_files_only=True))
+            cached = found if all((found / name).exists() for name in NEEDED) else None
         if cached and COMMIT.fullmatch(revision):
             return cached
-        return newest_folder(repo, revision, cached, token, cache_dir)
+        info = HfApi(token=token).model_info(
+            repo, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True
+        )
+        files = {file.rfilename: file for file in info.siblings or []}
+        check_files(repo, {name: file.size for name, file in files.items()})
+        if cached and cached.name == info.sha:
+            return cached
+        folder = Path(fetch(revision=info.sha))
+        if lfs := files["model.safetensors"].lfs:
+            check_hash(folder / "model.safetensors", lfs.sha256, "the Hub")
+        # only now, when it is whole, does the revision lead to it in the cache
+        return Path(fetch(revision=revision))
     except (ValueError, httpx.HTTPError, OSError) as error:  # a page to log in is no JSON
         if refusal := REFUSALS.get(type(error).__name__):
             raise UnknownModelError(refusal.format(repo=repo, revision=revision)) from error
@@ -194,63 +211,15 @@ def download(
         ) from error
 
 
-def cached_folder(
-    repo: str, revision: str, cache_dir: str | os.PathLike[str] | None
-) -> Path | None:
-    """The snapshot in the cache, if it is whole."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    options = {"cache_dir": cache_dir, "allow_patterns": list(FILES), "local_files_only": True}
-    try:
-        folder = Path(snapshot_download(repo, revision=revision, **options))
-    except LocalEntryNotFoundError:
-        return None
-    return folder if all((folder / name).exists() for name in NEEDED) else None
-
-
-def newest_folder(
-    repo: str,
-    revision: str,
-    cached: Path | None,
-    token: str | bool | None,
-    cache_dir: str | os.PathLike[str] | None,
-) -> Path:
-    """The folder of the commit that the revision is at now: the cached one, or a download.
-
-    Weights without the hash that the Hub names are not kept, and only once they are whole does the
-    revision lead to them in the cache.
-    """
-    from huggingface_hub import HfApi, snapshot_download
-
-    api = HfApi(token=token)
-    info = api.model_info(repo, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True)
-    files = {file.rfilename: file for file in info.siblings or []}
-    check_files(repo, {name: file.size for name, file in files.items()})
-    if cached and cached.name == info.sha:
-        return cached
-    options = {"token": token, "cache_dir": cache_dir, "allow_patterns": list(FILES)}
-    folder = Path(snapshot_download(repo, revision=info.sha, **options))
-    if lfs := files["model.safetensors"].lfs:
-        check_hash(folder / "model.safetensors", lfs.sha256, "the Hub")
-    if revision != info.sha:
-        snapshot_download(repo, revision=revision, **options)
-    return folder
-
-
 def check_files(repo: str, sizes: Mapping[str, int | None]) -> None:
     """Refuses a repository of other files than those of a model, before any is downloaded.
 
     sizes: in bytes, of all its files; None where the Hub does not say.
     """
-    pickles = [name for name in sizes if name.endswith(PICKLES)]
-    if pickles and "model.safetensors" not in sizes:
-        raise CheckpointError(
-            f"{repo} has its weights only as a pickle ({pickles[0]}), which can run any code; "
-            "choose a model of cinn_hub."
-        )
     if missing := [name for name in NEEDED if name not in sizes]:
-        raise CheckpointError(f"{repo} has no {missing[0]}; choose a model of cinn_hub.")
+        raise CheckpointError(
+            f"{repo} has no {missing[0]}; choose a model of cinn_hub (pickles are not read)."
+        )
     for name, most in FILES.items():
         size = sizes.get(name, 0)
         if size is None or size > most:

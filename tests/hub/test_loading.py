@@ -174,8 +174,7 @@ finally:
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        ({"config.json": b"{}", "weights.pt": b"x"}, "only as a pickle (weights.pt)"),
-        ({"config.json": b"{}"}, "has no model.safetensors"),
+        ({"config.json": b"{}", "weights.pt": b"x"}, "has no model.safetensors"),
         ({"model.safetensors": b"x"}, "has no config.json"),
         ({"model.safetensors": b"x", "config.json": b"{}"}, "names the architecture None"),
     ],
