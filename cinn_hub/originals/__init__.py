@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,20 +26,15 @@ class Conversion:
     Attributes:
         network: "mnist-minimal", "mnist-research", "lsun-minimal" or "imagenet-research".
         parameters: how many the model has.
-        dropped: {kind of tensors that are not needed: how many of them}.
         folder: of the model.
     """
 
     network: str
     parameters: int
-    dropped: Mapping[str, int]
     folder: Path
 
     def __str__(self) -> str:
-        line = f"{self.network}, {self.parameters:,} parameters -> {self.folder}"
-        return "\n".join(
-            [line, *(f"not needed: {n} of {kind}" for kind, n in self.dropped.items())]
-        )
+        return f"{self.network}, {self.parameters:,} parameters -> {self.folder}"
 
 
 def convert(
@@ -70,12 +64,12 @@ def convert(
         raise CinnHubError(f"The dtype is {dtype!r}; it must be {' or '.join(DTYPES)}.")
     check_new(folder)
     content, sha256 = read_pickle(path)
-    network, model, dropped = read_original(content, str(path))
+    network, model = read_original(content, str(path))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     origin = ORIGIN.format(file=path.name, sha256=sha256, network=network)
     model.save(folder, getattr(torch, dtype))
     write_card(draft_card(type(model).__name__, parameters / 1e6, origin), folder)
-    return Conversion(network, parameters, dict(dropped), folder)
+    return Conversion(network, parameters, folder)
 
 
 def check_new(folder: Path) -> None:
