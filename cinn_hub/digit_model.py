@@ -159,10 +159,8 @@ class DigitModel(ConditionalINN):
 
 def check_labels(labels: Labels) -> Tensor:
     """One or several labels as a tensor (B,)."""
-    if isinstance(labels, Tensor):
-        values = labels.reshape(-1).tolist()
-    else:
-        values = list(labels) if isinstance(labels, Iterable) else [labels]
+    given = labels.reshape(-1).tolist() if isinstance(labels, Tensor) else labels
+    values = list(given) if isinstance(given, Iterable) else [given]
     for value in values:
         is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not is_whole or not 0 <= value < LABELS:

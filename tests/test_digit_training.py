@@ -1,16 +1,28 @@
 """The training of digits: what each level has of the bits, and digits that a classifier reads."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from helpers import randomize
 
 from benchmarks.digits import bits_per_pixel
 from cinn_hub.digit_model import dequantized
+from cinn_hub.flow import spline
 from cinn_hub.latent import Latent
 from cinn_hub.model import standard_normal_log_prob
 from cinn_hub.models.digit_cinn import DigitCINN, DigitConfig
 from training.digit_reader import TrainingReader, reader_of, train_reader
-from training.digits import ReadableDigitTask, flow_and_hands, flow_of, hand_directions, hands_of
+from training.digits import (
+    KNOTS,
+    ReadableDigitTask,
+    flow_and_hands,
+    flow_of,
+    hand_directions,
+    hands_of,
+    initial_model,
+    parameters_at,
+)
 from training.hands import Hands, measures_of
 from training.mnist import varied
 
@@ -208,3 +220,15 @@ def test_directions_are_those_in_which_the_measures_change(task, monkeypatch):
     torch.testing.assert_close(changes, changes.T, atol=1e-3, rtol=0)  # the nearest rotation
     assert torch.linalg.eigvalsh(changes).min() > 0
     torch.testing.assert_close(deviations, (z @ directions[:, :49].T).std(0))
+
+
+def test_a_spline_begins_with_the_bins_that_it_is_given():
+    """It rises by as much in each, and more steeply where they are narrow."""
+    knots = torch.tensor([0.0, 0.04, 0.05, 0.5, 1.0])
+    parameters = parameters_at(knots)[None, :, None].expand(5, -1, -1)
+    heights, log_slopes = spline(knots[:, None], parameters)
+    torch.testing.assert_close(heights[:, 0], torch.linspace(0, 1, 5), atol=1e-5, rtol=0)
+    assert log_slopes.argmax() in (1, 2) and log_slopes[1:3].min() > 0 > log_slopes[3:].max()
+    model = initial_model(SimpleNamespace(init=None, config=None))
+    begun = model.flow.levels["7x7"].steps.layers[2].network.last_bias
+    assert torch.equal(begun[3, 0], parameters_at(torch.tensor(KNOTS)))

@@ -153,19 +153,6 @@ def parameters_of(bins: int) -> int:
     return 3 * bins + 1
 
 
-def parameters_at(knots: Tensor) -> Tensor:
-    """The parameters (3 bins + 1,) of a spline that rises from 0 to 1 by as much in each bin, where
-    the bins lie between these knots (bins + 1,), from 0 to 1."""
-    widths = knots.diff()
-    bins = len(widths)
-    raw = (widths - LEAST).clamp_min(LEAST / 100).log()
-    steepness = 1 / (bins * widths)
-    between = (steepness[1:] * steepness[:-1]).sqrt()
-    slopes = torch.cat([steepness[:1], between, steepness[-1:]]) - LEAST
-    inverse_softplus = slopes + (-(-slopes).expm1()).log()
-    return torch.cat([raw, torch.zeros_like(raw), inverse_softplus - SLOPE_ONE])
-
-
 def spline(x: Tensor, parameters: Tensor, inverse: bool = False) -> tuple[Tensor, Tensor]:
     """x (B, ...) in [0, 1] and the parameters (B, 3 bins + 1, ...) of a spline for each value ->
     y (B, ...) in [0, 1] and log dy/dx (B, ...).

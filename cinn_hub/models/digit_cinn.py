@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -30,14 +29,11 @@ from cinn_hub.flow import (
     Split,
     per_sample,
 )
-from cinn_hub.flow.bounded import OFFSET, parameters_at, parameters_of
+from cinn_hub.flow.bounded import OFFSET, parameters_of
 from cinn_hub.latent import Latent
 from cinn_hub.model import standard_normal_log_prob
 
 COARSE, MIDDLE, FINE = "7x7", "14x14", "28x28"
-KNOTS = (0, 0.045, 0.062, 0.073, 0.084, 0.105, 0.25, 0.5, 0.7, 0.9, 1)
-"""Of ten bins on the `LogScale`: four share the narrow range in which the mean of 16 black pixels
-lies. Splines that begin as straight lines never find it."""
 HAND_HIDDEN, HAND_CLAMP = 64, 0.5
 CHANNELS = 4  # of `visible`
 LONGEST_NAME = 60  # of a direction, in characters
@@ -127,22 +123,22 @@ class EarlierValues(nn.Module):
     Arguments:
         size: D, the number of values, which are on the scale of `LogScale`.
         features: of the condition (B, features).
-        start: (outputs,), what the networks give for each value before they are trained.
+        outputs: for each value; zeros before they are trained.
         hidden: width of each of the D networks.
     """
 
     def __init__(
-        self, size: int, features: int, start: Tensor, hidden: int, dropout: float = 0.0
+        self, size: int, features: int, outputs: int, hidden: int, dropout: float = 0.0
     ) -> None:
         super().__init__()
         self.hidden = hidden
-        inputs, outputs = CHANNELS * size, len(start)
+        inputs = CHANNELS * size
         self.first = nn.Parameter(torch.randn(size, hidden, inputs) * inputs**-0.5)
         self.features = nn.Linear(features, 2 * size * hidden)
         self.second = nn.Parameter(torch.randn(size, hidden, hidden) * hidden**-0.5)
         self.bias = nn.Parameter(torch.zeros(size, 1, hidden))
         self.last = nn.Parameter(torch.zeros(size, hidden, outputs))
-        self.last_bias = nn.Parameter(start.repeat(size, 1, 1))
+        self.last_bias = nn.Parameter(torch.zeros(size, 1, outputs))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, condition: LevelCondition, at: int | None = None) -> Tensor:
@@ -226,12 +222,6 @@ class DetailNetwork(nn.Module):
 # ------------------------------------------------------------------ the flow
 
 
-def knots(bins: int) -> Tensor:
-    """Where the bins of the splines at 7x7 begin and end before they are trained, (bins + 1,)."""
-    places = np.interp(np.linspace(0, 1, bins + 1), np.linspace(0, 1, len(KNOTS)), KNOTS)
-    return torch.tensor(places, dtype=torch.float32)
-
-
 def hand_layers(size: int, couplings: int) -> Chain:
     """Rotations of vectors (B, size), another one for each label, and couplings between them."""
 
@@ -262,8 +252,7 @@ class DigitCINN(DigitModel):
         super().__init__()
         self.config = config
         side, outputs = SIDE // 4, parameters_of(config.bins)
-        start = parameters_at(knots(config.bins))
-        values = EarlierValues(side**2, LABELS, start, config.hidden[0], config.dropout)
+        values = EarlierValues(side**2, LABELS, outputs, config.hidden[0], config.dropout)
         splines, hand = AutoregressiveSplines(values), hand_layers(side**2, config.couplings)
         middle = [
             DetailNetwork(
