@@ -1,6 +1,7 @@
 """Every layer is a bijection, and its log-determinant is that of the Jacobian; in float64."""
 
 import math
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -9,25 +10,33 @@ from helpers import randomize
 from cinn_hub.flow import (
     ActNorm,
     AffineCoupling,
+    AutoregressiveSplines,
+    Bijection,
+    BoundedHaar,
     CellAttention,
     Chain,
     ConditionalGaussian,
     ConditionalRotation,
     ConditionalShift,
+    DetailSplines,
     Flow,
     HaarDownsampling,
     InvertibleConv1x1,
     Level,
     LevelCondition,
+    LogScale,
     Permutation,
+    Probit,
     SpaceToDepth,
     Split,
     Standardization,
 )
+from cinn_hub.flow.bounded import parameters_of
+from cinn_hub.models.digit_cinn import DetailNetwork, EarlierValues
 from cinn_hub.networks import ConvSubnet, PriorNetwork
 from cinn_hub.originals.models import StackSubnet
 
-B, C, SIDE, FEATURES = 3, 4, 4, 5
+B, C, SIDE, FEATURES, BINS = 3, 4, 4, 5, 4
 
 
 def subnet(inputs, outputs, coarser=0):
@@ -50,41 +59,80 @@ def couplings(channels, coarser=0):
     )
 
 
+def details(side, phases=1, dense=0):
+    networks = [
+        DetailNetwork(side, FEATURES, parameters_of(BINS), 6, dense, context=2)
+        for _ in range(3 * phases)
+    ]
+    return DetailSplines(networks, phases)
+
+
+def values(size):
+    return AutoregressiveSplines(EarlierValues(size, FEATURES, parameters_of(BINS), 6))
+
+
+class Case(NamedTuple):
+    """A layer, and the shape of its x; from_bounds, to_bounds: whether x and z are in (0, 1)."""
+
+    make: type[Bijection]
+    shape: tuple[int, ...] = (C, SIDE, SIDE)
+    from_bounds: bool = False
+    to_bounds: bool = False
+
+
+def within(make, *shape):
+    return Case(make, shape, True, True)
+
+
 LAYERS = {
-    "coupling": lambda: AffineCoupling(C, subnet),
-    "coupling of a stack": lambda: AffineCoupling(C, stack),
-    "conditional shift": lambda: ConditionalShift(slice(-C, None)),
-    "conditional gaussian": lambda: ConditionalGaussian(PriorNetwork(2 * C, FEATURES, 0, 6, 3)),
-    "actnorm": lambda: ActNorm(C),
-    "standardization": lambda: Standardization([0.5, -1.0, 2.0, 0.0], [0.3, 2.0, 5.0, 1.0]),
-    "permutation": lambda: Permutation(torch.arange(C).roll(2)),
-    "fixed 1x1": lambda: InvertibleConv1x1(C, seed=3),
-    "learned 1x1": lambda: InvertibleConv1x1(C, seed=3, learned=True),
-    "haar by wavelet": lambda: HaarDownsampling("wavelet"),
-    "haar by channel": lambda: HaarDownsampling("channel"),
-    "space to depth": lambda: SpaceToDepth(),
-    "attention": lambda: CellAttention(C, SIDE, FEATURES, heads=2, width=3),
-    "attention backwards": lambda: CellAttention(C, SIDE, FEATURES, 2, 3, backwards=True),
-    "chain": lambda: couplings(C),
+    "coupling": Case(lambda: AffineCoupling(C, subnet)),
+    "coupling of 3 channels": Case(lambda: AffineCoupling(3, subnet), (3, SIDE, SIDE)),
+    "coupling of a stack": Case(lambda: AffineCoupling(C, stack)),
+    "shift": Case(lambda: ConditionalShift(slice(-C, None))),
+    "gaussian": Case(lambda: ConditionalGaussian(PriorNetwork(2 * C, FEATURES, 0, 6, 3))),
+    "actnorm": Case(lambda: ActNorm(C)),
+    "standardization": Case(lambda: Standardization([0.5, -1, 2, 0], [0.3, 2, 5, 1])),
+    "permutation": Case(lambda: Permutation(torch.arange(C).roll(2))),
+    "fixed 1x1": Case(lambda: InvertibleConv1x1(C, seed=3)),
+    "learned 1x1": Case(lambda: InvertibleConv1x1(C, seed=3, learned=True)),
+    "rounded 1x1": Case(lambda: InvertibleConv1x1(C, seed=3).half()),
+    "rotation": Case(lambda: ConditionalRotation(6, FEATURES), (6,)),
+    "haar by wavelet": Case(lambda: HaarDownsampling("wavelet")),
+    "haar by channel": Case(lambda: HaarDownsampling("channel")),
+    "space to depth": Case(SpaceToDepth),
+    "attention": Case(lambda: CellAttention(C, SIDE, FEATURES, heads=2, width=3)),
+    "attention backwards": Case(lambda: CellAttention(C, SIDE, FEATURES, 2, 3, backwards=True)),
+    "chain": Case(lambda: couplings(C)),
+    "probit": Case(Probit, (7,), from_bounds=True),
+    "log scale": within(LogScale, 3, 4),
+    "bounded haar": within(BoundedHaar, 2, 4, 4),
+    "values": within(lambda: values(6), 6),
+    "details": within(lambda: details(3), 3, 3, 3),
+    "details in two phases": within(lambda: details(3, 2, dense=7), 3, 3, 3),
 }
 
 
-@pytest.fixture
-def x():
-    generator = torch.Generator().manual_seed(1)
-    return torch.randn(B, C, SIDE, SIDE, generator=generator, dtype=torch.float64)
+def normal(*shape, seed=1):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@pytest.fixture
-def condition():
-    generator = torch.Generator().manual_seed(2)
-    features = torch.randn(B, FEATURES, SIDE, SIDE, generator=generator, dtype=torch.float64)
-    return LevelCondition(features)
+def between(*shape, seed=1):
+    """Values in (0, 1), some of them black."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(shape, generator=generator, dtype=torch.float64)
+    return torch.where(torch.rand(shape, generator=generator) < 0.4, x / 256, x)
 
 
-def build(make):
+def condition_of(case, rows=B):
+    """Features as a map for layers of maps, else as a vector, with coarser values."""
+    if case.from_bounds or len(case.shape) == 1:
+        return LevelCondition(normal(B, FEATURES, seed=2), coarser=between(rows, 1, 3, 3))
+    return LevelCondition(normal(B, FEATURES, SIDE, SIDE, seed=2))
+
+
+def build(make, scale=1.0):
     layer = make().double()
-    randomize(layer)
+    randomize(layer, scale=scale)
     return layer.eval()
 
 
@@ -95,39 +143,68 @@ def jacobian_log_det(function, x):
     return torch.linalg.slogdet(jacobian).logabsdet
 
 
-@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS.keys())
-def test_inverse_and_log_det(make, x, condition):
-    layer = build(make)
-    z, log_det = layer(x, condition)
-    assert log_det.shape == (B,)
-    assert not torch.allclose(z.flatten(), x.flatten())
-    check_inverse(layer.inverse(z, condition), x, log_det)
-    expected = jacobian_log_det(lambda v: layer(v, condition)[0], x)
-    torch.testing.assert_close(log_det, expected, atol=1e-6, rtol=0)
-
-
 def check_inverse(found, x, log_det):
     """The inverse of a map gives x back, and the opposite log-determinant."""
     torch.testing.assert_close(found[0], x, atol=1e-9, rtol=0)
     torch.testing.assert_close(found[1], -log_det, atol=1e-9, rtol=0)
 
 
-@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS.keys())
-def test_latents_come_back(make, x, condition):
-    """z -> x -> z, where z was not made from any x."""
-    layer = build(make)
-    shape = layer(x, condition)[0].shape
-    z = torch.randn(shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
-    found, log_det = layer.inverse(z, condition)
-    check_inverse(layer(found, condition), z, log_det)
+@pytest.mark.parametrize("name", LAYERS)
+def test_inverse_and_log_det(name):
+    case = LAYERS[name]
+    layer, condition = build(case.make), condition_of(case)
+    x = (between if case.from_bounds else normal)(B, *case.shape)
+    z, log_det = layer(x, condition)
+    assert log_det.shape == (B,) and not torch.allclose(z.flatten(), x.flatten())
+    assert not case.to_bounds or 0 < z.min() < z.max() < 1
+    check_inverse(layer.inverse(z, condition), x, log_det)
+    expected = jacobian_log_det(lambda v: layer(v, condition)[0], x)
+    torch.testing.assert_close(log_det, expected, atol=1e-6, rtol=0)
+    # z -> x -> z, where z was not made from any x
+    z = (between if case.to_bounds else normal)(*z.shape, seed=9)
+    x, log_det = layer.inverse(z, condition)
+    assert not case.from_bounds or 0 < x.min() < x.max() < 1
+    check_inverse(layer(x, condition), z, log_det)
 
 
-@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS.keys())
-def test_float32_round_trip(make, x, condition):
-    layer = build(make).float()
-    condition = LevelCondition(condition.features.float())
-    z, _ = layer(x.float(), condition)
-    assert (layer.inverse(z, condition)[0] - x.float()).abs().max() < 1e-4
+@pytest.mark.parametrize("name", [name for name, case in LAYERS.items() if not case.from_bounds])
+def test_float32_round_trip(name):
+    case = LAYERS[name]
+    layer = build(case.make).float()
+    condition = LevelCondition(condition_of(case).features.float())
+    x = normal(B, *case.shape).float()
+    assert (layer.inverse(layer(x, condition)[0], condition)[0] - x).abs().max() < 1e-4
+
+
+LEARNED = ["chain", "coupling of a stack", "attention", "attention backwards", "rotation", "values"]
+LEARNED += ["details", "details in two phases"]
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_gradients_reach_every_parameter(name):
+    case = LAYERS[name]
+    layer = build(case.make)
+    x = (between if case.from_bounds else normal)(B, *case.shape)
+    z, log_det = layer(x, condition_of(case))
+    (z.square() @ torch.arange(z.shape[-1], dtype=z.dtype)).sum().sub(log_det.sum()).backward()
+    for parameter_name, parameter in layer.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, parameter_name
+
+
+@pytest.mark.parametrize("name", [*LEARNED, "shift", "gaussian", "coupling"])
+def test_one_condition_serves_many_samples(name):
+    case = LAYERS[name]
+    layer, condition = build(case.make), condition_of(case, 2 * B)
+    x = (between if case.from_bounds else normal)(2 * B, *case.shape)
+    together, log_det = layer(x, condition)
+    repeated = LevelCondition(condition.features.repeat_interleave(2, 0), condition.coarser)
+    apart, expected = layer(x, repeated)
+    torch.testing.assert_close(together, apart)
+    torch.testing.assert_close(log_det, expected)
+    torch.testing.assert_close(layer.inverse(together, condition)[0], x, atol=1e-9, rtol=0)
+
+
+# ------------------------------------------------------------------ levels
 
 
 def small_flow():
@@ -140,177 +217,104 @@ def small_flow():
     )
 
 
-@pytest.fixture
-def by_level():
-    generator = torch.Generator().manual_seed(4)
-    return {
-        name: torch.randn(B, FEATURES, side, side, generator=generator, dtype=torch.float64)
-        for name, side in {"4x4": 2, "2x2": 1, "1x1": 1}.items()
-    }
+BY_LEVEL = {
+    name: normal(B, FEATURES, side, side, seed=4)
+    for name, side in {"4x4": 2, "2x2": 1, "1x1": 1}.items()
+}
 
 
-def test_flow_over_levels(x, by_level):
-    flow = build(small_flow)
-    x = x[:, :2]
-    z, log_det = flow(x, by_level)
-    assert {name: tuple(level.shape[1:]) for name, level in z.items()} == {
-        "4x4": (6, 2, 2),
-        "2x2": (6, 1, 1),
-        "1x1": (2, 1, 1),
-    }
-    check_inverse(flow.inverse(z, by_level), x, log_det)
-    together = lambda v: torch.cat([l.flatten(1) for l in flow(v, by_level)[0].values()], 1)  # noqa: E731, E741
+def test_flow_over_levels():
+    flow, x = build(small_flow), normal(B, 2, SIDE, SIDE)
+    z, log_det = flow(x, BY_LEVEL)
+    shapes = {name: tuple(level.shape[1:]) for name, level in z.items()}
+    assert shapes == {"4x4": (6, 2, 2), "2x2": (6, 1, 1), "1x1": (2, 1, 1)}
+    check_inverse(flow.inverse(z, BY_LEVEL), x, log_det)
+    together = lambda v: torch.cat([l.flatten(1) for l in flow(v, BY_LEVEL)[0].values()], 1)  # noqa: E731, E741
     torch.testing.assert_close(log_det, jacobian_log_det(together, x), atol=1e-6, rtol=0)
 
 
-def test_levels_add_up(x, by_level):
-    flow = build(small_flow)
-    _, log_dets = flow.forward_by_level(x[:, :2], by_level)
-    torch.testing.assert_close(sum(log_dets.values()), flow(x[:, :2], by_level)[1])
-
-
-def test_levels_may_be_had_alone(x, by_level):
+def test_levels_add_up_and_may_be_had_alone():
     """They are those of the whole flow, and the tails of the others do not run."""
-    flow = build(small_flow)
-    latents, log_dets = flow.forward_by_level(x[:, :2], by_level)
+    flow, x = build(small_flow), normal(B, 2, SIDE, SIDE)
+    latents, log_dets = flow.forward_by_level(x, BY_LEVEL)
+    torch.testing.assert_close(sum(log_dets.values()), flow(x, BY_LEVEL)[1])
     ran = []
     for name, level in flow.levels.items():
         if level.split is not None:
             level.split.tail.register_forward_hook(lambda *_, name=name: ran.append(name))
     for chosen in (["4x4"], ["2x2", "1x1"], list(latents)):
         ran.clear()
-        found, added = flow.forward_by_level(x[:, :2], by_level, chosen)
+        found, added = flow.forward_by_level(x, BY_LEVEL, chosen)
         assert set(found) == set(added) == set(chosen) >= set(ran)
         for name in chosen:
             assert torch.equal(found[name], latents[name])
             assert torch.equal(added[name], log_dets[name])
 
 
-@pytest.mark.parametrize(
-    "name", ["chain", "coupling of a stack", "attention", "attention backwards"]
-)
-def test_gradients_reach_every_parameter(name, x, condition):
-    layer = build(LAYERS[name])
-    z, log_det = layer(x, condition)
-    (z.square().sum() - log_det.sum()).backward()
-    for name, parameter in layer.named_parameters():
-        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+# ------------------------------------------------------------------ single layers
 
 
-def test_log_scale_stays_within_the_clamp(x, condition):
+def test_log_scale_stays_within_the_clamp():
     layer = AffineCoupling(C, subnet, clamp=0.5).double()
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.fill_(50.0)
-    _, log_det = layer(x, condition)
-    assert (log_det.abs() <= 0.5 * x[0].numel()).all()
+    x = normal(B, C, SIDE, SIDE)
+    assert (layer(x, condition_of(LAYERS["coupling"]))[1].abs() <= 0.5 * x[0].numel()).all()
 
 
-def test_coupling_of_an_odd_number_of_channels(x, condition):
-    layer = build(lambda: AffineCoupling(3, subnet))
-    z, log_det = layer(x[:, :3], condition)
-    check_inverse(layer.inverse(z, condition), x[:, :3], log_det)
-    expected = jacobian_log_det(lambda v: layer(v, condition)[0], x[:, :3])
-    torch.testing.assert_close(log_det, expected, atol=1e-6, rtol=0)
-
-
-def test_features_and_coarser_values_matter(x, condition):
+def test_features_and_coarser_values_matter():
     layer = build(lambda: AffineCoupling(C, lambda i, o: subnet(i, o, coarser=2)))
+    x, features = normal(B, C, SIDE, SIDE), normal(B, FEATURES, SIDE, SIDE, seed=2)
     coarser = torch.ones(B, 2, SIDE, SIDE, dtype=torch.float64)
-    z, _ = layer(x, LevelCondition(condition.features, coarser))
-    assert not torch.allclose(z, layer(x, LevelCondition(condition.features, 2 * coarser))[0])
-    assert not torch.allclose(z, layer(x, LevelCondition(2 * condition.features, coarser))[0])
+    z, _ = layer(x, LevelCondition(features, coarser))
+    assert not torch.allclose(z, layer(x, LevelCondition(features, 2 * coarser))[0])
+    assert not torch.allclose(z, layer(x, LevelCondition(2 * features, coarser))[0])
 
 
-def test_one_condition_serves_many_samples(x, condition):
-    layer = build(LAYERS["chain"])
-    rows = x.repeat_interleave(2, 0)
-    rows = rows + torch.arange(2 * B, dtype=x.dtype).view(-1, 1, 1, 1)
-    together, log_det = layer(rows, condition)
-    repeated = LevelCondition(condition.features.repeat_interleave(2, 0))
-    apart, expected = layer(rows, repeated)
-    torch.testing.assert_close(together, apart)
-    torch.testing.assert_close(log_det, expected)
-
-
-def test_actnorm_starts_from_the_first_batch(x, condition):
-    layer = ActNorm(C).double().train()
-    z, _ = layer(3 * x + 7, condition)
-    values = z.transpose(0, 1).flatten(1)
-    torch.testing.assert_close(values.mean(1), torch.zeros(C).double(), atol=1e-6, rtol=0)
-    torch.testing.assert_close(values.std(1), torch.ones(C).double(), atol=1e-6, rtol=0)
+def test_actnorm_starts_from_the_first_batch_that_has_a_spread():
+    layer, nothing = ActNorm(C).double().train(), LevelCondition()
+    for batch in (torch.ones(1, C, 1, 1), torch.full((2, C, 1, 1), math.nan)):
+        layer(batch.double(), nothing)
+        assert not layer.is_initialized and torch.equal(layer.log_scale, torch.zeros(C).double())
+    z, _ = layer(3 * normal(B, C, SIDE, SIDE) + 7, nothing)
+    channels = z.transpose(0, 1).flatten(1)
+    torch.testing.assert_close(channels.mean(1), torch.zeros(C).double(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(channels.std(1), torch.ones(C).double(), atol=1e-6, rtol=0)
     shift = layer.shift.clone()
-    layer(5 * x, condition)
+    layer(normal(B, C, SIDE, SIDE), nothing)
     torch.testing.assert_close(layer.shift, shift)
 
 
-def test_actnorm_waits_for_a_batch_that_has_a_spread(condition):
-    layer = ActNorm(2).train()
-    layer(torch.ones(1, 2, 1, 1), condition)
-    assert not layer.is_initialized and torch.equal(layer.log_scale, torch.zeros(2))
-    layer(torch.arange(4.0).view(2, 2, 1, 1), condition)
-    assert layer.is_initialized and layer.log_scale.isfinite().all()
-
-
-def test_haar_keeps_means_in_front():
-    x = torch.arange(8.0).view(1, 2, 2, 2)
-    z, log_det = HaarDownsampling("wavelet")(x, LevelCondition())
+def test_the_order_of_what_blocks_become():
+    x, nothing = torch.arange(8.0).view(1, 2, 2, 2), LevelCondition()
+    z, log_det = HaarDownsampling("wavelet")(x, nothing)
     assert z.flatten().tolist() == [1.5, 5.5, -0.5, -0.5, -1, -1, 0, 0]
     assert log_det.item() == pytest.approx(-8 * math.log(2))
-    assert HaarDownsampling("channel")(x, LevelCondition())[0].flatten().tolist()[:4] == [
-        1.5,
-        -0.5,
-        -1,
-        0,
-    ]
-
-
-def test_space_to_depth_goes_position_by_position():
-    x = torch.arange(8.0).view(1, 2, 2, 2)
-    z, _ = SpaceToDepth()(x, LevelCondition())
-    assert z.flatten().tolist() == [0, 4, 1, 5, 2, 6, 3, 7]
-
-
-def test_1x1_starts_as_a_repeatable_rotation():
-    weight = InvertibleConv1x1(6, seed=5).weight
-    torch.testing.assert_close(weight @ weight.T, torch.eye(6), atol=1e-5, rtol=0)
-    assert torch.equal(weight, InvertibleConv1x1(6, seed=5).weight)
+    z, _ = HaarDownsampling("channel")(x, nothing)
+    assert z.flatten().tolist()[:4] == [1.5, -0.5, -1, 0]
+    assert SpaceToDepth()(x, nothing)[0].flatten().tolist() == [0, 4, 1, 5, 2, 6, 3, 7]
 
 
 @pytest.mark.parametrize("weight", [torch.zeros(C, C), torch.ones(C, C), torch.eye(C)])
-def test_1x1_knows_that_it_is_singular(weight):
+def test_1x1_starts_as_a_repeatable_rotation_and_knows_when_it_is_singular(weight):
     layer = InvertibleConv1x1(C, seed=5)
+    torch.testing.assert_close(layer.weight @ layer.weight.T, torch.eye(C), atol=1e-5, rtol=0)
+    assert torch.equal(layer.weight, InvertibleConv1x1(C, seed=5).weight)
     assert layer.fault() is None
     layer.weight[0], layer.weight[1:] = 1e-6 * weight[0], weight[1:]
     assert "singular or nearly so" in layer.fault()
 
 
-def test_1x1_counts_a_rounded_rotation_exactly(x, condition):
-    layer = InvertibleConv1x1(C, seed=5).half().double()
-    z, log_det = layer(x, condition)
-    assert log_det.abs().max() > 1e-6
-    check_inverse(layer.inverse(z, condition), x, log_det)
-
-
-def test_each_case_has_its_rotation():
-    layer = build(lambda: ConditionalRotation(4, 3))
-    generator = torch.Generator().manual_seed(6)
-    x = torch.randn(4, 4, generator=generator, dtype=torch.float64)
-    condition = LevelCondition(torch.eye(3, dtype=torch.float64)[[2, 0]])
-    z, log_det = layer(x, condition)
-    check_inverse(layer.inverse(z, condition), x, log_det)
-    expected = jacobian_log_det(lambda v: layer(v, condition)[0], x)
-    torch.testing.assert_close(log_det, expected, atol=1e-9, rtol=0)
+def test_each_case_has_its_rotation_and_a_rounded_one_is_one_still():
+    layer, x = build(lambda: ConditionalRotation(4, 3)), normal(4, 4, seed=6)
+    cases = torch.eye(3, dtype=torch.float64)
+    z, _ = layer(x, LevelCondition(cases[[2, 0]]))
     torch.testing.assert_close(z.norm(dim=1), x.norm(dim=1))
-    same, _ = layer(x, LevelCondition(condition.features[[1, 1]]))
+    same, _ = layer(x, LevelCondition(cases[[0, 0]]))
     assert torch.allclose(same[2:], z[2:]) and not torch.allclose(same[:2], z[:2], atol=0.1)
-    plain = ConditionalRotation(4, 3).double()
-    assert torch.equal(plain(x, condition)[0], x)
-
-
-def test_a_rounded_rotation_is_one_still():
-    layer = build(lambda: ConditionalRotation(4, 3)).half()
-    rotation = layer.rotations(LevelCondition(torch.eye(3)), torch.float64)
+    assert torch.equal(ConditionalRotation(4, 3).double()(x, LevelCondition(cases[[2, 0]]))[0], x)
+    rotation = layer.half().rotations(LevelCondition(cases), torch.float64)
     one = torch.eye(4, dtype=torch.float64).expand(3, -1, -1)
     torch.testing.assert_close(rotation @ rotation.transpose(1, 2), one, atol=1e-12, rtol=0)
     assert torch.linalg.det(rotation).min() > 0
