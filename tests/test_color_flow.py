@@ -54,7 +54,7 @@ def picture(rows):
 
 
 def test_inverse_and_log_det(flow, parts):
-    x, condition = picture(2), flow.condition(parts)
+    x, condition = picture(1), flow.condition({name: part[:1] for name, part in parts.items()})
     z, log_det = flow(x, condition)
     assert {name: tuple(level.shape[1:]) for name, level in z.items()} == flow.latent_shapes
     torch.testing.assert_close(flow.inverse(z, condition)[0], x, atol=1e-8, rtol=0)
