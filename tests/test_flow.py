@@ -92,7 +92,7 @@ LAYERS = {
     "gaussian": Case(lambda: ConditionalGaussian(PriorNetwork(2 * C, FEATURES, 0, 6, 3))),
     "actnorm": Case(lambda: ActNorm(C)),
     "standardization": Case(lambda: Standardization([0.5, -1, 2, 0], [0.3, 2, 5, 1])),
-    "permutation": Case(lambda: Permutation(torch.arange(C).roll(2))),
+    "permutation": Case(lambda: Permutation(torch.arange(C).roll(1))),
     "fixed 1x1": Case(lambda: InvertibleConv1x1(C, seed=3)),
     "learned 1x1": Case(lambda: InvertibleConv1x1(C, seed=3, learned=True)),
     "rounded 1x1": Case(lambda: InvertibleConv1x1(C, seed=3).half()),
