@@ -9,6 +9,7 @@ and digits.png, ten digits in ten hands.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def digits() -> Image.Image:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     colourings().save(ROOT / "docs" / "colourings.jpg", quality=90)
     for name, photos in KNOWN.items():
         target = ROOT / "weights" / name / "beside-real.jpg"

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from cinn_hub.errors import CinnHubError
-from cinn_hub.files import reason_of, whole_file
+from cinn_hub.files import local_path, reason_of, whole_file
 from cinn_hub.formats import FILMS, format_of, suffixes_of
 
 MOST_PIXELS = 2**28  # of all frames together, which are held in memory: 0.8 GB
@@ -29,7 +29,7 @@ def write_animation(
     Raises:
         CinnHubError: another suffix, too few frames, or no codec or place to write to.
     """
-    path = Path(path)
+    path = local_path(path)
     if (kind := format_of(path, FILMS)) is None:
         raise CinnHubError(
             f"{path.name} is not the name of a film; it must end in "

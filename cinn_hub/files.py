@@ -25,6 +25,18 @@ MOST_TENSORS = 2**29  # 128 million weights in float32
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """The path, with ~ as the user's own folder.
+
+    Raises:
+        CinnHubError: it is an address, such as hf://user/repo.
+    """
+    text = os.path.expanduser(os.fsdecode(path))
+    if "://" in text:
+        raise CinnHubError(f"{text} is an address; give a path of this machine.")
+    return Path(text)
+
+
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """The path of a hidden file to write to; it takes the place of `path` once it is complete.
@@ -33,7 +45,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     gets its name, so that it is whole after a power cut, too. If the block raises, nothing is left
     behind, and what was at `path` stays. What killed processes left in the folder is removed.
     """
-    path = Path(path)
+    path = local_path(path)
     sweep(os.path.abspath(path.parent))
     unfinished = path.with_name(UNFINISHED.format(secrets.token_hex(4), path.suffix.lower()))
     try:

@@ -131,6 +131,7 @@ def find_folder(
         OfflineError: it has to be downloaded, and the Hub cannot be reached.
     """
     text = os.fspath(name)
+    text = os.path.expanduser(text.removeprefix("hf://"))
     if entry := find_entry(text):
         if entry.folder and revision is None:
             return entry.folder

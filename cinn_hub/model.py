@@ -20,6 +20,7 @@ from cinn_hub import publishing
 from cinn_hub.checkpoints import read_config, read_weights, write_checkpoint
 from cinn_hub.config import Config
 from cinn_hub.errors import CheckpointError, CinnHubError, number_in
+from cinn_hub.files import local_path
 from cinn_hub.flow import Bijection, Condition, Flow
 from cinn_hub.hub import find_folder
 from cinn_hub.latent import (
@@ -327,7 +328,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
 
     def save(self, folder: str | os.PathLike[str], dtype: torch.dtype = torch.float16) -> None:
         """Writes `config.json` and `model.safetensors`, floating-point weights in `dtype`."""
-        write_checkpoint(self.config, self.state_dict(), Path(folder), dtype)
+        write_checkpoint(self.config, self.state_dict(), local_path(folder), dtype)
 
     def save_pretrained(
         self,
@@ -345,7 +346,7 @@ class ConditionalINN(nn.Module, ModelHubMixin):
         Raises:
             CinnHubError: the folder cannot be written to.
         """
-        folder = Path(save_directory)
+        folder = local_path(save_directory)
         self.save(folder)
         publishing.write_card(self.generate_model_card(), folder)
         return self.push_to_hub(repo_id or folder.name, **options) if push_to_hub else None

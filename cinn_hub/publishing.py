@@ -18,6 +18,7 @@ from cinn_hub.hub import FILES, PACKAGE, list_models
 CARD_FILE = "README.md"
 UNREADABLE = (ValueError, TypeError, KeyError, RecursionError, YAMLError)  # of bad metadata
 WANTED_METADATA = ("library_name", "pipeline_tag", "license", "tags")
+LICENSE_ID = re.compile(r"[a-z0-9][a-z0-9.+-]*")  # as the Hub names them
 DRAFT = "(Draft: what it was trained on, and what people may use it for.)"
 
 # where the app's own files are: beside the package in a clone, inside of it once installed
@@ -48,13 +49,18 @@ def card_text(folder: Path) -> str:
     """
     path = folder / CARD_FILE
     try:
-        return read_plain(path, MOST_CARD).decode("utf-8")
+        return unix_text(read_plain(path, MOST_CARD).decode("utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{folder} has no {CARD_FILE}; write the model's card: data, terms, figures, failures."
         ) from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read: {reason_of(error)}.") from error
+
+
+def unix_text(text: str) -> str:
+    """A text without the mark of its order of bytes and the line ends that Windows writes."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")
 
 
 def write_card(card: ModelCard, folder: Path) -> None:
@@ -80,7 +86,7 @@ def check_card(text: str, source: str) -> None:
         CheckpointError: what is missing.
     """
     try:
-        data = ModelCard(text).data.to_dict()
+        data = ModelCard(unix_text(text)).data.to_dict()
     except UNREADABLE as error:
         reason = quoted(str(error).partition("\n")[0], text=True)
         raise CheckpointError(
@@ -91,6 +97,11 @@ def check_card(text: str, source: str) -> None:
         raise CheckpointError(
             f"The metadata of {source}, YAML between two lines of --- at its beginning, lacks "
             f"{', '.join(missing)}; add it."
+        )
+    if not LICENSE_ID.fullmatch(str(data["license"])):
+        raise CheckpointError(
+            f"{source} has the license {quoted(data['license'])}; the Hub takes names such as "
+            "apache-2.0, mit, cc-by-4.0 or other."
         )
     if DRAFT in text:
         raise CheckpointError(

@@ -1,11 +1,14 @@
 """Latents, cards and names of models that are not what they should be: a sentence, at once."""
 
 import os
+import re
 
 import pytest
 import torch
+from helpers import ROOT, color_picture
 from safetensors.torch import save_file
 
+from cinn_hub.animation import write_animation
 from cinn_hub.errors import CheckpointError, CinnHubError, UnknownModelError
 from cinn_hub.latent import Latent
 from cinn_hub.models import load
@@ -78,7 +81,7 @@ def test_only_files_are_published(tmp_path, small_model):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a" * 5000, "a/" * 3000, "nul\0", "a\nb", "/dev/null", "/dev/zero", "\ud800", "~"]
+    "name", ["", "a" * 5000, "a/" * 3000, "nul\0", "a\nb", "/dev/null", "/dev/zero", "\ud800"]
 )
 def test_names_of_models(name):
     with pytest.raises(UnknownModelError) as caught:
@@ -90,3 +93,50 @@ def test_a_folder_that_is_a_file(tmp_path):
     (tmp_path / "model.safetensors").touch()
     with pytest.raises(CinnHubError):
         load(tmp_path / "model.safetensors")
+
+
+CARD = (ROOT / "weights" / "mnist" / CARD_FILE).read_text("utf-8")
+
+
+@pytest.mark.parametrize("change", [("\n", "\r\n"), ("---\nlib", "\ufeff---\nlib")])
+def test_a_card_of_windows_is_a_card(tmp_path, small_model, change):
+    small_model.save(tmp_path)
+    (tmp_path / CARD_FILE).write_bytes(CARD.replace(*change).encode("utf-8"))
+    assert CARD_FILE in model_bundle(tmp_path) and read_card(tmp_path).data.license
+
+
+@pytest.mark.parametrize("name", ["Apache 2.0", "MIT", "CC BY 4.0", "see below"])
+def test_a_license_that_the_hub_refuses_is_named_before_anything_is_sent(
+    tmp_path, small_model, name
+):
+    small_model.save(tmp_path)
+    (tmp_path / CARD_FILE).write_text(re.sub("license: .*", f"license: {name}", CARD), "utf-8")
+    with pytest.raises(CheckpointError, match="the Hub takes names such as apache-2.0"):
+        model_bundle(tmp_path)
+
+
+def test_paths_begin_at_home_and_addresses_are_no_paths(tmp_path, monkeypatch, small_model):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir("/")
+    small_model.save("~/model")
+    model = load("~/model", "cpu")
+    color_picture().save(tmp_path / "a.png")
+    result = model.colorize("~/a.png", 1)[0]
+    result.save("~/b.png")
+    result.latent.save("~/z.safetensors")
+    write_animation([color_picture(), color_picture()], "~/film.gif")
+    for name in ("model", "b.png", "z.safetensors", "film.gif"):
+        assert (tmp_path / name).exists()
+    monkeypatch.chdir(tmp_path)
+    for use in (
+        lambda: model.colorize("hf://user/repo/a.png", 1),
+        lambda: result.save("hf://user/repo/b.png"),
+        lambda: model.save("hf://user/repo"),
+        lambda: result.latent.save("s3://bucket/z.safetensors"),
+        lambda: write_animation([color_picture()] * 2, "hf://user/repo/film.gif"),
+    ):
+        with pytest.raises(CinnHubError, match="is an address; give a path of this machine"):
+            use()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a.png", "b.png", "film.gif", "model", "z.safetensors"
+    ]  # fmt: skip

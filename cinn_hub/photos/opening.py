@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cinn_hub.errors import PhotoError
-from cinn_hub.files import reason_of
+from cinn_hub.files import local_path, reason_of
 from cinn_hub.formats import HEAD, PHOTOS, format_of, format_of_content, other_kind
 from cinn_hub.photos.photo import PhotoLike
 
@@ -56,7 +56,7 @@ def bytes_of(photo: PhotoLike) -> bytes:
             f"The photo is of type {type(photo).__name__}; give a path, bytes, an open file, a PIL "
             "image or an array."
         )
-    path = os.fspath(photo)
+    path = os.fspath(local_path(photo))
     try:
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_size > LARGEST_FILE:

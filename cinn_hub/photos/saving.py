@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, PngImagePlugin
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from cinn_hub.errors import PhotoError
-from cinn_hub.files import reason_of, write_whole
+from cinn_hub.files import local_path, reason_of, write_whole
 from cinn_hub.formats import STILLS, Format, format_of, suffixes_of
 from cinn_hub.photos.metadata import (
     MARKER_ROOM,
@@ -52,7 +52,8 @@ def save(
         raise PhotoError(f"The quality is {quality}; it must be from 1 to 100.")
     if isinstance(path, io.TextIOBase):
         raise PhotoError("The file was opened as text; open it with the mode 'wb'.")
-    name = path if isinstance(path, str | os.PathLike) else "The file"
+    path = local_path(path) if isinstance(path, str | os.PathLike) else path
+    name = path if isinstance(path, Path) else "The file"
     if max(image.size) > kind.longest_side:
         raise PhotoError(
             f"{name} cannot be written: {kind.name} takes {kind.longest_side} pixels on a side, "
@@ -60,7 +61,7 @@ def save(
         )
     try:
         data = encoded(image, kind, settings or {}, quality)
-        if isinstance(path, str | os.PathLike):
+        if isinstance(path, Path):
             write_whole(path, data)
         else:
             path.write(data)

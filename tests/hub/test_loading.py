@@ -23,6 +23,7 @@ def test_a_repository_is_downloaded_once(hub, load):
     first = load("user/tiny")
     assert first["value"][:2] == LOADED
     assert load("user/tiny") == first
+    assert load("hf://user/tiny")["value"][1:] == first["value"][1:]
     assert weights_downloads(hub) == 1
 
 
@@ -103,6 +104,7 @@ def test_a_failing_server_does_not_hurt_what_is_cached(hub, load, impatient, fau
     impatient()
     hub.asked.clear()
     assert load("user/tiny") == first
+    assert load("hf://user/tiny")["value"][1:] == first["value"][1:]
     assert len(hub.asked) == 1  # and not again: each silent answer costs ANSWER_SECONDS
     answer = load("user/tiny", cache_dir=str(tmp_path / "empty"))
     assert answer["error"] == "OfflineError"
@@ -131,8 +133,10 @@ def test_an_interrupted_update_leaves_the_old_model(hub, load, model_files):
     hub.repos["user/tiny"].commit({"model.safetensors": model_files["model.safetensors"] + b" "})
     hub.fault = lambda method, path: "hang up" if path.endswith(".safetensors") else None
     assert load("user/tiny") == first
+    assert load("hf://user/tiny")["value"][1:] == first["value"][1:]
     hub.fault = lambda method, path: 500
     assert load("user/tiny") == first
+    assert load("hf://user/tiny")["value"][1:] == first["value"][1:]
 
 
 @pytest.mark.parametrize("name", ["../nope", "my--model/x", "user/repo.git"])
