@@ -1,4 +1,5 @@
 # make demo: the app, in a browser    make test: the tests    make lint    make clean
+# make test-oldest: the tests of all but the app, with the oldest versions that pyproject.toml allows
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +8,10 @@ BIN := .venv/bin
 SHARED := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 BROWSERS := chromium chromium-browser google-chrome
 
-.PHONY: demo venv test test-space lint clean browser
+# The tests that need neither the app nor a cluster.
+WITHOUT_APP = $(shell grep -LE '^ *(from|import) (gradio|cinn_hub\.ui|clusters)' tests/test_*.py)
+
+.PHONY: demo venv test test-space test-oldest lint clean browser
 
 demo: .venv/demo
 	CINN_HUB_OPEN=1 $(BIN)/python app.py
@@ -21,12 +25,23 @@ test: .venv/dev browser
 test-space: .venv/dev
 	$(BIN)/python -m pytest -m space
 
+# The floors of pyproject.toml, in an environment of their own: gigabytes, as PyPI's torch has them.
+test-oldest: .venv-oldest/ready
+	PYTHONPATH=. OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest $(WITHOUT_APP)
+
+.venv-oldest/ready: pyproject.toml requirements-dev.txt | .venv/dev
+	rm -rf .venv-oldest
+	$(PYTHON) -m venv .venv-oldest
+	$(BIN)/uv pip install --quiet --python .venv-oldest --resolution lowest-direct \
+		--only-binary :all: -r pyproject.toml --extra heif --extra parquet --extra train pytest==9.2.0
+	@touch $@
+
 lint: .venv/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-oldest
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

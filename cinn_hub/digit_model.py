@@ -20,6 +20,7 @@ from cinn_hub.model import ConditionalINN
 SIDE = 28
 LABELS = 10
 STEPS = 256  # grey values of a pixel
+PAPER_SPREAD = 0.1  # how much the border of a picture on paper varies, at most
 BOX = 20  # pixels; MNIST digits were fitted into such a square
 
 ImageLike = Image.Image | np.ndarray | Tensor
@@ -102,11 +103,23 @@ class DigitModel(ConditionalINN):
         """p(label | image) by Bayes' rule from ten exact likelihoods, with equal priors.
 
         (10,), or (N, 10) of several images.
+
+        Raises:
+            DigitError: an image is empty, or uniform noise, whose density is 1, explains it better
+                than any digit.
         """
         images = read_digits(image).to(self.device)
+        x = dequantized(images).to(self.value_dtype)
         with self.arithmetic():
-            scores = self.label_scores(dequantized(images).to(self.value_dtype))
+            scores = self.label_scores(x)
         self.check_finite(scores)
+        is_noise = self.log_prob(x, self.condition(scores.argmax(1))) < 0
+        if far := (is_noise | (images.amax((1, 2, 3)) == 0)).nonzero()[:, 0].tolist():
+            which = f"Image {far[0]}" if len(images) > 1 else "The image"
+            raise DigitError(
+                f"{which} is no handwritten digit: it is empty, or likelier to be noise; give a "
+                "digit, light on dark or dark on light, that fills most of the picture."
+            )
         probabilities = scores.float().softmax(1)
         return probabilities[0] if is_single(image) else probabilities
 
@@ -180,7 +193,7 @@ def is_single(image: ImageLike | Sequence[ImageLike]) -> bool:
 
 
 def read_digits(image: ImageLike | Sequence[ImageLike]) -> Tensor:
-    """Digits, light on dark, as (N, 1, 28, 28) float32 in [0, 1].
+    """Digits as (N, 1, 28, 28) float32 in [0, 1], light on dark; dark ones on paper are turned.
 
     image: a grey PIL image of 28x28; an array or tensor (28, 28), (N, 28, 28) or (N, 1, 28, 28) of
         uint8 or of floats in [0, 1]; or a sequence of such.
@@ -215,7 +228,17 @@ def read_digits(image: ImageLike | Sequence[ImageLike]) -> Tensor:
         raise DigitError(
             "The image has values outside of [0, 1]; scale them (8-bit values: divide by 255)."
         )
-    return values
+    return without_paper(values)
+
+
+def without_paper(images: Tensor) -> Tensor:
+    """Pictures (N, 1, 28, 28) in which an even border is black, whichever grey it was."""
+    edges = images[..., 0, :], images[..., -1, :], images[..., 0], images[..., -1]
+    border = torch.cat(edges, -1)[:, 0]
+    paper, spread = (x[:, None, None, None] for x in (border.median(1).values, border.std(1)))
+    dark, light = paper - 3 * spread, paper + 3 * spread  # all between is paper
+    ink = torch.where(paper > 0.5, (dark - images) / dark, (images - light) / (1 - light))
+    return torch.where((paper > 0) & (spread < PAPER_SPREAD), ink.clamp(0, 1), images)
 
 
 def dequantized(images: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers import randomize
+from helpers import ROOT, randomize
 from PIL import Image
 
 from benchmarks.digits import bits_per_pixel
@@ -186,3 +186,31 @@ def test_classification_needs_only_what_the_label_changes(mnist):
         whole = [mnist.log_prob(x, mnist.condition([k])) for k in range(10)]
     difference = mnist.label_scores(x.to(mnist.value_dtype)) - torch.stack(whole, 1)
     torch.testing.assert_close(difference, difference[:, :1].expand(-1, 10), atol=1e-3, rtol=0)
+
+
+def test_digits_on_any_paper_are_read(mnist):
+    """As scans show them: dark on light, on grey paper, with noise."""
+    light = mnist.sample(range(10), 3, 0.6, seed=1)[:, :, 0].flatten(0, 1).numpy()
+    labels = np.arange(10).repeat(3)
+    noise = np.random.default_rng(0).normal(0, 0.015, light.shape)
+    for paper in (1 - light, 0.9 - 0.8 * light, 0.15 + 0.8 * light, 0.9 - 0.8 * light + noise):
+        found = mnist.classify(paper.clip(0, 1).astype(np.float32)).argmax(1).numpy()
+        assert (found == labels).mean() >= 0.95
+    assert torch.equal(read_digits(light), torch.from_numpy(light)[:, None])
+
+
+@pytest.mark.parametrize("kind", ["noise", "photo", "grey", "white"])
+def test_what_is_no_digit_is_said_to_be_none(mnist, kind):
+    photo = Image.open(ROOT / "examples" / "photographer.jpg").convert("L").resize((28, 28))
+    pictures = {
+        "noise": np.random.default_rng(0).random((28, 28)).astype(np.float32),
+        "photo": np.array(photo),
+        "grey": np.full((28, 28), 60, np.uint8),
+        "white": np.full((28, 28), 255, np.uint8),
+    }
+    for move in (mnist.classify, lambda image: mnist.transfer(image, 3)):
+        with pytest.raises(DigitError, match="The image is no handwritten digit"):
+            move(pictures[kind])
+    good = mnist.sample(3, 1, 0.5, seed=0)[:, 0].numpy()
+    with pytest.raises(DigitError, match="Image 1 is no handwritten digit"):
+        mnist.classify([good, pictures[kind]])
