@@ -53,8 +53,8 @@ def toning_terms(lightness: np.ndarray) -> np.ndarray:
     y, x = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j].astype(np.float32)[..., None]
     along = KNOTS * (1 - np.sqrt(1 - light))
     hats = np.maximum(0, 1 - abs(along - np.arange(KNOTS + 1, dtype=np.float32)))
-    slopes = [axis * light**power for axis in (x, y) for power in range(3)]
-    return np.concatenate([hats, *slopes, x * x, y * y, x * y], -1)
+    slopes = [axis**power * light**k for axis in (x, y) for power in (1, 2, 3) for k in (0, 1)]
+    return np.concatenate([hats, *slopes, x * light**2, y * light**2, x * y], -1)
 
 
 def fitted(terms: np.ndarray, ab: np.ndarray, cells: np.ndarray) -> np.ndarray:
