@@ -1,5 +1,4 @@
-"""Films: how much colours flicker along the true motion, which cuts are found, and how long it
-takes.
+"""Films: how much colours flicker along the true motion, which cuts are found, how long it takes.
 
     python -m benchmarks.film [flicker cuts speed] [--sizes 854x480 1920x1080]
 
@@ -12,19 +11,27 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
+import av
 import cv2
 import numpy as np
 
 import cinn_hub
+from benchmarks.speed import peak_memory
 from benchmarks.timing import print_table
 from cinn_hub.color_model import ColorModel
-from cinn_hub.film.coloring import Painter, Track
-from cinn_hub.film.motion import Motion, grid, guide_of, moved
-from cinn_hub.film.reading import Picture
+from cinn_hub.film.coloring import Painter, Track, paint
+from cinn_hub.film.motion import CUT, Motion, grid, guide_of, moved
+from cinn_hub.film.reading import FilmFile, Picture
+from cinn_hub.film.writing import Segment
 from cinn_hub.photos import GuidedEnlargement, Photo, read
+from cinn_hub.photos.rendering import NO_COLORS as GREY
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PHOTOS = ("cat.jpg", "coffee.jpg", "rocket.jpg", "astronaut.jpg")
@@ -136,3 +143,106 @@ def change(
     origin = true_motion(places_before, places)
     inside = ((origin >= 0) & (origin <= np.array(SIZE) - 1)).all(-1)
     return float(np.linalg.norm(now - moved(before, origin), axis=-1)[inside].mean())
+
+
+# ---------------------------------------------------------------- cuts
+
+
+def cuts(options: argparse.Namespace) -> None:
+    """How like its neighbour a picture is, moved: within shots, and across cuts."""
+    within, across, firsts = [], [], []
+    for photo, kind in itertools.product(PHOTOS, KINDS):
+        guides = [guide_of(lightness) for lightness, _ in made_film(photo, kind)]
+        within += [Motion.between(*pair).likeness for pair in itertools.pairwise(guides)]
+        firsts.append((photo, guides[0]))
+    for (photo, before), (other, now) in itertools.product(firsts, firsts):
+        if photo != other:
+            across.append(Motion.between(before, now).likeness)
+    rows = [["in a shot", len(within), f"{min(within):.3f}", f"{np.median(within):.3f}", ""]]
+    rows += [["at a cut", len(across), "", f"{np.median(across):.3f}", f"{max(across):.3f}"]]
+    print_table(["pictures", "pairs", "least likeness", "median", "most"], rows)
+    print(f"A shot ends below {CUT}: {sum(x < CUT for x in within)} of {len(within)} are taken for")
+    print(f"cuts, {sum(x >= CUT for x in across)} of {len(across)} cuts are not seen.\n")
+
+
+# ---------------------------------------------------------------- speed
+
+
+def speed(options: argparse.Namespace) -> None:
+    """Milliseconds of one core that a picture takes, by stage; and the peak memory."""
+    model, rows = cinn_hub.load("imagenet", "cpu"), []
+    for text in options.sizes:
+        size = tuple(map(int, text.split("x")))
+        spent = dict.fromkeys(
+            ("reading", "motion", "network", "carrying", "painting", "writing"), 0.0
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "in.nut"
+            write_film(source, size, options.pictures)
+            with FilmFile(source) as film:
+                color(model, film, Path(folder) / "out.nut", spent)
+        spent["carrying"] -= spent["network"]
+        each = [f"{1000 * seconds / options.pictures:.0f}" for seconds in spent.values()]
+        rate = options.pictures / sum(spent.values())
+        rows.append([text, *each, f"{rate:.1f}", f"{peak_memory():.2f}"])
+    head = [f"{stage}, ms" for stage in spent]
+    print_table(["size", *head, "pictures a second", "peak memory, GB"], rows)
+
+
+def write_film(path: Path, size: tuple[int, int], n: int) -> None:
+    with av.open(str(path), "w") as film:
+        video = film.add_stream("libx264", rate=24, options={"preset": "ultrafast"})
+        (video.width, video.height), video.pix_fmt = size, "yuv420p"
+        for time, (lightness, _) in enumerate(made_film(PHOTOS[0], KINDS[1], size, n)):
+            frame = av.VideoFrame.from_ndarray(paint(lightness, GREY), format="rgb24")
+            frame.pts = time
+            film.mux(video.encode(frame))
+        film.mux(video.encode(None))
+
+
+def color(model: ColorModel, film: FilmFile, out: Path, spent: dict[str, float]) -> None:
+    """As `cinn_hub.film.color_film`, with the time of each stage added to `spent`; that of carrying
+    has the network's in it."""
+
+    def timed(stage: str, function: Callable, *arguments: object, **named: object) -> object:
+        start = time.process_time()
+        result = function(*arguments, **named)
+        spent[stage] += time.process_time() - start
+        return result
+
+    calls = ("prepare", "center", "decode", "fitted")
+    network = SimpleNamespace(
+        **{name: partial(timed, "network", getattr(model, name)) for name in calls}
+    )
+    painter = Painter(network, lambda photo, _: model.draws(photo.condition, n=1, seed=SEED)[0])
+    pictures, track, segment = film.pictures(), None, None
+    while picture := timed("reading", next, pictures, None):
+        guide = timed("motion", guide_of, picture.lightness)
+        if track is None:
+            track = painter.begin(picture, guide, 1)
+            spent["network"] = 0.0  # of a shot's first picture alone
+            segment = Segment(out, film, picture.lightness.shape[::-1])
+        else:
+            motion = timed("motion", Motion.between, track.guide, guide)
+            track = timed("carrying", painter.follow, track, picture, guide, motion)
+        rgb = timed("painting", paint, picture.lightness, track.mean)
+        timed("writing", segment.add, rgb, picture.time)
+    timed("writing", segment.close)
+
+
+PARTS = {"flicker": flicker, "cuts": cuts, "speed": speed}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--photos", type=int, default=len(PHOTOS), help="of the films that flicker")
+    parser.add_argument("--sizes", nargs="+", default=["854x480", "1920x1080"])
+    parser.add_argument("--pictures", type=int, default=48, help="of the films that are timed")
+    options = parser.parse_args()
+    for part in options.parts:
+        PARTS[part](options)
+
+
+if __name__ == "__main__":
+    main()
