@@ -1,5 +1,7 @@
 """Films: what is kept of them, their shots, colours that stay on what moves, runs that go on."""
 
+import os
+import resource
 import struct
 import sys
 from fractions import Fraction
@@ -17,6 +19,7 @@ from cinn_hub.film import filming
 from cinn_hub.film.coloring import Painter
 from cinn_hub.film.motion import Motion, guide_of
 from cinn_hub.film.reading import FilmFile, Picture
+from cinn_hub.film.writing import Piece, join
 from cinn_hub.latent import Latent
 from cinn_hub.photos.photo import squeeze
 
@@ -301,6 +304,19 @@ def test_the_first_picture_has_the_colors_of_an_answer(small_model, tmp_path):
     painter = Painter(small_model, lambda *_: answer.latent)
     noise = answer.latent.minus(answer.latent.rest_of(small_model.center(prepared.condition)))
     assert abs(painter.look(prepared, noise) - answer.ab).max() < 1e-3
+
+
+def test_a_long_film_needs_few_open_files(tmp_path):
+    part = write(tmp_path / "part.nut", pan(0, 2), options={"bf": "0"}, sound=False)
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 16, most))
+    try:
+        with FilmFile(part) as film:
+            pieces = [Piece(part, shift=0.2 * i) for i in range(40)]
+            join(pieces, film, tmp_path / "out.mp4", {}, whole=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+    assert len(times_of(tmp_path / "out.mp4", "video")) == 80
 
 
 # ---------------------------------------------------------------- what cannot be done

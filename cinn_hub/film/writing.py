@@ -31,7 +31,7 @@ class Segment:
     """A few pictures that are encoded into a file of their own, from its first to `close`."""
 
     def __init__(self, path: Path, film: FilmFile, size: tuple[int, int]) -> None:
-        self.path, self.pictures, self.step = path, 0, film.step
+        self.path, self.pictures = path, 0
         self.container = av.open(str(path), "w", format=SEGMENT[1:])
         self.stream = self.container.add_stream("libx264", rate=film.rate, options=ENCODING)
         self.stream.width, self.stream.height = size
@@ -67,21 +67,21 @@ class Piece:
     end: float | None = None
     shift: float = 0.0
 
-    def packets(self, stack: ExitStack) -> Iterator[av.Packet]:
-        container = stack.enter_context(av.open(str(self.path)))
-        plain = BitStreamFilterContext("h264_mp4toannexb", container.streams.video[0])
-        for packet in container.demux(video=0):
-            if packet.pts is None:
-                continue
-            time = float(packet.pts * packet.time_base) + self.shift
-            if self.end is not None and time >= self.end - ROUNDING:
-                return
-            if self.start is None or time >= self.start - ROUNDING:
-                packet.pts += round(self.shift / packet.time_base)
-                packet.dts = packet.pts
-                for changed in plain.filter(packet):
-                    changed.stream = container.streams.video[0]
-                    yield changed
+    def packets(self) -> Iterator[av.Packet]:
+        with av.open(str(self.path)) as container:
+            stream = container.streams.video[0]
+            plain = BitStreamFilterContext("h264_mp4toannexb", stream)
+            for packet in container.demux(stream):
+                if packet.pts is None:
+                    continue
+                time = float(packet.pts * packet.time_base) + self.shift
+                if self.end is not None and time >= self.end - ROUNDING:
+                    return
+                if self.start is None or time >= self.start - ROUNDING:
+                    packet.pts = packet.dts = packet.pts + round(self.shift / packet.time_base)
+                    for changed in plain.filter(packet):
+                        changed.stream = stream
+                        yield changed
 
 
 def join(
@@ -107,7 +107,7 @@ def join(
             encoded = stack.enter_context(av.open(str(segment)))
             video = target.add_stream_from_template(encoded.streams.video[0])
             sounds = {s.index: target.add_stream_from_template(s) for s in source.streams.audio}
-            pictures = (packet for piece in pieces for packet in piece.packets(stack))
+            pictures = (packet for piece in pieces for packet in piece.packets())
             heard = source.demux(source.streams.audio) if sounds else ()
             heard = (packet for packet in heard if packet.dts is not None)
             ends = math.inf
