@@ -16,28 +16,20 @@ STYLES = {"text-align:left", "text-align:right", "text-align:center"}  # of the 
 
 HOSTILE = [
     f"![x]({HERE})",
-    f"![x][ref]\n\n[ref]: {HERE}",
-    f"[![x]({HERE})](https://example.org)",
     f"<IMG SRC={HERE}>",
-    f"<picture><source srcset='{HERE}'></picture>",
     f"<div style=\"background:url('{HERE}')\">x</div>",
     f"<style>@import '{HERE}'; body {{ background: url({HERE}) }}</style>",
     f"<svg onload=\"fetch('{HERE}')\">",
-    f"<meta http-equiv=refresh content='0;url={HERE}'>",
-    f"<iframe srcdoc=\"<img src='{HERE}'>\"></iframe>",
     f"<form action='{HERE}'><button autofocus onfocus=submit()>x</button></form>",
     f"<scr<script>ipt>fetch('{HERE}')</script>",
     f"<!--><img src='{HERE}'>-->",
     f"<![CDATA[<img src='{HERE}'>]]>",
-    f"> - <img src='{HERE}'>",
     f"| a |\n|---|\n| <img src='{HERE}'> |",
     f"``` \"><img src='{HERE}'>\nx\n```",
     "[x](JaVaScRiPt&colon;alert(1))",
-    "[x](vbscript:x)",
     "[x](data:text/html,<script>alert(1)</script>)",
     "[x](file:///etc/passwd)",
     f'[x](https://example.org "onmouseover=fetch({HERE})")',
-    f'[x](https://example.org" onmouseover="fetch({HERE}))',
 ]
 
 

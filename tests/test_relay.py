@@ -14,7 +14,7 @@ from training import colorization, relay
 from training.judging import Gain, Judgement, gain, gains, judge
 from training.looking import log_probabilities, looks_at, teaching
 from training.photos import Source, rarity
-from training.relay import Relay, best_share, write_mean
+from training.relay import Relay, best_share
 
 
 @pytest.fixture
@@ -89,18 +89,6 @@ def test_what_is_worse_is_not_kept():
     assert best_share({0.0: none, 0.3: worse, 0.5: Gain(-0.1, 0.01, 0.01, 0.01)}) == 0.0
 
 
-def test_a_mean_lies_between(tmp_path, model_folder):
-    torch.manual_seed(1)
-    other = ColorizationCINN(SMALL)
-    other.save_pretrained(tmp_path / "other")
-    write_mean(str(model_folder), str(tmp_path / "other"), 0.25, tmp_path / "mean")
-    first, second, found = (
-        cinn_hub.load(tmp_path / name, device="cpu").state_dict()["bins.head.weight"]
-        for name in ("init", "other", "mean")
-    )
-    torch.testing.assert_close(found, torch.lerp(first, second, 0.25), atol=2e-3, rtol=2e-3)
-
-
 def test_photos_are_judged_one_by_one(model_folder, photos):
     model = cinn_hub.load(model_folder, device="cpu")
     one = judge(model, [photos], sides=(64,))
@@ -110,17 +98,6 @@ def test_photos_are_judged_one_by_one(model_folder, photos):
     assert same == Gain(0.0, 0.0, 0.0, 0.0)
     twice = judge(model, [photos], sides=(64, 64))
     np.testing.assert_allclose(twice.entropy, one.entropy, rtol=1e-4)
-
-
-def test_looks_are_averaged_as_probabilities(model_folder):
-    model = cinn_hub.load(model_folder, device="cpu")
-    looks = [50 + 20 * torch.randn(1, 1, side, side) for side in (256, 192)]
-    with torch.inference_mode():
-        both = log_probabilities(model, looks, 32).exp()
-        first, second = (log_probabilities(model, [x], 32).exp() for x in looks)
-    assert both.shape[-2:] == (32, 32)
-    torch.testing.assert_close(both, (first + second) / 2, atol=1e-6, rtol=1e-4)
-    torch.testing.assert_close(both.sum(1), torch.ones(1, 32, 32), atol=1e-4, rtol=0)
 
 
 def test_a_model_may_look_more_than_once(model_folder):

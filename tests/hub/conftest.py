@@ -1,14 +1,13 @@
-"""A Hub on the loopback with a model on it, and a process that loads from there."""
-
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""A Hub on the loopback with a model on it; this process takes it for the Hugging Face Hub."""
 
 import pytest
-from helpers import ROOT
 from hub_server import Hub, Repo
+from huggingface_hub import constants
+from huggingface_hub.utils import disable_progress_bars
+
+import cinn_hub
+from cinn_hub import hub as hub_module
+from cinn_hub.errors import CinnHubError
 
 CARD = """---
 library_name: cinn_hub
@@ -22,48 +21,22 @@ tags:
 """
 
 
-class Client:
-    """A process of its own; `run(code)` gives {"value": ...} or {"error": ..., "message": ...}."""
-
-    def __init__(self, endpoint: str, home: Path) -> None:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
-        environment = {
-            **kept,
-            "PYTHONPATH": str(ROOT),
-            "HF_ENDPOINT": endpoint,
-            "HF_HOME": str(home),
-            "HF_HUB_DOWNLOAD_TIMEOUT": "60",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "HF_HUB_DISABLE_XET": "1",  # plain HTTP, as every Hub has it
-        }
-        command = [sys.executable, str(Path(__file__).with_name("client.py"))]
-        self.process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout.readline() == "ready\n"
-
-    def run(self, code: str) -> dict:
-        self.process.stdin.write(json.dumps(code) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait(60)
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server():
+    """The Hub that `huggingface_hub` knows; its answers may take long on busy machines."""
     hub = Hub()
-    yield hub
+    template = hub.address + "/{repo_id}/resolve/{revision}/{filename}"
+    disable_progress_bars()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(constants, "ENDPOINT", hub.address)
+        patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        patch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 60)
+        patch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # plain HTTP, as every Hub has it
+        patch.setattr(constants, "HF_TOKEN_PATH", "/nowhere")
+        patch.setattr(hub_module, "ANSWER_SECONDS", 60)
+        patch.delenv("HF_TOKEN", raising=False)
+        yield hub
     hub.shutdown()
-
-
-@pytest.fixture(scope="session")
-def client(server, tmp_path_factory):
-    started = Client(server.address, tmp_path_factory.mktemp("home"))
-    yield started
-    started.close()
 
 
 @pytest.fixture(scope="session")
@@ -87,15 +60,15 @@ def hub(server, model_files):
 
 
 @pytest.fixture
-def load(client, tmp_path):
-    """Loads a model in the other process, with a cache of this test; gives what it says."""
+def load(server, tmp_path):
+    """Loads a model with a cache of this test: its name, class and fingerprint, or the error."""
 
     def load(name, **options):
-        options.setdefault("cache_dir", str(tmp_path / "cache"))
-        written = ", ".join(f"{key}={value!r}" for key, value in options.items())
-        return client.run(
-            f"model = cinn_hub.load({name!r}, device='cpu', {written})\n"
-            "value = [model.name, type(model).__name__, model.fingerprint]"
-        )
+        options.setdefault("cache_dir", tmp_path / "cache")
+        try:
+            model = cinn_hub.load(name, device="cpu", **options)
+        except CinnHubError as error:
+            return {"error": type(error).__name__, "message": str(error)}
+        return {"value": [model.name, type(model).__name__, model.fingerprint]}
 
     return load

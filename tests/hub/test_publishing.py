@@ -2,16 +2,17 @@
 
 import re
 import tomllib
-from types import SimpleNamespace
 
 import pytest
 import yaml
+from albums import Done
 from helpers import ROOT, SMALL
 from hub_server import TOKEN, Repo
 from huggingface_hub import ModelCard
 
 import cinn_hub
 from cinn_hub import publishing
+from cinn_hub.cli import main
 from cinn_hub.errors import CheckpointError
 
 
@@ -25,48 +26,35 @@ def folder(tmp_path, model_files):
     return place
 
 
-NAMES = ("returncode", "stdout", "stderr")
-COMMAND = """
-import contextlib, io, os
-from cinn_hub.cli import main
-
-os.environ |= {tokens}
-out, err = io.StringIO(), io.StringIO()
-with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-    code = main({words})
-os.environ.pop("HF_TOKEN", None)
-value = [code, out.getvalue(), err.getvalue()]
-"""
-
-
 @pytest.fixture
-def run(hub, client):
-    """Runs a command of `cinn-hub` in the other process, which has loaded torch already."""
+def run(hub, monkeypatch, capsys):
+    """Runs a command of `cinn-hub` with a token."""
 
     def run(*words, token=TOKEN):
-        tokens = {"HF_TOKEN": token} if token else {}
-        answer = client.run(COMMAND.format(tokens=tokens, words=[str(word) for word in words]))
-        return SimpleNamespace(**dict(zip(NAMES, answer["value"], strict=True)))
+        with monkeypatch.context() as patch:
+            patch.setenv("HF_TOKEN", token)
+            code = main([str(word) for word in words])
+        return Done(code, *capsys.readouterr())
 
     return run
 
 
 def test_a_folder_is_pushed_and_loaded_back(hub, run, folder, load, model_files):
     done = run("push", folder, "user/mine")
-    assert done.returncode == 0, done.stderr
-    assert "user/mine" in done.stdout
+    assert done.code == 0, done.err
+    assert "user/mine" in done.out
     repo = hub.repos["user/mine"]
     assert repo.commits[repo.refs["main"]] == model_files  # and not notes.txt
     assert not repo.private
     assert load("user/mine")["value"] == ["user/mine", *load("user/tiny")["value"][1:]]
-    assert run("push", folder, "user/hidden", "--private").returncode == 0
+    assert run("push", folder, "user/hidden", "--private").code == 0
     assert hub.repos["user/hidden"].private
 
 
 def test_a_dry_run_sends_nothing(hub, run, folder):
-    done = run("push", folder, "user/mine", "--dry-run", token=None)
-    assert done.returncode == 0 and hub.asked == []
-    names = [line.split()[-1] for line in done.stdout.splitlines()[:-1]]
+    done = run("push", folder, "user/mine", "--dry-run", token="")
+    assert done.code == 0 and hub.asked == []
+    names = [line.split()[-1] for line in done.out.splitlines()[:-1]]
     assert names == ["config.json", "model.safetensors", "README.md"]
 
 
@@ -83,49 +71,44 @@ def test_a_dry_run_sends_nothing(hub, run, folder):
 def test_what_is_not_whole_is_not_sent(hub, run, folder, change, sentence):
     change(folder)
     done = run("push", folder, "user/mine")
-    assert done.returncode == 2 and sentence in done.stderr
-    assert done.stderr.count("\n") == 1 and hub.asked == []
+    assert done.code == 2 and sentence in done.err
+    assert done.err.count("\n") == 1 and hub.asked == []
 
 
 def test_who_may_not_publish(hub, run, folder):
-    assert "Publishing needs a token" in run("push", folder, "user/mine", token=None).stderr
+    assert "Publishing needs a token" in run("push", folder, "user/mine", token="").err
     done = run("push", folder, "user/mine", token="hf_wrong")
-    assert done.returncode == 2 and "The Hub refused user/mine" in done.stderr
-    assert "is not the name of a repository" in run("push", folder, "a/b/c").stderr
+    assert done.code == 2 and "The Hub refused user/mine" in done.err
+    assert "is not the name of a repository" in run("push", folder, "a/b/c").err
     hub.repos["user/open"] = Repo()
     hub.repos["user/open"].commit({})
     done = run("push", folder, "user/open", "--private")
-    assert done.returncode == 2 and "exists already and is public" in done.stderr
+    assert done.code == 2 and "exists already and is public" in done.err
     assert list(hub.repos["user/open"].commits.values()) == [{}]
     for fault in ("hang up", ("page", b"<html>Log in to this hotel's network</html>")):
         hub.fault = lambda method, path, fault=fault: fault
-        assert "The Hub cannot be reached" in run("push", folder, "user/mine").stderr
+        assert "The Hub cannot be reached" in run("push", folder, "user/mine").err
 
 
-def test_the_mixin_saves_and_pushes(hub, client, tmp_path, folder, load):
-    answer = client.run(
-        f"model = cinn_hub.load({str(folder)!r})\n"
-        f"model.save_pretrained({str(tmp_path / 'saved')!r})\n"
-        f"value = str(model.push_to_hub('user/mixed', token={TOKEN!r}))"
-    )
-    assert "user/mixed" in answer["value"], answer
+def test_the_mixin_saves_and_pushes(hub, tmp_path, folder, load):
+    saved = tmp_path / "saved"
+    model = cinn_hub.load(folder, "cpu")
+    model.save_pretrained(saved)
+    assert "user/mixed" in model.push_to_hub("user/mixed", token=TOKEN)
     assert load("user/mixed")["value"][1:] == load("user/tiny")["value"][1:]
-    assert cinn_hub.load(tmp_path / "saved", "cpu").config == SMALL
-    saved = tmp_path / "saved" / "README.md"
-    assert "# tiny" in ModelCard.load(saved).text
-    saved.write_text("my own")
-    cinn_hub.load(folder, "cpu").save_pretrained(tmp_path / "saved")
-    assert saved.read_text() == "my own"
+    assert cinn_hub.load(saved, "cpu").config == SMALL
+    assert "# tiny" in ModelCard.load(saved / "README.md").text
+    (saved / "README.md").write_text("my own")
+    model.save_pretrained(saved)
+    assert (saved / "README.md").read_text() == "my own"
 
 
-def test_a_changed_model_gets_a_draft_that_is_not_published(hub, client, tmp_path, folder):
-    answer = client.run(
-        f"model = cinn_hub.load({str(folder)!r})\n"
-        "next(model.parameters()).add_(1)\n"
-        f"model.save_pretrained({str(tmp_path / 'saved')!r})\n"
-        f"value = str(model.push_to_hub('user/changed', token={TOKEN!r}))"
-    )
-    assert answer["error"] == "CheckpointError" and "is still a draft" in answer["message"]
+def test_a_changed_model_gets_a_draft_that_is_not_published(hub, tmp_path, folder):
+    model = cinn_hub.load(folder, "cpu")
+    next(model.parameters()).add_(1)
+    model.save_pretrained(tmp_path / "saved")
+    with pytest.raises(CheckpointError, match="is still a draft"):
+        model.push_to_hub("user/changed", token=TOKEN)
     assert "user/changed" not in hub.repos
     card = ModelCard.load(tmp_path / "saved" / "README.md")
     assert card.data.library_name == "cinn_hub" and "## Data and terms" in card.text
@@ -151,8 +134,8 @@ def test_the_shipped_cards_have_metadata_that_the_library_takes():
 
 
 def test_the_app_is_sent_whole_and_nothing_else(hub, run):
-    listed = run("space", "user/demo", "--dry-run", token=None)
-    names = [line.split(maxsplit=1)[1] for line in listed.stdout.splitlines()[:-1]]
+    listed = run("space", "user/demo", "--dry-run", token="")
+    names = [line.split(maxsplit=1)[1] for line in listed.out.splitlines()[:-1]]
     for needed in ("app.py", "requirements.txt", "cinn_hub/ui/page/style.css", "examples/cat.jpg"):
         assert needed in names
     led_to = publishing.README_LINK.findall((ROOT / "README.md").read_text("utf-8"))
@@ -163,7 +146,7 @@ def test_the_app_is_sent_whole_and_nothing_else(hub, run):
     assert others - led_to <= set(publishing.APP_FILES)
     assert not [name for name in names if name.endswith((".pyc", ".npz")) or "comparison/" in name]
     done = run("space", "user/demo")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     repo = hub.repos["user/demo"]
     sent = repo.commits[repo.refs["main"]]
     assert sent.keys() == set(names)
