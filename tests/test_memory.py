@@ -1,8 +1,15 @@
 """What all visitors hold together: what goes first, and that nothing is forgotten to be let go."""
 
 import gc
+import inspect
 import threading
+from types import SimpleNamespace
 
+import gradio as gr
+import pytest
+
+from cinn_hub.ui import visitors
+from cinn_hub.ui.lightbox import Lightbox
 from cinn_hub.ui.memory import Kept, Memory
 
 
@@ -44,3 +51,40 @@ def test_many_threads_leave_the_count_right():
         thread.join()
     gc.collect()
     assert memory.used == 0 and not memory.values
+
+
+def add(box, path):
+    box.add(path)
+    return box
+
+
+def add_in_steps(box, path):
+    yield add(box, path)
+
+
+@pytest.mark.parametrize("handler", [add, add_in_steps])
+def test_a_lightbox_with_photos_outlives_what_gradio_remembers(monkeypatch, handler):
+    monkeypatch.setattr(visitors, "SESSIONS", 3)
+    monkeypatch.setattr(visitors, "lightboxes", visitors.Lightboxes())
+
+    def call(handler, name, box, *rest):
+        found = visitors.with_own_box(handler)(SimpleNamespace(session_hash=name), box, *rest)
+        return next(found) if inspect.isgenerator(found) else found
+
+    mine = call(handler, "me", Lightbox(), "grandma.jpg")
+    for i in range(10):  # Gradio would have forgotten me, at 3
+        assert call(lambda box: box, f"cheap{i}", Lightbox()).sheets == []
+    assert call(lambda box: box, "me", Lightbox()) is mine
+    assert call(lambda box: box, "you", Lightbox()) is not mine
+    for i in range(3):
+        call(handler, f"full{i}", Lightbox(), "photo.jpg")
+    assert call(lambda box: box, "me", Lightbox()) is not mine
+    monkeypatch.setattr(visitors, "KEPT_SECONDS", -1)
+    call(lambda box: box, "you", Lightbox())
+    assert not visitors.lightboxes.held
+
+
+def test_gradio_sees_a_request_and_what_the_handler_takes():
+    run = visitors.with_own_box(add)
+    assert list(inspect.signature(run).parameters) == ["whose", "box", "path"]
+    assert run.__annotations__["whose"] is gr.Request

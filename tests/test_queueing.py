@@ -143,8 +143,8 @@ def test_a_handler_keeps_its_name_and_its_inputs_and_works_in_a_thread():
     async def play():
         asking = type("Request", (), {"session_hash": "me"})()
         handler, generator = in_line(lines, COLORS, draw), in_line(lines, COLORS, steps)
-        assert list(inspect.signature(handler).parameters) == ["asking", "n", "event", "levels"]
-        assert handler.__doc__ == "Draws." and handler.__annotations__["asking"] is gr.Request
+        assert list(inspect.signature(handler).parameters) == ["who", "n", "event", "levels"]
+        assert handler.__doc__ == "Draws." and handler.__annotations__["who"] is gr.Request
         assert await handler(asking, 3, None, mood=1.0) == (3, {"mood": 1.0})
         assert [step async for step in generator(asking, 3)] == [0, 1, 2]
         stopped = generator(asking, 3)

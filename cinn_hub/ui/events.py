@@ -11,6 +11,7 @@ import gradio as gr
 from cinn_hub.latent import fresh_seed
 from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.queueing import Kind
+from cinn_hub.ui.visitors import with_own_box
 
 PRIVATE = {"api_visibility": "private"}
 AT_ONCE = {"queue": False, "show_progress": "hidden"}
@@ -36,7 +37,9 @@ def connect(
         settings: what the handler takes by name.
         options: of Gradio; with an `api_name`, clients of the API may call the handler, too.
     """
-    run = kind(error_notes(handler)) if kind else error_notes(handler)
+    first = inputs[0] if isinstance(inputs, list) and inputs else inputs
+    run = error_notes(with_own_box(handler) if isinstance(first, gr.State) else handler)
+    run = kind(run) if kind else run
     options = ({} if kind else AT_ONCE) | ({} if "api_name" in options else PRIVATE) | options
     return event(run, inputs, outputs, inputs_kwargs=settings or None, **options)
 

@@ -171,23 +171,28 @@ def in_line(lines: Lines, kind: Kind, handler: Callable[..., Any]) -> Callable[.
     name = getattr(handler, "__qualname__", "")  # many are called run
 
     @wraps(handler)
-    async def once(asking: gr.Request, *arguments: Any, **options: Any) -> Any:
-        async with lines.turn(kind, name, asking.session_hash):
+    async def once(who: gr.Request, *arguments: Any, **options: Any) -> Any:
+        async with lines.turn(kind, name, who.session_hash):
             return await to_thread.run_sync(partial(handler, *arguments, **options))
 
     @wraps(handler)
-    async def in_steps(asking: gr.Request, *arguments: Any, **options: Any) -> AsyncIterator[Any]:
-        async with lines.turn(kind, name, asking.session_hash):
+    async def in_steps(who: gr.Request, *arguments: Any, **options: Any) -> AsyncIterator[Any]:
+        async with lines.turn(kind, name, who.session_hash):
             steps = handler(*arguments, **options)
             while (step := await to_thread.run_sync(next, steps, END)) is not END:
                 yield step
 
-    waits = in_steps if inspect.isgeneratorfunction(handler) else once
+    return asking("who", in_steps if inspect.isgeneratorfunction(handler) else once, handler)
+
+
+def asking(name: str, run: Callable[..., Any], handler: Callable[..., Any]) -> Callable[..., Any]:
+    """`run`, of which Gradio sees that it takes a request of this name, and what the handler
+    takes."""
     own = inspect.signature(handler)
-    asking = inspect.Parameter("asking", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    waits.__signature__ = own.replace(parameters=[asking, *own.parameters.values()])
-    waits.__annotations__ = {"asking": gr.Request, **handler.__annotations__}
-    return waits
+    request = inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    run.__signature__ = own.replace(parameters=[request, *own.parameters.values()])
+    run.__annotations__ = {name: gr.Request, **handler.__annotations__}
+    return run
 
 
 def expected(kind: Kind, jobs: list[Job]) -> float:
