@@ -228,12 +228,12 @@ def make_photos() -> list[bytes]:
 
 
 @contextmanager
-def running_app(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """`python app.py` in that folder: its address and its process."""
+def running_app(folder: Path, **settings: str) -> Iterator[tuple[str, psutil.Process]]:
+    """`python app.py` in that folder, with these environment variables: its address and process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**psutil.Process().environ(), "GRADIO_SERVER_PORT": str(port)}
+    environment = psutil.Process().environ() | {"GRADIO_SERVER_PORT": str(port)} | settings
     app = subprocess.Popen([sys.executable, "app.py"], cwd=folder, env=environment)
     try:
         address = f"http://127.0.0.1:{port}"
