@@ -34,6 +34,7 @@ from cinn_hub.originals import DTYPES
 if TYPE_CHECKING:
     from cinn_hub.color_model import ColorModel
     from cinn_hub.publishing import Bundle
+    from cinn_hub.questions import Question
 
 MOST = 10_000  # answers or frames
 MANY = 100  # answers for each photo, from which on --yes is asked for
@@ -66,6 +67,7 @@ def build_parser() -> Command:
     add_transfer(command("transfer", run_transfer, "put the colours of one photo on others"))
     add_interpolate(command("interpolate", run_interpolate, "make a film between two colourings"))
     add_film(command("film", run_film, "colour a film, one colouring for each of its shots"))
+    add_ask(command("ask", run_ask, "ask what is known of a photo's colours, and colour it so"))
     command("list", run_list, "list the models that are known by name")
     add_manifest(command("manifest", run_manifest, "read what was done in a folder of results"))
     add_app(command("app", run_app, "start the app, a local web page"))
@@ -85,6 +87,7 @@ def add_colorize(parser: Command) -> None:
     add("--yes", action="store_true", help=f"make more than {MANY} answers for each photo")
     add("-b", "--boldness", type=number(0, 10), default=1.0, help=BOLDNESS)
     add("--pool", type=answers, help="choose the answers among so many draws (default 48)")
+    add("--mood", type=Path, help="an answer's latent, or a colour photo, whose mood all get")
     add_hints(parser, "a pixel of the photo")
     add_looks(parser)
 
@@ -125,6 +128,16 @@ def add_film(parser: Command) -> None:
     )
     add("--from-answer", type=Path, metavar="FILE", help="a latent, for all shots or for --shot")
     add_hints(parser, "a pixel of the first picture of shot 1 or of --shot")
+    add_model(parser)
+
+
+def add_ask(parser: Command) -> None:
+    add = parser.add_argument
+    add("photo", type=Path)
+    add("-o", "--out", type=Path, default=Path(), help="folder to write to (default .)")
+    add("-n", type=whole(1, MOST), default=8, help="answers (default 8)")
+    add("-q", "--questions", type=whole(1, 64), default=3, help="how many (default 3)")
+    add("-s", "--seed", type=whole(0), help="the same seed gives the same colours")
     add_model(parser)
 
 
@@ -299,6 +312,43 @@ def run_film(options: argparse.Namespace) -> None:
     for shot in shots:
         seed = shot.settings.get("seed", "of another answer")
         print(f"{options.out}  shot {shot.number} from {shot.start:.2f} s, seed {seed}")
+
+
+def run_ask(options: argparse.Namespace) -> None:
+    model = tasks.load_model(options)
+    prepared = model.prepare(options.photo)
+    hints, unknown = [], []
+    for _ in range(options.questions):
+        (question,) = model.questions(prepared, 1, hints, unknown)
+        if color := asked(question):
+            hints.append((question.x, question.y, color))
+        else:
+            unknown.append((question.x, question.y))
+    make_folder(options.out)
+    results = model.colorize(prepared, options.n, seed=options.seed, hints=hints)
+    for i, result in enumerate(results, 1):
+        path = options.out / f"{options.photo.stem}_color{i}.png"
+        result.save(path)
+        print(path)
+
+
+def asked(question: Question) -> str | None:
+    """The colour that somebody at the terminal knows, "#rrggbb"."""
+    place = f"{question.x} pixels from the left and {question.y} from the top"
+    print(f"What colour is the spot {place}? It settles {question.share:.0%} of what is open.")
+    for i, possible in enumerate(question.colors, 1):
+        red, green, blue = bytes.fromhex(possible.color[1:])
+        swatch = f"\x1b[48;2;{red};{green};{blue}m   \x1b[0m " if sys.stdout.isatty() else ""
+        print(f"  {i}: {swatch}{possible.color}, {possible.probability:.0%}")
+    while True:
+        try:
+            text = input('A number, a colour such as "#aa3311", or Enter if nobody knows: ').strip()
+        except EOFError:
+            return None
+        if not text or re.fullmatch("#[0-9a-fA-F]{6}", text):
+            return text or None
+        if text.isdecimal() and 1 <= int(text) <= len(question.colors):
+            return question.colors[int(text) - 1].color
 
 
 def run_task(

@@ -34,13 +34,13 @@ from cinn_hub.latent import (
     AT_ONCE,
     Latent,
     Temperature,
-    batches,
     by_level_as_text,
     check_count,
     check_seed,
     nested,
 )
 from cinn_hub.model import ConditionalINN
+from cinn_hub.questions import DRAWS, Question, telling_spots
 
 if TYPE_CHECKING:
     from cinn_hub.film import Shot
@@ -114,6 +114,44 @@ class ColorModel(ConditionalINN):
     def small_ab(self, z: Latent, condition: Condition) -> Tensor:
         """ab of these latents as small as it is judged by, (N, 2, h, w)."""
         return self.decode(z, condition)
+
+    @torch.no_grad()
+    def questions(
+        self,
+        photo: AnyPhoto,
+        n: int = 3,
+        hints: Sequence[HintLike] = (),
+        unknown: Sequence[tuple[float, float]] = (),
+        seed: int = 0,
+    ) -> list[Question]:
+        """The n spots whose colours would settle most, given what is known already.
+
+        Arguments:
+            hints: colours that are known.
+            unknown: (x, y) of spots whose colour nobody knows.
+            seed: of the draws whose differences are to be explained.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+            CinnHubError: n, seed, a hint or a spot is out of range.
+        """
+        check_count(n)
+        prepared = self.prepare(photo)
+        draws = self.draw(DRAWS, None, seed, self.center(prepared.condition))
+        ab = self.small_ab(draws, prepared.condition)
+        side = ab.shape[-1]
+        known, skipped = (
+            [cell_of(hint, prepared.size, side) for hint in read_hints(spots, prepared.size)]
+            for spots in (hints, [(x, y, GREY) for x, y in unknown])
+        )
+        found = []
+        for row, column, share in telling_spots(ab, n, known, skipped):
+            x, y = (
+                int((k + 0.5) * length / side)
+                for k, length in zip((column, row), prepared.size, strict=True)
+            )
+            found.append(Question(x, y, self.colors_at(prepared, x, y), share))
+        return found
 
     def coarse_ab(self, z: Latent, condition: Condition) -> Tensor:
         """ab of these latents in about 8x8 cells, (N, 2, h, w); `reach` is measured in it."""
@@ -194,14 +232,15 @@ class ColorModel(ConditionalINN):
         hints: Sequence[HintLike] = (),
         reach: float = REACH,
         pool: int | None = POOL,
+        mood: Latent | None = None,
     ) -> list[Colorization]:
         """n different colourings of one photo.
 
         Arguments:
             photo: path, file, bytes, PIL image, array, or what `prepare` returned.
-            n, temperature, seed, pool: see `draws`.
-            latent: decode this instead of drawing; n, temperature, seed and pool are ignored. One
-                `Latent` of one or more rows, or a list of them, each with settings of its own.
+            n, temperature, seed, pool, mood: see `draws`.
+            latent: decode this instead of drawing; what `draws` takes is ignored. One `Latent` of
+                one or more rows, or a list of them, each with settings of its own.
             hints: (x, y, "#rrggbb"), in pixels of the photo: every colouring gets about that colour
                 there ("#808080": no colour), and what belongs to the same thing follows. A fourth
                 value is the hint's own reach. See `hints`.
@@ -214,7 +253,7 @@ class ColorModel(ConditionalINN):
         """
         prepared = self.prepare(photo)
         if latent is None:
-            rows = self.draws(prepared.condition, n, temperature, seed, pool)
+            rows = self.draws(prepared.condition, n, temperature, seed, pool, mood)
         else:
             latents = [latent] if isinstance(latent, Latent) else latent
             rows = [row for one in latents for row in self.fitted(one)]
@@ -230,6 +269,7 @@ class ColorModel(ConditionalINN):
         temperature: Temperature | None = None,
         seed: int | None = None,
         pool: int | None = POOL,
+        mood: Latent | None = None,
     ) -> list[Latent]:
         """The latents of n colourings of a photo, one row each.
 
@@ -246,17 +286,23 @@ class ColorModel(ConditionalINN):
                 most and are believable, the most plausible first; see `choosing`. `settings` say
                 which sample each is. None, or a model without classes of colour: the first n, and
                 sample i does not depend on n.
+            mood: of one row, such as an answer's `latent` or `latent_of` a colour photo: its
+                coarsest level, the tint of the whole photo, is that of all colourings.
 
         Raises:
-            CinnHubError: n, temperature, seed or pool is out of range.
+            CinnHubError: n, temperature, seed or pool is out of range, or the mood belongs to
+                another model.
         """
-        center = self.center(condition)
-        if pool is None or not self.has_classes:
-            return self.draw(n, temperature, seed, center).numbered("sample")
-        pool = max(check_count(pool, "The pool"), check_count(n))
-        latent = self.draw(pool, temperature, seed, center)
-        parts = batches(self.fitted(latent), condition)
-        ab = torch.cat([self.small_ab(rows, part) for rows, part in parts])
+        everyone = pool is None or not self.has_classes
+        pool = check_count(n) if everyone else max(check_count(pool, "The pool"), check_count(n))
+        latent = self.draw(pool, temperature, seed, self.center(condition))
+        if mood is not None:
+            shared = self.fitted(mood, rows=1).repeated(pool)
+            latent = latent.mix(shared, [next(iter(self.latent_shapes))])
+            latent = replace(latent, settings=latent.settings | nested("mood", mood.settings))
+        if everyone:
+            return latent.numbered("sample")
+        ab = self.small_ab(latent, condition)
         draws = latent.numbered("sample", pool=str(pool))
         return [draws[i] for i in choosing.choose(ab, self.judge(ab, condition), n)]
 

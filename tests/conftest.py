@@ -72,7 +72,7 @@ def cinn(
 
     def run(command: str, *arguments: object) -> Done:
         given = [command, *map(str, arguments)]
-        if command in ("colorize", "transfer", "interpolate", "film") and "-m" not in given:
+        if command in ("colorize", "transfer", "interpolate", "film", "ask") and "-m" not in given:
             given += ["-m", str(model_folder)]
         code = main(given)
         return Done(code, *capsys.readouterr())

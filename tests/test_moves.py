@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers import color_picture
+from helpers import color_picture, same
 from PIL import Image
 
 from cinn_hub import photos
@@ -35,6 +35,28 @@ def test_what_is_not_kept_is_drawn(small_model, photo):
     torch.testing.assert_close(z["things"], half)
     assert mixed.settings["keep"] == "mood=1 things=0.5 details=0 grain=0"
     assert mixed.settings["seed"] == "3"
+
+
+def test_one_mood_for_an_album(small_model, photo, cinn, tmp_path):
+    picked = small_model.colorize(photo, n=2, seed=5)[1].latent
+    picked.save(tmp_path / "answer.safetensors")
+    color_picture().save(tmp_path / "sunset.png")
+    (tmp_path / "album").mkdir()
+    for i in (1, 2):
+        color_picture(seed=i).convert("L").save(tmp_path / "album" / f"{i}.png")
+    for mood, z in (
+        ("answer.safetensors", picked),
+        ("sunset.png", small_model.latent_of(color_picture())),
+    ):
+        assert cinn("colorize", "album", "-n", 2, "-s", 3, "--mood", mood, "-o", mood[:6]).code == 0
+        for i in (1, 2):
+            grey = tmp_path / "album" / f"{i}.png"
+            results = small_model.colorize(grey, n=2, seed=3, mood=z)
+            assert all(torch.equal(x.latent.levels["mood"], z.levels["mood"]) for x in results)
+            assert not torch.equal(*(x.latent.levels["things"] for x in results))
+            assert same(tmp_path / mood[:6] / f"{i}_color2.png", results[1].image)
+    with pytest.raises(CinnHubError, match="has 2 rows; pick one"):
+        small_model.colorize(photo, n=1, mood=Latent.cat([picked, picked]))
 
 
 def test_moods_need_colors(small_model, photo):

@@ -37,6 +37,9 @@ MOVES = {
 FIRST = {
     "draw": lambda m, photo, _: m.colorize(photo, n=3, temperature=BOLD, seed=7)[2],
     "pool": lambda m, photo, _: m.colorize(photo, n=2, seed=7, pool=6)[1],
+    "mood": lambda m, photo, reference: m.colorize(
+        photo, n=2, seed=7, pool=6, mood=m.latent_of(reference)
+    )[1],
     "map": lambda m, photo, _: m.explore(photo, side=3, seed=2)[5],
     "typical": lambda m, photo, _: m.typical(photo),
     "photo": lambda m, photo, reference: m.transfer(reference, photo),
@@ -81,7 +84,8 @@ def again(model: ColorizationCINN, photo, settings: dict[str, str], photos: dict
     if "amount" in settings:
         amount = float(settings["amount"])
         return model.similar(photo, inner("near"), sample + 1, amount, seed)[sample].latent
-    drawn = model.colorize(photo, sample + 1, levels("temperature"), seed, pool=None)
+    mood = inner("mood") if any(key.startswith("mood.") for key in settings) else None
+    drawn = model.colorize(photo, sample + 1, levels("temperature"), seed, pool=None, mood=mood)
     return drawn[sample].latent
 
 

@@ -22,6 +22,7 @@ from cinn_hub.formats import FILMS, format_of
 if TYPE_CHECKING:
     from cinn_hub.color_model import ColorModel
     from cinn_hub.colorization import Colorization
+    from cinn_hub.latent import Latent
     from cinn_hub.photos import Enlargement, Photo
 
 # Options that say what is done where. All others decide how the results look.
@@ -53,10 +54,11 @@ def colorize(options: argparse.Namespace, model: ColorModel) -> Task:
     endings = [f"color{i}.{options.format}" for i in range(1, options.n + 1)]
     temperature = model.temperature(options.boldness)
     pool = POOL if options.pool is None else options.pool
+    mood = mood_of(options.mood, model)
 
     def work(job: Job, photo: Photo) -> Iterator[Result]:
         prepared = model.prepare(photo)
-        latents = model.draws(prepared.condition, options.n, temperature, options.seed, pool)
+        latents = model.draws(prepared.condition, options.n, temperature, options.seed, pool, mood)
         parts = (latents[i : i + AT_ONCE] for i in range(0, len(latents), AT_ONCE))
         results = (
             result
@@ -69,6 +71,15 @@ def colorize(options: argparse.Namespace, model: ColorModel) -> Task:
             yield replace(written(result, job.target(ending), options), distance=distance)
 
     return Task(f"color.{options.format}", endings, work)
+
+
+def mood_of(path: Path | None, model: ColorModel) -> Latent | None:
+    """That of an answer, from the file of its latent, or of a colour photo."""
+    from cinn_hub.latent import Latent
+
+    if path is None:
+        return None
+    return Latent.load(path) if path.suffix == ".safetensors" else model.latent_of(path)
 
 
 def transfer(options: argparse.Namespace, model: ColorModel) -> Task:
@@ -179,6 +190,7 @@ def engine_of(
 def noted_options(options: argparse.Namespace, model: ColorModel) -> dict[str, object]:
     """What decides how the results look, for the manifest."""
     own = {key: value for key, value in vars(options).items() if key not in PLACES}
-    if "reference" in own:
-        own["reference"] = str(options.reference.absolute())
+    for name in ("reference", "mood"):
+        if own.get(name):
+            own[name] = str(own[name].absolute())
     return {**own, "weights": model.fingerprint}

@@ -41,7 +41,7 @@ from cinn_hub.flow import (
     exactly,
     no_log_det,
 )
-from cinn_hub.latent import Latent
+from cinn_hub.latent import Latent, batches
 from cinn_hub.networks import (
     AttentionBlock,
     ChannelNorm,
@@ -474,8 +474,10 @@ class ColorizationCINN(ColorModel):
         }
 
     def small_ab(self, z: Latent, condition: Condition) -> Tensor:
-        small, _ = self.flow.inverse(z.levels, condition, until=CELLS)
-        return small * self.unit
+        parts = batches(self.fitted(z), condition)
+        return self.unit * torch.cat(
+            [self.flow.inverse(rows.levels, part, until=CELLS)[0] for rows, part in parts]
+        )
 
     def coarse_ab(self, z: Latent, condition: Condition) -> Tensor:
         return F.avg_pool2d(self.small_ab(z, condition), 2)
