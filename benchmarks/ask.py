@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 from PIL import Image
@@ -95,10 +96,10 @@ def main() -> None:
     options = parser.parse_args()
     model = cinn_hub.load(options.model)
     sources = evenly(find_photos(options.set), options.photos)
-    found = [
-        MOVES[options.move](model, middle_square(source), i)
-        for i, source in enumerate(tqdm(sources, leave=False))
-    ]
+    found = []
+    with suppress(KeyboardInterrupt):  # what there is until then is printed
+        for i, source in enumerate(tqdm(sources, leave=False)):
+            found.append(MOVES[options.move](model, middle_square(source), i))
     print(f"{options.model}, {len(found)} photos")
     for name in found[0]:
         values = np.array([one[name] for one in found])
