@@ -121,6 +121,21 @@ def test_a_training_that_learns_too_little_does_not_end_well(tmp_path, minutes, 
         trainer(task, tmp_path, minutes).run(batches, HELD_OUT)
 
 
+@pytest.mark.parametrize("where", ["loss", "held-out figures"])
+def test_what_is_not_finite_is_never_written(tmp_path, monkeypatch, where):
+    """Whose gradients may be: a rate of 100 gives losses that are infinite."""
+    task = Downhill()
+    if where == "loss":
+        monkeypatch.setattr(task, "forward", lambda *_: task.weight * 0 + float("inf"))
+    else:
+        figures = iter([0.0, *[float("inf")] * 100])
+        monkeypatch.setattr(Downhill, "held_out", lambda *_: {"weight": next(figures)})
+    with pytest.raises(SystemExit, match="choose a lower learning rate"):
+        trainer(task, tmp_path).run(batches, HELD_OUT)
+    with pytest.raises(ValueError):
+        loop.Progress(history=[{"weight": float("inf")}]).write(tmp_path)
+
+
 def killed_and_resumed(folder, dies_at, **options):
     """The task that was killed, and the one that went on."""
     tasks = Downhill(dies_at=dies_at), Downhill()

@@ -92,7 +92,7 @@ def test_a_mean_of_checkpoints_becomes_a_model_or_a_start(tmp_path, monkeypatch,
         torch.testing.assert_close(x.cpu(), found[name], atol=2e-3, rtol=2e-3)
 
 
-def test_a_flow_is_trained_on_cached_conditions(tmp_path, color_photos):
+def test_a_flow_is_trained_on_cached_conditions(tmp_path, color_photos, capsys):
     torch.manual_seed(0)
     model = ColorizationCINN(SMALL)
     model.save_pretrained(tmp_path / "model")
@@ -102,6 +102,13 @@ def test_a_flow_is_trained_on_cached_conditions(tmp_path, color_photos):
         *("--minutes", "0.02", "--batch", "8", "--lr", "1e-2"),
     ]
     color_flow.main(options_of(*words, task=color_flow))
+    told = capsys.readouterr().out
+    assert "12 photos; 2 without colours are skipped" in told  # whatever the number of views
+    assert "14 of 14 held-out photos are also trained on" in told
+    lines = told.splitlines()[-3:]
+    assert lines[0].startswith("Before, on the held-out photos: cells") and "grain" in lines[0]
+    assert lines[1].startswith("After: ") and lines[0].split()[5:7] != lines[1].split()[1:3]
+    assert f"The model is in {tmp_path / 'more'}; try it: cinn-hub colorize" in lines[2]
     after = cinn_hub.load(tmp_path / "more", device="cpu").state_dict()
     for name, x in model.state_dict().items():  # only the flow was trained
         if not name.startswith("flow"):
@@ -117,6 +124,17 @@ def test_a_flow_is_trained_on_cached_conditions(tmp_path, color_photos):
     card.write_text(card.read_text().replace(DRAFT, "My own photos; yours to use."))
     sent = model_bundle(tmp_path / "more")  # and now it could be pushed
     assert sent.keys() == {"config.json", "model.safetensors", "README.md", "training.json"}
+
+
+def test_grey_photos_teach_no_flow(tmp_path, photo):
+    torch.manual_seed(0)
+    ColorizationCINN(SMALL).save_pretrained(tmp_path / "model")
+    (tmp_path / "grey").mkdir()
+    photo.save(tmp_path / "grey" / "a.png")
+    words = ["--init", tmp_path / "model", "--data", tmp_path / "grey", "--held-out"]
+    words += [tmp_path / "grey", "--caches", tmp_path / "caches", "--out", tmp_path / "more"]
+    with pytest.raises(SystemExit, match="None of the photos in .* has colours"):
+        color_flow.main(options_of(*words, task=color_flow))
 
 
 def test_another_shape_keeps_the_weights_that_fit(tmp_path):

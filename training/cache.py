@@ -69,6 +69,7 @@ class Cache:
         self.name = json.loads((folder / "about.json").read_text("utf-8"))["name"]
         usable = np.load(folder / "usable.npy")
         self.rows = np.flatnonzero(usable)
+        self.skipped = len(usable) - len(self.rows)
         names = sorted(p.stem for p in folder.glob("*.npy") if p.stem != "usable")
         self.arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
 

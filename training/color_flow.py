@@ -23,7 +23,7 @@ from training.cache import Cache, CachedBatches, View, fingerprint, in_order, ma
 from training.colorization import parse_shares, reshaped
 from training.loop import Stage, Trainer, mixed_precision
 from training.losses import level_loss
-from training.photos import find_photos
+from training.photos import find_photos, tell_shared
 from training.sharing import noise_like, processes
 
 SHRUNK = {CELLS: 4, DETAILS: 2, GRAIN: 1}  # how many times, the ab that a level is about
@@ -66,7 +66,11 @@ class FlowTask(nn.Module):
 def caches_of(
     model: ColorizationCINN, places: Sequence[str], root: Path, views: Sequence[int]
 ) -> list[Cache]:
-    """The caches of each place in each view, made where they are missing."""
+    """The caches of each place in each view, made where they are missing.
+
+    Raises:
+        SystemExit: none of the photos has colours.
+    """
     network = fingerprint(
         model.condition_network, model.bins, settings=" ".join(map(str, model.config.looks))
     )
@@ -78,11 +82,17 @@ def caches_of(
             return {**model.parts(lightness), "ab": ab}
 
     size = model.config.image_size
-    return [
+    caches = [
         make_cache(root, Path(place).name, find_photos([place]), compute, network, size, View(view))
         for view in views
         for place in places
     ]
+    names, photos = ", ".join(map(str, places)), caches[: len(places)]
+    if not sum(map(len, caches)):
+        raise SystemExit(f"None of the photos in {names} has colours; give colour photos.")
+    skipped = sum(cache.skipped for cache in photos)
+    print(f"{names}: {sum(map(len, photos))} photos; {skipped} without colours are skipped.")
+    return caches
 
 
 def with_few_faces(caches: Sequence[Cache], most: float = 0.1) -> list[float]:
@@ -167,6 +177,7 @@ def main(options: argparse.Namespace) -> None:
     with processes().main_process_first():  # the others find the caches
         held = caches_of(model, options.held_out, options.caches, [0])
         caches = caches_of(model, options.data, options.caches, range(options.views))
+    tell_shared(find_photos(options.data), find_photos(options.held_out))
     if options.only_caches:
         return
     shares = with_few_faces(caches)
@@ -181,6 +192,5 @@ def main(options: argparse.Namespace) -> None:
         checkpoint_minutes=options.checkpoint_minutes,
         seed=options.seed,
     )
-    trainer.tell(f"{sum(map(len, caches))} photos to train on, {sum(map(len, held))} held out.")
     trainer.run(batches, [batch for cache in held for batch in in_order(cache, names)])
-    trainer.write(model, options.out)
+    trainer.write(model, options.out, f"try it: cinn-hub colorize PHOTO -m {options.out}")

@@ -26,7 +26,16 @@ from training.backbone import ClassHead, load_pretrained, with_quick_gradients
 from training.looking import teaching
 from training.loop import Stage, Trainer
 from training.losses import class_loss, color_loss, teacher_loss
-from training.photos import ColorPhotos, Draws, Source, collate, evenly, find_photos, rarity
+from training.photos import (
+    ColorPhotos,
+    Draws,
+    Source,
+    collate,
+    evenly,
+    find_photos,
+    rarity,
+    tell_shared,
+)
 
 CLASS_WEIGHT = 0.5
 TEACHER_WEIGHT = 0.5  # beside the real colours
@@ -257,11 +266,13 @@ def split_sources(options: argparse.Namespace) -> tuple[list[Source], list[Sourc
         held = find_photos(options.held_out)
     else:
         held, sources = sources[::100], [s for i, s in enumerate(sources) if i % 100]
+    held = evenly(held, options.held_out_photos)
     if not sources:
         raise SystemExit(
             "There is only one photo, and it is held out; give more, or others as --held-out."
         )
-    return sources, evenly(held, options.held_out_photos)
+    tell_shared(sources, held)
+    return sources, held
 
 
 def initial_model(options: argparse.Namespace) -> ColorizationCINN:
@@ -331,6 +342,10 @@ def main(options: argparse.Namespace) -> None:
         seed=options.seed,
         clock=CLOCKS[options.clock],
     )
-    trainer.tell(f"{len(sources)} photos to train on, {len(held)} held out.")
+    trainer.tell(
+        f"{len(sources)} photos to train on, {len(held)} held out; what has no colours or "
+        "cannot be read is skipped."
+    )
     trainer.run(batches, held_out)
-    trainer.write(model, options.out)
+    flow = f"python -m training.train flow --init {options.out} ..."
+    trainer.write(model, options.out, f"train its flow next: {flow}")

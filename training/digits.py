@@ -310,4 +310,4 @@ def main(options: argparse.Namespace) -> None:
     model.directions, model.deviations = hand_directions(
         trainer.task.cpu().eval(), images[:DIRECTION_IMAGES], labels[:DIRECTION_IMAGES]
     )
-    trainer.write(model, options.out)
+    trainer.write(model, options.out, f"try it: cinn_hub.load({str(options.out)!r}).sample(7)")

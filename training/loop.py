@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from cinn_hub.latent import sample_seed
 from training.sharing import of_all, own_part, processes
 
 WARM_UP_STEPS = 100
+NO_FIGURES = {"stage", "minutes", "pictures"}  # what an entry of the history has besides
 MOST_FAILED_STEPS = 50  # in a row, before a training gives up
 
 Batches = Callable[[int], Iterable[Any]]
@@ -63,7 +65,9 @@ class Progress:
 
     def write(self, folder: Path) -> None:
         """As `training.json`, beside the weights."""
-        write_whole(folder / "training.json", json.dumps(vars(self), indent=1) + "\n")
+        write_whole(
+            folder / "training.json", json.dumps(vars(self), indent=1, allow_nan=False) + "\n"
+        )
 
 
 class Trainer:
@@ -149,6 +153,8 @@ class Trainer:
         self, stage: Stage, batches: Iterator[Any], held_out: list[Any], saved: dict | None
     ) -> None:
         optimizer, averaged, peaks = self.start(stage, saved)
+        if self.progress.steps == 0:
+            self.look(stage, self.spare, held_out)  # as it is before
         budget = stage.share * self.seconds
         last_save = last_look = self.progress.total_seconds
         mark = self.clock()
@@ -166,7 +172,7 @@ class Trainer:
                 bar.n = round(min(100.0, 100 * self.progress.seconds / max(budget, 1e-9)), 1)
                 bar.set_postfix_str(f"loss {loss:.4f}, {self.progress.pictures} pictures")
                 if total - last_look > max(self.checkpoint_seconds, budget / self.looks):
-                    self.look(stage, averaged, held_out)
+                    self.look(stage, averaged.module, held_out)
                     last_look, mark = total, self.clock()  # looking is not training
                 if total - last_save > self.checkpoint_seconds:
                     self.save(optimizer, averaged)
@@ -174,7 +180,7 @@ class Trainer:
         self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
         self.check_learned(stage)
         self.task.load_state_dict(averaged.module.state_dict())
-        self.look(stage, averaged, held_out)
+        self.look(stage, averaged.module, held_out)
 
     def start(
         self, stage: Stage, saved: dict | None
@@ -216,7 +222,8 @@ class Trainer:
         optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(share * loss)
         trained = [p for group in optimizer.param_groups for p in group["params"]]
-        if torch.isfinite(self.accelerator.clip_grad_norm_(trained, stage.clip)):
+        norm = self.accelerator.clip_grad_norm_(trained, stage.clip)
+        if torch.isfinite(norm) and all(map(math.isfinite, of_all(loss.item()))):
             optimizer.step()
             averaged.update_parameters(self.task)
             self.failed_in_a_row = 0
@@ -252,12 +259,20 @@ class Trainer:
         self.progress.total_seconds += seconds
 
     @torch.no_grad()
-    def look(self, stage: Stage, averaged: AveragedModel, held_out: list[Any]) -> None:
-        """Prints and records the held-out figures of the averaged weights."""
-        task = averaged.module.eval()
+    def look(self, stage: Stage, task: nn.Module, held_out: list[Any]) -> None:
+        """Prints and records the held-out figures of a task's weights.
+
+        Raises:
+            Diverged: they are not finite, so that nothing is written.
+        """
         with self.accelerator.autocast():
-            figures = task.held_out(stage.name, held_out)
-        text = ", ".join(f"{key} {value:.4f}" for key, value in figures.items())
+            figures = task.eval().held_out(stage.name, held_out)
+        text = as_text(figures)
+        if not all(map(math.isfinite, figures.values())):
+            raise Diverged(
+                f"The held-out figures in the stage {stage.name} are not finite ({text}); choose a "
+                "lower learning rate, or check the data."
+            )
         minutes = self.progress.total_seconds / 60
         seen = self.progress.pictures
         self.tell(f"{minutes:6.1f} min, {seen:>8} pictures, {stage.name}: {text}")
@@ -296,11 +311,22 @@ class Trainer:
             )
         return state
 
-    def write(self, model: Any, folder: Path) -> None:
-        """Writes a model that was trained, and how it was."""
+    def write(self, model: Any, folder: Path, next_step: str) -> None:
+        """Writes a model that was trained, and how it was; says whether it has learned anything.
+
+        next_step: what the last line tells people to do.
+        """
         if self.is_main:
             model.save_pretrained(folder)  # with a card to be filled in, if there is none
             self.progress.write(folder)
+            before: dict[str, float] = {}
+            after: dict[str, float] = {}
+            for entry in self.progress.history:
+                figures = {key: entry[key] for key in entry.keys() - NO_FIGURES}
+                before, after = figures | before, after | figures
+            self.tell(f"Before, on the held-out photos: {as_text(before)}")
+            self.tell(f"After:                          {as_text(after)} (lower is better)")
+            self.tell(f"The model is in {folder}; {next_step}")
 
     def tell(self, text: str) -> None:
         if self.is_main:
@@ -308,6 +334,10 @@ class Trainer:
 
     def to_device(self, batch: Any) -> Any:
         return [x.to(self.accelerator.device) if isinstance(x, Tensor) else x for x in batch]
+
+
+def as_text(figures: Mapping[str, float]) -> str:
+    return ", ".join(f"{key} {value:.4f}" for key, value in sorted(figures.items()))
 
 
 def write_state(state: dict[str, Any], path: Path) -> None:

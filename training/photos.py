@@ -7,7 +7,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,6 +39,13 @@ class Source:
     member: str | None
     name: str
     group: str
+
+    @cached_property
+    def size(self) -> int:
+        """In bytes."""
+        if self.member:
+            return archive(self.path, os.getpid()).getinfo(self.member).file_size
+        return self.path.stat().st_size
 
     def read(self) -> bytes:
         if self.member:
@@ -80,6 +87,17 @@ def find_photos(places: Sequence[str | Path]) -> list[Source]:
     if not sources:
         raise SystemExit(f"There are no photos in {', '.join(map(str, places))}.")
     return sources
+
+
+def tell_shared(sources: Sequence[Source], held: Sequence[Source]) -> None:
+    """Says how many held-out photos, or copies of them, are trained on."""
+    sizes = {source.size for source in held}
+    known = {source.read() for source in sources if source.size in sizes}
+    if shared := sum(source.read() in known for source in held):
+        print(
+            f"{shared} of {len(held)} held-out photos are also trained on, so that the figures "
+            "flatter; give other photos as --held-out."
+        )
 
 
 def evenly(sources: Sequence[T], limit: int) -> list[T]:
