@@ -17,7 +17,7 @@ from cinn_hub.files import make_folder, whole_file, write_whole
 from cinn_hub.film.coloring import Colorer, Painter, Track, paint
 from cinn_hub.film.motion import Motion, guide_of
 from cinn_hub.film.reading import FilmFile
-from cinn_hub.film.writing import LONGEST, SEGMENT, SUFFIXES, Piece, Segment, join
+from cinn_hub.film.writing import CONTAINERS, LONGEST, SEGMENT, Piece, Segment, check_sound, join
 from cinn_hub.hints import HintLike
 from cinn_hub.latent import Latent, Temperature, check_count, check_seed, fresh_seed
 
@@ -137,14 +137,15 @@ def color_film(
 ) -> list[Shot]:
     """Colours a film; see `ColorModel.film`."""
     path, out = Path(path), Path(out)
-    if out.suffix.lower() not in SUFFIXES:
-        suffixes = ", ".join(SUFFIXES)
+    if (suffix := out.suffix.lower()) not in CONTAINERS:
+        suffixes = ", ".join(CONTAINERS)
         raise CinnHubError(f"{out} is not the name of a film; it must end in {suffixes}.")
     if out.exists() and path.exists() and out.samefile(path):
         raise CinnHubError(f"{out} is the film that is read; give another name to write to.")
     if wish.seed is not None:
         check_seed(wish.seed)
     with FilmFile(path) as film:
+        check_sound(film, suffix)
         known = [] if wish.shot is None else shots_of(out, wish.shot)
         folder = out.with_name(WORK.format(out.name, f"-{wish.shot}" if known else ""))
         file = path.stat()

@@ -139,7 +139,8 @@ class FilmFile:
 
 def lightness_of(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
     """L (H, W) float32 of a frame, upright; size: (width, height) before it is turned."""
-    # rounded well only by the way of full chroma
-    full = frame.reformat(format="yuv444p10le", width=size[0], height=size[1])
-    lab = to_lab(full.to_ndarray(format="rgb24"))
+    # By the way of full chroma, which rounds better. With more than one thread, swscale does not
+    # always give the same picture.
+    full = frame.reformat(format="yuv444p10le", width=size[0], height=size[1], threads=1)
+    lab = to_lab(full.to_ndarray(format="rgb24", threads=1))
     return np.ascontiguousarray(np.rot90(lab[..., 0], frame.rotation // 90))

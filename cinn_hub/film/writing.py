@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -17,7 +18,7 @@ from cinn_hub.errors import CinnHubError
 from cinn_hub.files import reason_of, whole_file
 from cinn_hub.film.reading import ONLY_FILES, FilmFile
 
-SUFFIXES = (".mp4", ".mov", ".mkv")
+CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 LONGEST = 96  # pictures of a segment: what a kill can cost
 # Without B-frames, pictures are stored in the order in which they are shown, so that segments can
 # follow each other; `crf` is the quality, at which no difference is seen
@@ -46,7 +47,7 @@ class Segment:
 
     def add(self, rgb: np.ndarray, time: int) -> None:
         frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
-            format=self.stream.pix_fmt, dst_colorspace=BT709, dst_color_range=LIMITED
+            format=self.stream.pix_fmt, dst_colorspace=BT709, dst_color_range=LIMITED, threads=1
         )
         frame.pts, frame.time_base = time, self.stream.codec_context.time_base
         self.container.mux(self.stream.encode(frame))
@@ -94,7 +95,7 @@ def join(
         whole: whether that is all of the film; else the sound ends with the pictures.
 
     Raises:
-        CinnHubError: the file cannot be written, or its format cannot hold the sound.
+        CinnHubError: the file cannot be written.
     """
     try:
         with whole_file(out) as unfinished, ExitStack() as stack:
@@ -120,6 +121,19 @@ def join(
                 target.mux(packet)
     except (OSError, ValueError, av.FFmpegError) as error:
         raise CinnHubError(f"{out} cannot be written: {reason_of(error)}.") from error
+
+
+def check_sound(film: FilmFile, suffix: str) -> None:
+    """Refuses a format that cannot hold the film's sound, before there is any work."""
+    target = av.open(io.BytesIO(), "w", format=CONTAINERS[suffix])
+    for stream in film.container.streams.audio:
+        try:
+            target.add_stream_from_template(stream)
+        except ValueError as error:
+            raise CinnHubError(
+                f"{suffix} files cannot hold the sound of {film.path.name} "
+                f"({stream.codec.canonical_name}); write to .mkv, or convert the sound first."
+            ) from error
 
 
 def time_of(packet: av.Packet) -> float:
