@@ -18,19 +18,12 @@ FORMAT_VERSION = 1
 FINITE = (-sys.float_info.max, sys.float_info.max)
 
 
-def bounded(
-    default: Any,
-    least: float,
-    most: float,
-    most_entries: int | None = None,
-    optional: bool = False,
-) -> Any:
+def bounded(default: Any, least: float, most: float, most_entries: int | None = None) -> Any:
     """A field whose number must be in [least, most]; in a tuple or dict, all of its numbers.
 
     most_entries: of a tuple; by default it must have as many as the default.
-    optional: whether a file may lack the field, since it came later than the format.
     """
-    metadata: dict[str, Any] = {"range": (least, most), "optional": optional}
+    metadata: dict[str, Any] = {"range": (least, most)}
     if isinstance(default, tuple):
         count = len(default)
         metadata["entries"] = (min(1, count), most_entries) if most_entries else (count, count)
@@ -64,18 +57,13 @@ class Config:
 
     def canonical(self, without: Collection[str] = ()) -> str:
         """The config as JSON that does not depend on how it was made, for fingerprints; without
-        some of its entries, and without optional ones at their defaults."""
-        plain = {f.name: f.default for f in dataclasses.fields(self) if f.metadata.get("optional")}
-        values = {
-            key: value
-            for key, value in self.to_dict().items()
-            if key not in without and value != plain.get(key, self)
-        }
+        some of its entries."""
+        values = {key: value for key, value in self.to_dict().items() if key not in without}
         return json.dumps(values, sort_keys=True)
 
     @classmethod
     def from_dict(cls, entries: dict[str, Any]) -> Self:
-        """Builds the config from JSON, in which every key must be there that is not optional.
+        """Builds the config from JSON, in which every key must be there.
 
         Raises:
             CheckpointError: a key is missing or unknown, a value is of the wrong type or out of
@@ -86,8 +74,8 @@ class Config:
                 f"config.json has format_version {quoted(entries.get('format_version'))}, but this "
                 f"cinn_hub reads version {FORMAT_VERSION}; use the cinn_hub that wrote it."
             )
-        known = {field.name: field.metadata.get("optional") for field in dataclasses.fields(cls)}
-        if wrong := [key for key in entries.keys() ^ known.keys() if not known.get(key)]:
+        known = {field.name for field in dataclasses.fields(cls)}
+        if wrong := entries.keys() ^ known:
             key = min(wrong)
             fault = "lacks" if key in known else "has the unknown entry"
             raise CheckpointError(

@@ -22,7 +22,6 @@ EFFICIENTNET_STAGES = (
     (6, 192, 4, 2, 5),
     (6, 320, 1, 1, 3),
 )
-LEAST_PROBABILITY = 1e-12  # of a class; its logarithm stays finite
 TAPS = (1, 2, 4, 6)  # the stages whose outputs a decoder wants: strides 4, 8, 16, 32
 
 
@@ -204,13 +203,6 @@ class ConditionNetwork(nn.Module):
         return [self.blocks8(self.project8(fine)), middle, coarse]
 
 
-def resized(x: Tensor, side: int) -> Tensor:
-    """(B, C, s, s) -> (B, C, side, side)."""
-    if x.shape[-1] == side:
-        return x
-    return F.interpolate(x, (side, side), mode="bilinear", antialias=True)
-
-
 def enlarged(x: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, C, 2 H, 2 W)."""
     return F.interpolate(x, scale_factor=2, mode="nearest")
@@ -260,17 +252,6 @@ class ColorBins(nn.Module):
         """The mean distance from grey that the colours of a photo have, in ab units."""
         chroma = torch.linalg.vector_norm(self.colors, dim=1).to(log_p)
         return torch.einsum("bkhw,k->bhw", log_p.exp(), chroma).mean()
-
-    def averaged(self, looks: Sequence[Tensor], side: int) -> Tensor:
-        """What several looks at one photo expect together, (B, K * K, side, side): the log of the
-        mean of their probabilities.
-
-        looks: log-probabilities (B, K * K, s, s), each of any s.
-        """
-        if len(looks) == 1 and looks[0].shape[-1] == side:
-            return looks[0]
-        total = sum(resized(log_p.exp(), side) for log_p in looks)
-        return (total / len(looks)).clamp_min(LEAST_PROBABILITY).log()
 
     def log_prob(self, log_p: Tensor, ab: Tensor) -> Tensor:
         """Log-probability of the colours ab (n, 2, h, w) at each place, (n, h, w).

@@ -1,7 +1,6 @@
 """The relay of trainings: it goes on where it was ended, and keeps only what is better."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,21 +99,15 @@ def test_photos_are_judged_one_by_one(model_folder, photos):
     np.testing.assert_allclose(twice.entropy, one.entropy, rtol=1e-4)
 
 
-def test_a_model_may_look_more_than_once(model_folder):
-    once = cinn_hub.load(model_folder, device="cpu")
-    torch.nn.init.normal_(once.bins.head.weight)
-    often = type(once)(replace(once.config, looks=(96, 128)))
-    often.load_state_dict(once.state_dict())
-    lightness = 50 + 20 * torch.randn(2, 1, 64, 64)
-    looks = [lightness, *looks_at(lightness, (1.5, 2.0))]
+def test_looks_are_averaged_as_probabilities(model_folder):
+    model = cinn_hub.load(model_folder, device="cpu")
+    looks = [50 + 20 * torch.randn(1, 1, side, side) for side in (256, 192)]
     with torch.inference_mode():
-        expected = log_probabilities(once, looks, 8)
-        maps, log_p = often.look(lightness)
-        torch.testing.assert_close(log_p, expected, atol=1e-4, rtol=1e-4)
-        assert (log_p - once.look(lightness)[1]).abs().max() > 1e-3
-        for fine, same in zip(maps, once.look(lightness)[0], strict=True):
-            torch.testing.assert_close(fine, same)  # features are those of the photo's own size
-        assert often.fingerprint != once.fingerprint
+        both = log_probabilities(model, looks, 32).exp()
+        first, second = (log_probabilities(model, [x], 32).exp() for x in looks)
+    assert both.shape[-2:] == (32, 32)
+    torch.testing.assert_close(both, (first + second) / 2, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(both.sum(1), torch.ones(1, 32, 32), atol=1e-4, rtol=0)
 
 
 def test_a_pupil_learns_what_its_teacher_sees(model_folder):

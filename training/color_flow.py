@@ -71,9 +71,7 @@ def caches_of(
     Raises:
         SystemExit: none of the photos has colours.
     """
-    network = fingerprint(
-        model.condition_network, model.bins, settings=" ".join(map(str, model.config.looks))
-    )
+    network = fingerprint(model.condition_network, model.bins)
     device, dtype = model.device, torch.bfloat16
 
     def compute(lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:

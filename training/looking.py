@@ -6,25 +6,33 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cinn_hub.models.colorization_cinn import ColorizationCINN
-from cinn_hub.networks import resized
 
 LOOKS = (0.75, 1.0, 1.25)  # sizes of a teacher's looks, in those of its pupil's
 
 
 def log_probabilities(model: ColorizationCINN, looks: Sequence[Tensor], side: int) -> Tensor:
-    """Log-probabilities of the classes of colour, (B, classes, side, side), after looks (B, 1, s,
-    s) of any sizes at the same photos."""
-    looks = [lightness.contiguous(memory_format=torch.channels_last) for lightness in looks]
-    return model.bins.averaged([model.bins(model.condition_network(x)[0]) for x in looks], side)
+    """Log-probabilities of the classes of colour, (B, classes, side, side): of the mean of the
+    probabilities over looks (B, 1, s, s) of any sizes at the same photos."""
+    total = 0
+    for lightness in looks:
+        lightness = lightness.contiguous(memory_format=torch.channels_last)
+        p = model.bins(model.condition_network(lightness)[0]).exp()
+        if p.shape[-1] != side:
+            p = F.interpolate(p, (side, side), mode="bilinear", antialias=True)
+        total = total + p
+    return (total / len(looks)).clamp_min(1e-12).log()
 
 
 def looks_at(lightness: Tensor, scales: Sequence[float] = LOOKS) -> list[Tensor]:
     """L (B, 1, s, s) at several sizes, each a multiple of 32 pixels."""
     sides = [32 * max(1, round(scale * lightness.shape[-1] / 32)) for scale in scales]
-    return [resized(lightness, side) for side in sides]
+    return [
+        F.interpolate(lightness, (side, side), mode="bilinear", antialias=True) for side in sides
+    ]
 
 
 def teaching(teacher: ColorizationCINN) -> Callable[[Tensor], Tensor]:

@@ -51,7 +51,6 @@ from cinn_hub.networks import (
     ConvSubnet,
     PriorNetwork,
     enlarged,
-    resized,
     saturated,
 )
 
@@ -73,8 +72,6 @@ class ColorizationConfig(Config):
     """The shape of a `ColorizationCINN`, and facts of its training that it needs.
 
     image_size, ab_size: side in pixels of the L and of the ab that the networks see.
-    looks: further sides, in pixels, at which the condition network looks at L. What it expects is
-        the mean over all of them, which is better than any one look, for a few times its seconds.
     unit: ab units in one unit of the flow's x.
     noise: standard deviation, in ab units, of the noise that training adds to ab; likelihoods are
         of ab with this noise.
@@ -105,7 +102,6 @@ class ColorizationConfig(Config):
     couplings: tuple[int, ...] = bounded((2, 3, 3), 0, 64)
     hidden: tuple[int, ...] = bounded((128, 64, 32), 1, 4096)
     clamp: float = bounded(1.0, 0.01, 10.0)
-    looks: tuple[int, ...] = bounded((), 64, 512, most_entries=8, optional=True)
     temperature: dict[str, float] = field(default_factory=dict, metadata={"range": (0, 10)})
 
     def __post_init__(self) -> None:
@@ -114,8 +110,6 @@ class ColorizationConfig(Config):
             raise ValueError("ab_size must be a multiple of 8")
         if self.image_size != 4 * self.ab_size:
             raise ValueError("image_size must be four times ab_size")
-        if any(side % 32 for side in self.looks):
-            raise ValueError("looks must be multiples of 32")
         if self.channels[-1] % 32 or self.features % 32:
             raise ValueError("features and the last of channels must be multiples of 32")
         cells, details, grain = self.couplings
@@ -436,18 +430,10 @@ class ColorizationCINN(ColorModel):
     def conditioned_on(self, lightness: Tensor) -> Condition:
         with self.arithmetic():
             lightness = lightness.to(self.dtype)
-            maps, log_p = self.look(lightness)
+            maps = self.condition_network(lightness)
+            log_p = self.bins(maps[0])
             levels = self.flow.condition(self.parts_of(maps, log_p, lightness))
             return Condition({**levels, CLASSES: log_p})
-
-    def look(self, lightness: Tensor) -> tuple[list[Tensor], Tensor]:
-        """L (B, 1, image_size, image_size) -> the condition network's maps, from fine to coarse,
-        and the log-probabilities of the classes of colour that it expects after all looks,
-        (B, classes, image_size/8, image_size/8)."""
-        maps = self.condition_network(lightness)
-        others = [self.condition_network(resized(lightness, side))[0] for side in self.config.looks]
-        log_p = [self.bins(fine) for fine in (maps[0], *others)]
-        return maps, self.bins.averaged(log_p, maps[0].shape[-1])
 
     def color_classes(self, condition: Condition) -> tuple[Tensor, Tensor]:
         return condition[CLASSES].exp(), self.bins.colors
@@ -459,7 +445,8 @@ class ColorizationCINN(ColorModel):
     def parts(self, lightness: Tensor) -> dict[str, Tensor]:
         """The outputs of the condition network for L (B, 1, image_size, image_size), as
         `ColorFlow.condition` takes them."""
-        return self.parts_of(*self.look(lightness), lightness)
+        maps = self.condition_network(lightness)
+        return self.parts_of(maps, self.bins(maps[0]), lightness)
 
     def parts_of(self, maps: list[Tensor], log_p: Tensor, lightness: Tensor) -> dict[str, Tensor]:
         """The same of the network's maps, from fine to coarse, and the classes of colour."""
