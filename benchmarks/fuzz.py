@@ -48,6 +48,8 @@ def seeds() -> dict[str, bytes]:
         add(name, rgb, kind, exif=exif)
     for name, kind in (("bmp", "BMP"), ("gif", "GIF"), ("jp2", "JPEG2000"), ("ppm", "PPM")):
         add(name, rgb, kind)
+    for name, kind in (("pcx", "PCX"), ("tga", "TGA"), ("dib", "DIB"), ("mpo", "MPO")):
+        add(name, rgb, kind)
     for compression in ("tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"):
         add(f"tiff {compression}", rgb, "TIFF", compression=compression, dpi=(300, 300))
     add("tiff", rgb, "TIFF", exif=exif.tobytes(), dpi=(300, 300))
@@ -85,14 +87,16 @@ def damaged(whole: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-def attempt(data: bytes) -> str:
-    """What became of the file: "photo" or "sentence".
+def attempt(data: bytes, kind: str) -> str:
+    """What became of the file, whose name ends in its kind: "photo" or "sentence".
 
     Raises:
         Exception: anything else, which is a fault of cinn_hub.
     """
     try:
-        photo = photos.read(data, max_pixels=PIXELS)
+        file = io.BytesIO(data)
+        file.name = f"damaged.{kind}"
+        photo = photos.read(file, max_pixels=PIXELS)
         small = photos.shrunk(photo, 64)
         image = photos.render(photo if max(photo.size) <= 256 else small, np.zeros((4, 4, 2), "f4"))
         image.info |= {key: value for key, value in vars(photo.metadata).items() if value}
@@ -113,7 +117,7 @@ def run_batch(start: int, count: int) -> None:
         kind, whole = wholes[number % len(wholes)]
         print(f"{number}\t{kind}", end="\t", flush=True)
         try:
-            print(attempt(damaged(whole, np.random.default_rng(number))), flush=True)
+            print(attempt(damaged(whole, np.random.default_rng(number)), kind), flush=True)
         except Exception as error:
             print(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", flush=True)
 

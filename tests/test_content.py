@@ -1,5 +1,6 @@
 """Pages, drawings, gradients and borders stay neutral; photos keep every colour."""
 
+import cv2
 import numpy as np
 import pytest
 from helpers import ROOT
@@ -59,6 +60,26 @@ def test_an_edge_in_between_is_left_alone():
     values[:20] = 120  # a wall, a sky
     content = Content.of(photos.read(values).lightness)
     assert content.rows.min() == content.columns.min() == 1
+
+
+@pytest.mark.parametrize("tone", [60, 128, 180])
+def test_a_mat_of_any_grey_stays_neutral(tone):
+    page = np.full((380, 320), tone, np.uint8)
+    noise = np.random.default_rng(0).integers(30, 250, (50, 40)).astype(np.uint8)
+    page[40:340, 40:280] = cv2.resize(noise, (240, 300), interpolation=cv2.INTER_CUBIC)
+    shown = spread(photos.render(photos.read(page), COLORS))
+    mat = np.ones(page.shape, bool)
+    mat[36:344, 36:284] = False
+    assert shown[mat].max() <= 2 and np.median(shown[60:320, 60:260]) > 10
+
+
+def test_a_map_of_even_areas_stays_neutral():
+    page = np.full((400, 300), 240, np.uint8)
+    page[300:] = 205  # the sea
+    for radius in range(20, 140, 12):
+        cv2.circle(page, (150, 180), radius, 60, 1)
+    cv2.line(page, (0, 50), (299, 330), 30, 3)
+    assert spread(photos.render(photos.read(page), COLORS)).mean() < 6
 
 
 @pytest.mark.parametrize("contrast", [1, 0.3])
