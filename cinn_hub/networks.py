@@ -282,43 +282,42 @@ class ConvSubnet(nn.Module):
     last one starts at zero: the coupling starts as the identity.
     """
 
-    def __init__(
-        self, inputs: int, outputs: int, features: int, coarser: int, hidden: int, kernel: int
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, features: int, coarser: int, hidden: int) -> None:
         super().__init__()
-        padding = kernel // 2
-        self.first = nn.Conv2d(inputs + coarser, hidden, kernel, padding=padding)
+        self.first = nn.Conv2d(inputs + coarser, hidden, 3, padding=1)
         self.features = nn.Conv2d(features, hidden, 1, bias=False)
         self.second = nn.Conv2d(hidden, hidden, 1)
-        self.last = nn.Conv2d(hidden, outputs, kernel, padding=padding)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self.last = zeros(nn.Conv2d(hidden, outputs, 3, padding=1))
 
     def forward(self, x: Tensor, condition: LevelCondition) -> Tensor:
         """x (B * n, inputs, H, W) -> (B * n, outputs, H, W)."""
         if condition.coarser is not None:
             x = torch.cat([x, condition.coarser], 1)
-        x = saturated(x)
-        hidden = add_to_samples(self.first(x), self.features(condition.features))
+        hidden = add_to_samples(self.first(saturated(x)), self.features(condition.features))
         return self.last(F.gelu(self.second(F.gelu(hidden))))
 
 
 class PriorNetwork(nn.Module):
     """Mean and log-scale of a `ConditionalGaussian`, from the features and the coarser values."""
 
-    def __init__(self, outputs: int, features: int, coarser: int, hidden: int, kernel: int) -> None:
+    def __init__(self, outputs: int, features: int, coarser: int, hidden: int) -> None:
         super().__init__()
         self.features = nn.Conv2d(features, hidden, 1)
-        self.coarser = nn.Conv2d(coarser, hidden, kernel, padding=kernel // 2) if coarser else None
-        self.last = nn.Conv2d(hidden, outputs, 1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self.coarser = nn.Conv2d(coarser, hidden, 1) if coarser else None
+        self.last = zeros(nn.Conv2d(hidden, outputs, 1))
 
     def forward(self, condition: LevelCondition) -> Tensor:
         hidden = self.features(condition.features)
         if self.coarser is not None:
             hidden = add_to_samples(self.coarser(saturated(condition.coarser)), hidden)
         return self.last(F.gelu(hidden))
+
+
+def zeros(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
+    """The layer with weights and biases of 0, as the last of a network is before it is trained."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def saturated(x: Tensor, limit: float = 8.0) -> Tensor:

@@ -40,7 +40,7 @@ B, C, SIDE, FEATURES, BINS = 3, 4, 4, 5, 4
 
 
 def subnet(inputs, outputs, coarser=0):
-    return ConvSubnet(inputs, outputs, FEATURES, coarser, hidden=6, kernel=3)
+    return ConvSubnet(inputs, outputs, FEATURES, coarser, hidden=6)
 
 
 def stack(inputs, outputs):
@@ -52,7 +52,7 @@ def couplings(channels, coarser=0):
     return Chain(
         [
             ActNorm(channels),
-            ConditionalGaussian(PriorNetwork(2 * channels, FEATURES, coarser, hidden=5, kernel=3)),
+            ConditionalGaussian(PriorNetwork(2 * channels, FEATURES, coarser, hidden=5)),
             InvertibleConv1x1(channels, seed=1),
             AffineCoupling(channels, lambda i, o: subnet(i, o, coarser)),
         ]
@@ -89,7 +89,7 @@ LAYERS = {
     "coupling of 3 channels": Case(lambda: AffineCoupling(3, subnet), (3, SIDE, SIDE)),
     "coupling of a stack": Case(lambda: AffineCoupling(C, stack)),
     "shift": Case(lambda: ConditionalShift(slice(-C, None))),
-    "gaussian": Case(lambda: ConditionalGaussian(PriorNetwork(2 * C, FEATURES, 0, 6, 3))),
+    "gaussian": Case(lambda: ConditionalGaussian(PriorNetwork(2 * C, FEATURES, 0, 6))),
     "actnorm": Case(lambda: ActNorm(C)),
     "standardization": Case(lambda: Standardization([0.5, -1, 2, 0], [0.3, 2, 5, 1])),
     "permutation": Case(lambda: Permutation(torch.arange(C).roll(1))),

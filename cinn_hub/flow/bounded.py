@@ -16,29 +16,25 @@ from cinn_hub.flow.base import Bijection, LevelCondition, sum_per_sample
 from cinn_hub.flow.linear import corners_of, picture_of
 
 OFFSET = 1 / 256  # one step of an 8-bit value: what is darker counts as black
+LOG_RANGE = math.log1p(1 / OFFSET)
 LEAST_LIMIT = 1e-30  # of a difference, so that its logarithm is finite
 LEAST = 1e-3  # width and height of a bin, and slope at a knot
 SLOPE_ONE = math.log(math.expm1(1 - LEAST))  # softplus of it, plus LEAST, is 1
 
 
 class LogScale(Bijection):
-    """y = log(1 + x / offset) / log(1 + 1 / offset), from (0, 1) to (0, 1).
+    """y = log(1 + x / offset) / log(1 + 1 / offset), from (0, 1) to (0, 1), with `OFFSET`.
 
     Values near zero, such as the black of a drawing, get room. Every value is mapped alone.
     """
 
-    def __init__(self, offset: float = OFFSET) -> None:
-        super().__init__()
-        self.offset = offset
-        self.range = math.log1p(1 / offset)
-
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        log_slope = -((x + self.offset) * self.range).log()
-        return (x / self.offset).log1p() / self.range, sum_per_sample(log_slope)
+        log_slope = -((x + OFFSET) * LOG_RANGE).log()
+        return (x / OFFSET).log1p() / LOG_RANGE, sum_per_sample(log_slope)
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
-        x = (z * self.range).expm1() * self.offset
-        return x, sum_per_sample(((x + self.offset) * self.range).log())
+        x = (z * LOG_RANGE).expm1() * OFFSET
+        return x, sum_per_sample(((x + OFFSET) * LOG_RANGE).log())
 
 
 class Probit(Bijection):

@@ -310,7 +310,7 @@ def cells_level(config: ColorizationConfig) -> Level:
     side, known = config.ab_size // 8, config.features + EXPECTED
 
     def subnet(inputs: int, outputs: int) -> ConvSubnet:
-        return ConvSubnet(inputs, outputs, known, 0, config.hidden[0], 3)
+        return ConvSubnet(inputs, outputs, known, 0, config.hidden[0])
 
     layers: list[Bijection] = [
         HaarDownsampling("wavelet"),
@@ -337,11 +337,11 @@ def details_level(config: ColorizationConfig, index: int, channels: int) -> Leve
     features, hidden = start + LIGHT + EXPECTED + DOUBT, config.hidden[index]
 
     def subnet(inputs: int, outputs: int) -> ConvSubnet:
-        return ConvSubnet(inputs, outputs, features, channels, hidden, 3)
+        return ConvSubnet(inputs, outputs, features, channels, hidden)
 
     layers: list[Bijection] = [
         ActNorm(6),
-        ConditionalGaussian(PriorNetwork(12, features, channels, hidden, 1)),
+        ConditionalGaussian(PriorNetwork(12, features, channels, hidden)),
     ]
     for k in range(config.couplings[index]):
         layers += [InvertibleConv1x1(6, seed=k), AffineCoupling(6, subnet, config.clamp)]

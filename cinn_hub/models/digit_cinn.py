@@ -29,9 +29,10 @@ from cinn_hub.flow import (
     Split,
     per_sample,
 )
-from cinn_hub.flow.bounded import OFFSET, parameters_of
+from cinn_hub.flow.bounded import LOG_RANGE, OFFSET, parameters_of
 from cinn_hub.latent import Latent
 from cinn_hub.model import standard_normal_log_prob
+from cinn_hub.networks import zeros
 
 COARSE, MIDDLE, FINE = "7x7", "14x14", "28x28"
 HAND_HIDDEN, HAND_CLAMP = 64, 0.5
@@ -77,7 +78,7 @@ def visible(x: Tensor) -> Tensor:
     """Grey values (B, C, ...) in (0, 1) -> (B, 4 C, ...), each from about -1 to 1: how bright they
     are, on a linear scale and on logarithmic ones from black and from white, and whether they are
     black at all."""
-    scale = 2 / LogScale().range
+    scale = 2 / LOG_RANGE
     from_black, from_white = (x / OFFSET).log1p(), ((1 - x) / OFFSET).log1p()
     ink = (x / OFFSET).tanh()
     return torch.cat([2 * x - 1, scale * from_black - 1, scale * from_white - 1, 4 * ink - 3], 1)
@@ -108,9 +109,7 @@ class ModulatedNetwork(nn.Module):
     def __init__(self, inputs: int, outputs: int, features: int, hidden: int) -> None:
         super().__init__()
         self.first = ModulatedLinear(inputs, hidden, features)
-        self.last = nn.Linear(hidden, outputs)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self.last = zeros(nn.Linear(hidden, outputs))
 
     def forward(self, x: Tensor, condition: LevelCondition) -> Tensor:
         seen = x.to(self.last.weight.dtype)
@@ -194,9 +193,7 @@ class DetailNetwork(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.second = nn.Conv2d(hidden + bool(dense) * context, hidden, 3, padding=1)
         self.third = nn.Conv2d(hidden, 2 * hidden, 1)
-        self.last = nn.Conv2d(2 * hidden, outputs, 1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self.last = zeros(nn.Conv2d(2 * hidden, outputs, 1))
 
     def forward(self, corners: Tensor, condition: LevelCondition) -> Tensor:
         """(B * n, 4, H, W) -> (B * n, outputs, H, W)."""
