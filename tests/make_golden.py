@@ -51,10 +51,11 @@ def color_values(model: ColorModel) -> tuple[Tensor, Condition, dict[str, Tensor
 
 
 def digit_values(model: ConditionalINN) -> tuple[Tensor, Condition, dict[str, Tensor]]:
-    """x and the condition of all ten labels on one pattern, and what `classify` says of it."""
+    """x and the condition of all ten labels on one pattern, and the probabilities of the labels."""
     image = torch.from_numpy(waves(SIDE, SIDE, 1)[..., 0] ** 3).float()[None, None]
-    x = dequantized(image).repeat(LABELS, 1, 1, 1)
-    return x, model.condition(range(LABELS)), {"label": model.classify(image)}
+    x = dequantized(image).to(model.value_dtype)
+    label = model.label_scores(x).softmax(1)  # as `classify`, which refuses what is no digit
+    return x.float().repeat(LABELS, 1, 1, 1), model.condition(range(LABELS)), {"label": label}
 
 
 @torch.no_grad()
