@@ -159,7 +159,10 @@ def color_film(
             if not known:
                 leave_playable(film, work, out)
             raise
-        if not (pieces := [Piece(segment) for segment in work.finished()]):
+        finally:
+            if not (pieces := [Piece(segment) for segment in work.finished()]):
+                shutil.rmtree(folder, ignore_errors=True)
+        if not pieces:
             raise PhotoError(f"{path.name} has no pictures that can be read; get the file again.")
         shots = work.shots
         if known:
