@@ -378,10 +378,10 @@ class ColorModel(ConditionalINN):
         amount: how much is new, from 0 (n times the same colouring) to 1 (n unrelated ones).
         """
         prepared = self.prepare(photo)
-        latent = self.fitted(latent, rows=1)
-        rest = latent.rest_of(self.center(prepared.condition))
-        fresh = self.draw(n, dict.fromkeys(self.latent_shapes, 1.0) | latent.temperature, seed)
-        near = latent.minus(rest).repeated(n).renewed(fresh, amount).plus(rest)
+        center = self.center(prepared.condition)
+        noise = self.fitted(latent, rows=1).noise_of(center)
+        fresh = self.draw(n, noise.temperatures, seed)
+        near = noise.repeated(n).renewed(fresh, amount).placed(center)
         settings = {**nested("near", latent.settings), "seed": fresh.settings["seed"]}
         near = replace(near, settings=settings | {"amount": f"{amount:.10g}"})
         return self.results(prepared, near.numbered("sample"))
@@ -427,19 +427,12 @@ class ColorModel(ConditionalINN):
         """
         prepared = self.prepare(photo)
         center = self.center(prepared.condition)
-        a, b = self.fitted(a, rows=1), self.fitted(b, rows=1)
-        rests = [x.rest_of(center) for x in (a, b)]
-        way = a.minus(rests[0]).path(b.minus(rests[1]), steps)
-        settings = nested("from", a.settings) | nested("to", b.settings)
+        ends = [self.fitted(z, rows=1).noise_of(center) for z in (a, b)]
+        settings = nested("from", a.settings) | nested("to", b.settings) | {"steps": str(steps)}
         found = []
-        for i, step in enumerate(way.numbered("step", **settings, steps=str(steps))):
-            t = i / (steps - 1)
-            between = {
-                k: (1 - t) * a.temperature.get(k, 1.0) + t * b.temperature.get(k, 1.0)
-                for k in self.latent_shapes
-            }
-            step = step.plus(rests[0], 1 - t).plus(rests[1], t)
-            found.append(replace(step, temperature=between))
+        for i in range(check_count(steps, "The number of steps", least=2)):
+            step = ends[0].slerp(ends[1], i / (steps - 1)).placed(center)
+            found.append(replace(step, settings={**settings, "step": str(i)}))
         return self.results(prepared, found)
 
     @torch.no_grad()
@@ -512,13 +505,10 @@ class ColorModel(ConditionalINN):
         prepared = self.prepare(onto)
         center = self.center(prepared.condition)
         fresh = self.draw(1, temperature, seed, center)
-        rest = fresh.rest_of(center)
-        mixed = fresh.minus(rest).renewed(self.fitted(reference, rows=1), shares)
-        left = {k: 1 - share for k, share in shares.items()}
-        mixed = mixed.plus(rest, left)
-        spread = {k: 1 - left[k] * (1 - t) for k, t in fresh.temperature.items()}
+        mixed = fresh.noise_of(center).renewed(self.fitted(reference, rows=1), shares)
+        spread = {k: 1 - (1 - shares[k]) * (1 - t) for k, t in fresh.temperature.items()}
+        mixed = replace(mixed, settings=fresh.settings, temperature=spread).placed(center)
         about = {"keep": by_level_as_text(shares), **nested("reference", reference.settings)}
-        mixed = replace(mixed, settings=fresh.settings, temperature=spread)
         return self.results(prepared, mixed.numbered("sample", **about))[0]
 
     @torch.no_grad()

@@ -165,12 +165,21 @@ class Latent:
         scaled = self.scale(scale) if center is None else center.plus(self.minus(center), scale)
         return replace(scaled, temperature=scale)
 
-    def rest_of(self, center: Latent | None) -> Latent:
-        """(1 - T) times the center: what these draws, at the temperature T, are spread around."""
+    def noise_of(self, center: Latent | None, sign: float = -1.0) -> Latent:
+        """T times the noise of these draws at the temperature T, without the (1 - T) times the
+        center that they are spread around; see `placed`."""
         if center is None:
-            return self.scale(0.0)
-        shares = {k: 1 - self.temperature.get(k, 1.0) for k in self.levels}
-        return replace(center, levels={k: shares[k] * z for k, z in center.levels.items()})
+            return self
+        return self.plus(center, {k: sign * (1 - t) for k, t in self.temperatures.items()})
+
+    def placed(self, center: Latent | None) -> Latent:
+        """The draws that have this noise, spread around a center; the inverse of `noise_of`."""
+        return self.noise_of(center, 1.0)
+
+    @property
+    def temperatures(self) -> dict[str, float]:
+        """The temperature of every level."""
+        return {k: self.temperature.get(k, 1.0) for k in self.levels}
 
     def plus(self, other: Latent, share: Temperature = 1.0) -> Latent:
         """This latent and a share of another, one number or one per level; one row serves all."""
@@ -219,14 +228,16 @@ class Latent:
 
         Between two draws from a Gaussian of many dimensions, a straight line runs through its
         improbable middle; the circle keeps the norm. Levels of few dimensions, and vectors of norm
-        0, follow the straight line.
+        0, follow the straight line, and temperatures do.
         """
         number_in(t, "t", 0, 1)
+        pairs = zip(self.temperatures.items(), other.temperatures.values(), strict=True)
+        temperature = {k: (1 - t) * own + t * others for (k, own), others in pairs}
         between = {}
         for name, z in self.levels.items():
             few = z[0].numel() < FEW_DIMENSIONS
             between[name] = (torch.lerp if few else slerp)(z, other.levels[name], t)
-        return self.mixed(other, between)
+        return replace(self.mixed(other, between), temperature=temperature)
 
     def path(self, other: Latent, steps: int) -> Latent:
         """The way to the other, both ends included, as the rows of one latent; see `slerp`.

@@ -312,7 +312,7 @@ def test_the_first_picture_has_the_colors_of_an_answer(small_model, tmp_path):
         prepared = small_model.prepare(next(read.pictures()).lightness.astype(np.float32) / 100)
     answer = small_model.colorize(prepared, n=1, seed=5)[0]
     painter = Painter(small_model, lambda *_: answer.latent)
-    noise = answer.latent.minus(answer.latent.rest_of(small_model.center(prepared.condition)))
+    noise = answer.latent.noise_of(small_model.center(prepared.condition))
     assert abs(painter.look(prepared, noise) - answer.ab).max() < 1e-3
 
 

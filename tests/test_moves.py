@@ -112,7 +112,7 @@ def test_a_map_has_the_typical_in_its_middle_and_the_temperature_at_its_corners(
     z = Latent.cat([cell.latent for cell in cells])
     center = small_model.center(small_model.prepare(photo).condition)
     assert z[4] == center
-    z = z.minus(z.rest_of(center)).flatten()  # of the corners: noise
+    z = z.noise_of(center).flatten()  # of the corners: noise
     assert z[[0, 2, 6, 8]].std(1).numpy() == pytest.approx(0.8, abs=0.1)
     torch.testing.assert_close(z[0], -z[8])
     again = small_model.colorize(photo, latent=cells[7].latent)[0]

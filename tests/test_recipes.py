@@ -138,7 +138,7 @@ def test_similar_ones_are_as_bold(small_model, photo, boldness):
     picked = small_model.colorize(photo, 1, temperature, seed=1)[0]
     near = small_model.similar(photo, picked.latent, n=4, amount=0.9, seed=2)
     z = Latent.cat([one.latent for one in near])
-    spread = z.minus(z.rest_of(center)).levels["grain"].std().item()
+    spread = z.noise_of(center).levels["grain"].std().item()
     assert spread == pytest.approx(temperature["grain"], rel=0.1)
     assert z.temperature == picked.latent.temperature == temperature
 

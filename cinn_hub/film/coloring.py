@@ -55,8 +55,8 @@ class Track:
 
     Attributes:
         time: of the picture; shot: its number, from 1.
-        noise: the shot's latent without what draws are spread around, see `Latent.rest_of`: that is
-            another one for each picture.
+        noise: the shot's latent without what draws are spread around, see `Latent.noise_of`: that
+            is another one for each picture.
         guide: (h, w) float32, the picture's L, see `guide_of`.
         small: (s, s, 2) float32, ab of the latest picture that the network saw, squeezed.
         age: how many pictures ago that was.
@@ -115,7 +115,7 @@ class Painter:
         """The first picture of a shot."""
         prepared = self.model.prepare(Photo(picture.lightness, name=f"shot {shot}"))
         latent = self.model.fitted(self.choose(prepared, shot))
-        noise = latent.minus(latent.rest_of(self.model.center(prepared.condition)))
+        noise = latent.noise_of(self.model.center(prepared.condition))
         nothing = np.zeros((*guide.shape, 2), np.float32)
         small = self.look(prepared, noise)
         track = Track(picture.time, shot, noise, guide, small, 0, nothing, nothing[..., 0])
@@ -135,7 +135,7 @@ class Painter:
         """ab (s, s, 2) of a picture with the shot's noise; none where nothing is to be seen."""
         noise = self.model.fitted(noise)
         center = self.model.center(prepared.condition)
-        ab = self.model.decode(noise.plus(noise.rest_of(center)), prepared.condition)
+        ab = self.model.decode(noise.placed(center), prepared.condition)
         small = np.ascontiguousarray(ab[0].permute(1, 2, 0).float().cpu().numpy())
         detail = 1.0 if noise.hinted else Content.of(prepared.lightness).detail
         return small * np.float32(detail)
