@@ -119,7 +119,9 @@ def test_lightness_times_size_and_sound_stay(kind, small_model, tmp_path):
     size = options.pop("size", SIZE)
     film = write(tmp_path / name, pan(0, 6, size), **options)
     if kind == "turned":
+        lying = next(FilmFile(film).pictures()).lightness
         turned(film)
+        assert np.array_equal(next(FilmFile(film).pictures()).lightness, np.rot90(lying, -1))
     out = tmp_path / ("out.mkv" if kind == "no sound" else "out.mp4")
     assert [shot.number for shot in small_model.film(film, out, seed=1)] == [1]
     assert times_of(out, "video") == pytest.approx(times_of(film, "video"), abs=1e-3)

@@ -76,6 +76,8 @@ class Track:
     def updated(self) -> Track:
         """With what the network saw, if that was just now; else what is new gets the colours of
         what is around it and as light, until the network sees it."""
+        if self.age and self.seen.all():
+            return self
         guide = self.guide
         target = GuidedEnlargement.of(self.small, guide).rows(guide, slice(0, None))
         content = Content.of(guide)
