@@ -266,7 +266,10 @@ def test_the_app_is_served_under_its_own_names_alone(blocks):
     for headers, status in (
         ({}, 200),
         ({"Host": "[::1]:7860"}, 200),
+        ({"Host": "LOCALHOST"}, 200),
+        ({"X-Forwarded-Host": "[::1"}, 421),
         ({"Host": "evil.example"}, 421),
+        ({"Host": "[evil"}, 421),
         ({"Host": "localhost.evil.example"}, 421),
         ({"X-Forwarded-Host": "evil.example"}, 421),
         ({"X-Gradio-Server": "http://evil.example/"}, 421),

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import gradio as gr
 from anyio import to_thread
@@ -40,6 +40,7 @@ OF_CALLS = {"data", "event_data", "event_id", "fn_index", "session_hash", "trigg
 NAME = re.compile(r"[\w-]{1,64}", re.ASCII)  # of a session or an event
 MOST_EVENTS = 10_000  # of calls whose visitors are remembered
 HOSTS = ("host", "x-forwarded-host", "x-gradio-server")  # of which Gradio makes addresses
+ADDRESS = re.compile(r"(?:https?://)?(\[[^\]]*\]|[^:/\[\]]*)(?::\d+)?/?")  # its name, with a port
 HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 PAGE_POLICY = (  # Gradio's page has scripts inside, and makes some from text
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -147,7 +148,8 @@ class RequestBounds:
     def check_host(self, request: Request) -> None:
         """Refuses names that others gave to this machine, and those that proxies only claim."""
         for text in (request.headers.get(name, "localhost") for name in HOSTS if self.hosts):
-            if urlsplit(text if "//" in text else f"//{text}").hostname not in self.hosts:
+            name = ADDRESS.fullmatch(text)
+            if not name or name[1].strip("[]").lower() not in self.hosts:
                 raise RequestError(
                     f"This app is not served as {text[:80]!r}, but as {', '.join(self.hosts)}; "
                     "whoever runs it can add a name with --hosts.",

@@ -1,8 +1,7 @@
-"""Every named endpoint through `gradio_client`, strange photos, and many visitors at once."""
+"""Every named endpoint through `gradio_client`, and strange photos."""
 
 import io
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from gradio_client.exceptions import AppError
 from helpers import ROOT, api_client, color_picture, same
 from PIL import Image
 
-from cinn_hub import photos
 from cinn_hub.color import to_lab
 from cinn_hub.latent import Latent
 
@@ -171,20 +169,3 @@ def test_what_is_no_photo_gets_a_sentence_and_the_app_goes_on(client, tmp_path):
     with pytest.raises(AppError, match="There are no answers, or they were deleted"):
         client.predict(index=0, api_name="/save")
     assert len(answers_of(client.predict(CAT, n=1, api_name="/colorize"))) == 1
-
-
-def test_ten_people_at_once_are_queued_and_each_gets_their_own_photo(address, tmp_path):
-    def visit(i):
-        path = tmp_path / f"visitor{i}.png"
-        color_picture(90 + i, 60, seed=i).convert("L").save(path)
-        client = api_client(address)
-        client.predict(handle_file(str(path)), n=1, seed=i, api_name="/colorize")
-        result = Image.open(client.predict(index=0, api_name="/save"))
-        lightness = to_lab(np.asarray(result))[..., 0]
-        return (
-            result.size == (90 + i, 60)
-            and np.abs(lightness - photos.read(path).lightness).max() < 1
-        )
-
-    with ThreadPoolExecutor(10) as pool:
-        assert all(pool.map(visit, range(10)))
