@@ -20,7 +20,7 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -388,49 +388,46 @@ class Watch:
 
 
 @contextmanager
-def measured(attacker: Attacker, watch: Watch, name: str) -> Iterator[Row]:
+def measured(attacker: Attacker, watch: Watch, name: str) -> Iterator[None]:
     attacker.row = row = Row(name)
     watch.memory, watch.longest.value, start = 0.0, 0.0, time.monotonic()
-    yield row
+    yield
     row.seconds = time.monotonic() - start
     time.sleep(2 * SAMPLE_SECONDS)
     row.memory, row.wait, row.disk = watch.memory, watch.longest.value, watch.disk()
+    report(row)
 
 
-def report(rows: list[Row]) -> None:
-    head = "attack        seconds  tries  answered  in a sentence  otherwise  memory MB  wait s"
-    print(f"{head}  disk MB")
-    for row in rows:
-        print(
-            f"{row.name:12} {row.seconds:8.0f} {row.tries:6} {row.answered:9} {row.refused:14} "
-            f"{len(row.bare):10} {row.memory:10.0f} {row.wait:7.1f} {row.disk:8.1f}"
-        )
-    for row in rows:
-        for text in sorted(set(row.bare))[:5]:
-            print(f"{row.name}: {text}")
+HEAD = "attack        seconds  tries  answered  in a sentence  otherwise  memory MB  wait s  disk MB"
 
 
-def run(attacks: tuple[Callable[[Attacker], None], ...], app: Path) -> list[Row]:
-    end, rows = time.monotonic() + LONGEST, []
+def report(row: Row) -> None:
+    print(
+        f"{row.name:12} {row.seconds:8.0f} {row.tries:6} {row.answered:9} {row.refused:14} "
+        f"{len(row.bare):10} {row.memory:10.0f} {row.wait:7.1f} {row.disk:8.1f}",
+        flush=True,
+    )
+    for text in sorted(set(row.bare))[:5]:
+        print(f"{row.name}: {text}")
+
+
+def run(attacks: Sequence[Callable[[Attacker], None]], app: Path) -> None:
+    end = time.monotonic() + LONGEST
     with tempfile.TemporaryDirectory() as name:
         settings = {"CINN_HUB_DISK": str(DISK_MEGABYTES), "TMPDIR": name}
         with running_app(app, **settings) as (address, process):
             HOSTILE.extend(hostile_files())  # before anything is measured
             attacker = Attacker(address)
             watch = Watch(address, process, Path(name))
-            with measured(attacker, watch, "nothing") as row:
+            with measured(attacker, watch, "nothing"):
                 time.sleep(10)
-            rows.append(row)
             for attack in attacks:
                 if time.monotonic() < end:
-                    with measured(attacker, watch, attack.__name__) as row:
+                    with measured(attacker, watch, attack.__name__):
                         attack(attacker)
-                    rows.append(row)
-            with measured(attacker, watch, "afterwards") as row:
+                    with measured(attacker, watch, "afterwards"):
                 time.sleep(40)
-            rows.append(row)
             watch.end()
-    return rows
 
 
 def main() -> None:
@@ -439,7 +436,8 @@ def main() -> None:
     names = [attack.__name__ for attack in ATTACKS]
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="these attacks")
     options = parser.parse_args()
-    report(run(tuple(a for a in ATTACKS if a.__name__ in options.only), options.app))
+    print(HEAD)
+    run([attack for attack in ATTACKS if attack.__name__ in options.only], options.app)
 
 
 if __name__ == "__main__":
