@@ -413,7 +413,7 @@ def report(row: Row) -> None:
 
 def run(attacks: Sequence[Callable[[Attacker], None]], app: Path) -> None:
     end = time.monotonic() + LONGEST
-    HOSTILE.extend(hostile_files())  # before anything is measured
+    HOSTILE.extend(hostile_files() if files in attacks else ())  # before anything is measured
     with tempfile.TemporaryDirectory() as name:
         settings = {"CINN_HUB_DISK": str(DISK_MEGABYTES), "TMPDIR": name}
         with running_app(app, **settings) as (address, process):
