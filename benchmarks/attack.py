@@ -89,7 +89,7 @@ class Attacker:
             self.count(400, f"{type(error).__name__}: the connection was closed.")
             return None
         said = answer.text
-        with suppress(ValueError, AttributeError, TypeError):
+        with suppress(ValueError, LookupError, TypeError):
             said = answer.json()["error"]
         self.count(answer.status_code, said)
         return answer
@@ -348,8 +348,9 @@ def visit(address: str, longest: Any) -> None:
     bystander = Attacker(address)
     while True:
         start = time.monotonic()
-        bystander.ask("GET", "/")
-        bystander.call("digits_style", {})
+        with suppress(httpx.HTTPError):  # the app ends
+            bystander.ask("GET", "/")
+            bystander.call("digits_style", {})
         longest.value = max(longest.value, time.monotonic() - start)
         time.sleep(SAMPLE_SECONDS)
 
@@ -371,11 +372,11 @@ class Watch:
 
     def look(self) -> None:
         while not self.ended.wait(SAMPLE_SECONDS):
-            used = self.process.memory_info().rss
-            for child in self.process.children(recursive=True):
-                with suppress(psutil.Error):
+            with suppress(psutil.Error):  # processes that end meanwhile
+                used = self.process.memory_info().rss
+                for child in self.process.children(recursive=True):
                     used += child.memory_full_info().uss
-            self.memory = max(self.memory, used / 1e6)
+                self.memory = max(self.memory, used / 1e6)
 
     def end(self) -> None:
         self.ended.set()
