@@ -17,7 +17,9 @@ from cinn_hub.ui.files import DOWNLOADS, LOCK, PREVIEWS, AppFolder
 HOLD = (
     "import time\n"
     "from cinn_hub.ui.files import app_folder, remove_on_sigterm\n"
+    "from cinn_hub.ui.decoding import apart\n"
     "remove_on_sigterm()\n"
+    "apart('a', abs, 1)\n"
     "print(app_folder().path, flush=True)\n"
     "time.sleep(600)\n"
 )
@@ -116,6 +118,7 @@ def test_what_an_app_leaves_goes_and_what_another_one_holds_stays(other_app, tem
     first.send_signal(end)
     first.wait(60)
     assert left.exists() == (end == signal.SIGKILL)
+    assert end == signal.SIGKILL or len(list(temporary.glob("*"))) == 2  # those of the second
     if left.exists():
         age(left / files.LOCK, 60)
     age(held / files.LOCK, 60)
