@@ -133,9 +133,12 @@ class ColorModel(ConditionalINN):
 
         Raises:
             PhotoError: the photo cannot be read.
-            CinnHubError: n, seed, a hint or a spot is out of range.
+            CinnHubError: n, seed, a hint or a spot is out of range; or the model has no classes of
+                colour.
         """
         check_count(n)
+        if not self.has_classes:
+            raise self.without_classes()
         prepared = self.prepare(photo)
         draws = self.draw(DRAWS, None, seed, self.center(prepared.condition))
         ab = self.small_ab(draws, prepared.condition)

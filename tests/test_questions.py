@@ -51,6 +51,12 @@ def test_questions_of_a_photo(small_model, photo):
         small_model.questions(prepared, 1, unknown=[(1000, 2)])
 
 
+def test_a_model_without_classes_of_colour_asks_nothing(small_model, photo, monkeypatch):
+    monkeypatch.setattr(type(small_model), "has_classes", False)
+    with pytest.raises(CinnHubError, match="does not say which colours are possible"):
+        small_model.questions(photo)
+
+
 def test_ask_in_a_terminal(small_model, photo, cinn, tmp_path, monkeypatch):
     photo.save(tmp_path / "grandma.png")
     said = iter(["much", "99", "2", "", "#aa3311"])
