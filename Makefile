@@ -33,7 +33,7 @@ test-oldest: .venv-oldest/ready
 	rm -rf .venv-oldest
 	$(PYTHON) -m venv .venv-oldest
 	$(BIN)/uv pip install --quiet --python .venv-oldest --resolution lowest-direct \
-		--only-binary :all: -r pyproject.toml --extra heif --extra parquet --extra train pytest==9.2.0
+		--only-binary :all: -r pyproject.toml --extra film --extra heif --extra parquet --extra train pytest==9.2.0
 	@touch $@
 
 lint: .venv/dev
