@@ -117,10 +117,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: the file is missing, too large or something else than a file; or it is not
-            a JSON object.
+            a JSON object, or names a key twice.
     """
     try:
-        entries = json.loads(read_plain(path, MOST_CONFIG).decode("utf-8"))
+        text = read_plain(path, MOST_CONFIG).decode("utf-8")
+        entries = json.loads(text, object_pairs_hook=without_repetition)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path.parent} has no {path.name}; give the folder of a model, which has one."
@@ -132,4 +133,12 @@ def read_json(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} holds a {type(entries).__name__}, not a JSON object; get it again."
         )
+    return entries
+
+
+def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs; programs do not agree which of two equal keys counts."""
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        raise ValueError("it has a key twice")
     return entries

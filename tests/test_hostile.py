@@ -126,6 +126,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "a key with newlines": (entries(**{"a\n\x1b[2Jb": 1}), "has the unknown entry a\\n"),
     "half a character": (entry("architecture", r'"\ud800"'), r"\ud800"),
     "an architecture that is a list": (entries(architecture=["os"]), "architecture ['os']"),
+    "a key twice": (entry("clamp", '1.0, "clamp": 1.0'), "a key twice"),
     "unit NaN": (entry("unit", "NaN"), "unit has nan"),
     "an integer of 5000 digits": (entry("features", "9" * 5000), NOT_JSON),
     "couplings of 100,000 levels": (entries(couplings=[1] * 10**5), "it needs 3"),
