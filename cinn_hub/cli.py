@@ -441,10 +441,10 @@ def run_convert(options: argparse.Namespace) -> None:
 def run_app(options: argparse.Namespace) -> None:
     from cinn_hub.publishing import app_folder
 
-    if find_spec("gradio") is None:
-        raise CinnHubError('The app needs gradio: pip install ".[app]" in a clone.')
     if options.GRADIO_SERVER_PORT:
         check_port(options.GRADIO_SERVER_NAME or "127.0.0.1", options.GRADIO_SERVER_PORT)
+    if find_spec("gradio") is None:
+        raise CinnHubError('The app needs gradio: pip install ".[app]" in a clone.')
     chosen = {name: value for name, value in vars(options).items() if name.isupper()}
     os.environ.update({name: str(value) for name, value in chosen.items() if value is not None})
     runpy.run_path(str(app_folder() / "app.py"), run_name="__main__")
