@@ -14,7 +14,7 @@ WITHOUT_APP = $(shell grep -LE '^ *(from|import) (gradio|cinn_hub\.ui|clusters)'
 .PHONY: demo venv test test-space test-oldest lint clean browser
 
 demo: .venv/demo
-	CINN_HUB_OPEN=1 $(BIN)/python app.py
+	exec env CINN_HUB_OPEN=1 $(BIN)/python app.py
 
 venv: .venv/bin/python
 
@@ -49,7 +49,7 @@ clean:
 	@$(PYTHON) -m venv .venv || { echo "venv failed; on Debian: apt install python3-venv"; exit 1; }
 
 .venv/demo: requirements.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 .venv/dev: requirements-dev.txt requirements.txt | .venv/bin/python

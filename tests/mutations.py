@@ -212,8 +212,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a large picture kept whatever the intensity", "cinn_hub/ui/table.py",
-        "    intensity = row.intensity(index)\n    if not",
-        "    intensity = 100\n    if not",
+        "row.intensity(index), row.larges", "100, row.larges",
         ("tests/test_lightbox.py",),
     ),
 ]  # fmt: skip

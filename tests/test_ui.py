@@ -9,7 +9,8 @@ from helpers import color_picture
 from PIL import Image
 
 from cinn_hub.errors import PhotoError
-from cinn_hub.ui import bounds, models, session
+from cinn_hub.ui import bounds, models, returning, session
+from cinn_hub.ui.lightbox import Lightbox
 from cinn_hub.ui.memory import Memory
 from cinn_hub.ui.session import Session
 
@@ -110,3 +111,27 @@ def test_photos_are_kept_in_16_bits_and_show_the_same(small_model, tmp_path):
     assert opened.photo.get().photo.lightness.dtype == np.uint16
     expected = np.asarray(results[0].preview(640)).astype(int)
     assert np.abs(np.asarray(held.result(0).preview(640)) - expected).max() <= 1
+
+
+def test_tables_come_back_by_their_secrets_alone_for_as_long_as_photos_are_kept(monkeypatch):
+    tables, box = returning.Tables(), Lightbox()
+    box.add("/uploads/grandma.png")
+    secret = tables.hold(box)
+    assert len(secret) >= 32 and tables.find(secret) is box
+    for wrong in ("", secret[:-1], secret.upper(), f"{secret} ", "../" + secret):
+        assert tables.find(wrong) is None
+    monkeypatch.setattr(returning, "MOST_TABLES", 3)
+    others = [tables.hold(Lightbox()) for _ in range(9)]  # pages without photos push out none with
+    assert tables.find(secret) is box and tables.find(others[0]) is None
+    box.used -= 3601
+    tables.held[secret] = tables.held[secret][0] - 3601, box
+    assert tables.find(secret) is None and secret not in tables.held
+
+
+def test_models_are_loaded_when_they_are_first_needed(small_model, tmp_path):
+    small_model.save(tmp_path)
+    own = models.described(str(tmp_path))
+    shelf = models.Shelf(own)
+    assert own.temperature() == small_model.temperature() and next(own.parameters()).is_meta
+    loaded = shelf.get(own.name)
+    assert loaded.fingerprint == small_model.fingerprint and shelf.get(own.name) is loaded

@@ -1,6 +1,14 @@
 """Photos: reading them, squeezing L for the network, enlarging ab on the photo's own L, writing."""
 
-from cinn_hub.photos.photo import Photo, PhotoLike, fit_within, shrunk, squeeze, squeezed_ab
+from cinn_hub.photos.photo import (
+    Photo,
+    PhotoLike,
+    fit_within,
+    has_few_tones,
+    shrunk,
+    squeeze,
+    squeezed_ab,
+)
 from cinn_hub.photos.reading import read
 from cinn_hub.photos.rendering import Enlargement, GuidedEnlargement, paint, render
 from cinn_hub.photos.saving import save
@@ -14,6 +22,7 @@ __all__ = [
     "PhotoLike",
     "SqueezedPhoto",
     "fit_within",
+    "has_few_tones",
     "is_colored",
     "paint",
     "read",

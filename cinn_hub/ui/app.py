@@ -15,18 +15,17 @@ from cinn_hub.color_model import ColorModel
 from cinn_hub.digit_model import DigitModel
 from cinn_hub.ui import bounds, colorize, digits, explore, hints, memory, models, session, transfer
 from cinn_hub.ui.connections import bound_connections
-from cinn_hub.ui.events import PRIVATE
 from cinn_hub.ui.files import app_folder, remove_on_sigterm
 from cinn_hub.ui.options import AppOptions
 from cinn_hub.ui.pictures import PAGE
 from cinn_hub.ui.queueing import COLORS, lines
 from cinn_hub.ui.requests import RequestBounds
+from cinn_hub.ui.returning import connect_return
 from cinn_hub.ui.table import Table
 from cinn_hub.ui.uploads import Uploads
 
 STYLE = PAGE / "style.css"
 SCRIPT = PAGE / "page.js"
-RELOAD = PAGE / "reload.js"
 
 DEFAULTS = AppOptions()
 NO_STATISTICS = {  # Gradio would make a table of all requests after each of them
@@ -35,17 +34,24 @@ NO_STATISTICS = {  # Gradio would make a table of all requests after each of the
 }
 
 HEADER = """
-<div class="header">
+<div class="header" lang="en">
   <h1>One grey photo, <span class="many">many colours</span></h1>
-  <p>In an old grey photo, nobody knows what colour a dress was. So this model draws as many
-  believable answers as you like, and says how likely each is.</p>
+  <p>Nobody knows what colour a dress was: here are several believable answers.</p>
+  <button type="button" class="help" popovertarget="keys" aria-label="Keys">?</button>
+  <div id="keys" popover>
+    <p><kbd>←</kbd> <kbd>→</kbd> other answers</p>
+    <p><kbd>↑</kbd> <kbd>↓</kbd> other photos</p>
+    <p><kbd>s</kbd> star</p>
+    <p><kbd>c</kbd> compare</p>
+    <p><kbd>d</kbd> download</p>
+    <p><kbd>?</kbd> these keys</p>
+  </div>
 </div>
 """
 
 FOOTER = """
-A *conditional invertible neural network* maps colours to noise and back, exactly, given the photo
-([Ardizzone et al. 2019](https://arxiv.org/abs/1907.02392)). Your photo stays on the machine that
-runs this app and is deleted after an hour, or when the app ends.
+Your photos stay on the machine that runs this app and are deleted after an hour, or when it ends.
+[How it works](https://arxiv.org/abs/1907.02392).
 """
 
 
@@ -55,9 +61,10 @@ def build(
     examples: Path | None = None,
     options: AppOptions = DEFAULTS,
 ) -> gr.Blocks:
-    """The app around two loaded models.
+    """The app around two models, which are loaded when they are first needed.
 
     Arguments:
+        model, digit_model: loaded, or without weights as `models.described` gives them.
         examples: a folder of photos to try, with a folder `moods` of colour photos in it.
     """
     app_folder()  # before any component asks where files go
@@ -69,41 +76,25 @@ def build(
         title="cinn_hub: many colours for one photo",
         delete_cache=(300, bounds.KEPT_SECONDS),
         analytics_enabled=False,
-        fill_width=False,
+        fill_width=True,
     ) as demo:
         gr.HTML(HEADER)
-        with gr.Tab("Photos", elem_id="photos-tab"):
-            table = build_photos(shelf, examples)
-        with gr.Tab("Digits", elem_id="digits-tab"):
-            digits.build(digit_model)
-        with gr.Tab("Models", elem_id="models-tab"):
-            models.build(shelf, table.box)
+        with gr.Tabs(elem_id="places"):
+            with gr.Tab("Photos", elem_id="photos-tab"):
+                table = Table(shelf, Uploads(examples))
+                colorize.Colour(table)
+                explore.Explore(table)
+                transfer.Transfer(table, examples)
+                hints.Hints(table)
+                with table.tools:
+                    named = gr.Markdown(models.named_model(model.name), elem_classes="note")
+            with gr.Tab("Digits", elem_id="digits-tab") as place:
+                digits.build(digit_model, place)
+            with gr.Tab("About this model", elem_id="models-tab"):
+                models.build(shelf, table.box, named)
         gr.Markdown(FOOTER, elem_classes="footer")
-        status = table.uploads.status
-        demo.load(None, status, status, js=RELOAD.read_text("utf-8"), **PRIVATE)
+        connect_return(demo, table)
     return demo.queue(api_open=False, default_concurrency_limit=None)
-
-
-def build_photos(shelf: models.Shelf, examples: Path | None) -> Table:
-    """Photos and tools on the left, the table with the answers on the right."""
-    with gr.Row(elem_id="desk"):
-        left = gr.Column(scale=2, min_width=300, elem_id="left")
-        right = gr.Column(scale=6, min_width=320, elem_id="right")
-    with left:
-        uploads = Uploads(examples)
-    with right:
-        table = Table(shelf, uploads, colorize.finished_example(shelf.own, uploads))
-    with left, gr.Tabs(elem_id="tools"):
-        with gr.Tab("Colour", elem_id="tool-colour"):
-            colorize.Colour(table)
-        with gr.Tab("Explore", elem_id="tool-explore"):
-            explore.Explore(table)
-        with gr.Tab("Transfer", elem_id="tool-transfer"):
-            transfer.Transfer(table, examples)
-        with gr.Tab("Hints", elem_id="tool-hints"):
-            hints.Hints(table)
-    table.finish()
-    return table
 
 
 def launch(demo: gr.Blocks, options: AppOptions = DEFAULTS, **more) -> None:
@@ -161,19 +152,25 @@ def theme() -> gr.themes.Base:
         font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
         radius_size=gr.themes.sizes.radius_lg,
     )
+    both = {
+        "button_primary_background_fill": "*primary_700",
+        "button_primary_background_fill_hover": "*primary_800",
+        "checkbox_label_background_fill_selected": "*primary_700",
+        "checkbox_background_color_selected": "*primary_800",
+    }
     return soft.set(
+        **both,
+        **{f"{name}_dark": color for name, color in both.items()},
+        body_background_fill="*neutral_50",
+        block_border_width="1px",
+        button_border_width="1px",
+        button_secondary_border_color="*neutral_300",
+        button_secondary_border_color_dark="*neutral_600",
+        button_secondary_background_fill_hover_dark="*neutral_600",
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_300",
         block_info_text_color="*neutral_600",
         block_info_text_color_dark="*neutral_300",
-        button_primary_background_fill="*primary_700",
-        button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_dark="*primary_700",
-        button_primary_background_fill_hover_dark="*primary_800",
-        checkbox_label_background_fill_selected="*primary_700",
-        checkbox_label_background_fill_selected_dark="*primary_700",
-        checkbox_background_color_selected="*primary_800",
-        checkbox_background_color_selected_dark="*primary_800",
         color_accent="*primary_700",
         block_title_text_color="*neutral_700",
         block_title_text_color_dark="*neutral_200",

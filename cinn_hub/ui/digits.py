@@ -1,4 +1,4 @@
-"""The Digits tab: writing digits, one's own hand in all ten, and a window into the latents."""
+"""Digits: writing digits, one's own hand in all ten, and a window into the latents."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from torch import Tensor
 
 from cinn_hub.digit_model import SIDE, DigitModel, from_sketch
 from cinn_hub.latent import fresh_seed
-from cinn_hub.ui.events import connect, seed_field, with_fresh_seed
+from cinn_hub.ui.events import FOR_CLIENTS, connect, seed_field
+from cinn_hub.ui.models import Lazy
 from cinn_hub.ui.queueing import DIGITS
-from cinn_hub.ui.table import code_block
+from cinn_hub.ui.table import code_block, with_seed
 
 CODE = """import cinn_hub
 
@@ -39,29 +40,31 @@ ABOUT_DIRECTIONS = (
 )
 
 
-def build(model: DigitModel) -> None:
-    """Adds the tab's components and handlers to the Blocks that are open."""
+def build(model: DigitModel, tab: gr.Tab) -> None:
+    """Adds the components and handlers to the tab that is open; what it shows first is written when
+    it is first looked at."""
+    loaded = Lazy(model)
     gr.Markdown(
         "The same idea, small: here the condition is *which digit*, and the latent is *the hand "
         "that writes it*. You can change one and keep the other."
     )
     with gr.Tab("Write"):
-        build_writing(model)
+        build_writing(loaded, tab)
     with gr.Tab("Your hand"):
-        build_transfer(model)
+        build_transfer(loaded)
     with gr.Tab("Two hands"):
-        build_interpolation(model)
-    with gr.Tab("Style"):
-        build_sliders(model)
+        build_interpolation(loaded)
+    with gr.Tab("Style") as style:
+        build_sliders(loaded, model.config.directions, style)
     with gr.Accordion("Show me the code", open=False, elem_id="digits-recipe"):
         code_block("digits-code", CODE)
 
 
-def build_writing(model: DigitModel) -> None:
-    def run(digit: str, n: int, temperature: float, seed: int | None) -> np.ndarray:
+def build_writing(model: Lazy[DigitModel], tab: gr.Tab) -> None:
+    def run(digit: str, n: int, temperature: float, *, seed: int | None) -> np.ndarray:
         """Digits that the model writes: one row a label, one column a hand."""
         labels = range(10) if digit == ALL else [int(digit)]
-        return sheet(model.sample(labels, n, temperature, seed or 0))
+        return sheet(model().sample(labels, n, temperature, seed or 0))
 
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
@@ -71,16 +74,16 @@ def build_writing(model: DigitModel) -> None:
             temperature = gr.Slider(0, 1.2, 0.8, step=0.05, label="Boldness", info=info)
             seed = seed_field()
             write = gr.Button("Write", variant="primary", elem_id="write")
-            again = gr.Button("Other hands")
         with gr.Column(scale=5, min_width=300):
-            page = picture("Each column is one hand", "written", run(ALL, 10, 0.8, 0))
+            page = picture("Each column is one hand", "written")
 
-    writing = run, [digit, n, temperature, seed], page, DIGITS
-    connect(write.click, *writing, api_name="digits_sample")
-    connect(with_fresh_seed(again, seed), *writing)
+    writing = [digit, n, temperature], page, DIGITS, {"seed": seed}
+    connect(FOR_CLIENTS, run, *writing, api_name="digits_sample")
+    connect(tab.select, run, *writing)
+    connect(write.click, with_seed(run, fresh_seed), *writing)
 
 
-def build_transfer(model: DigitModel) -> None:
+def build_transfer(model: Lazy[DigitModel]) -> None:
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             pad = drawing_pad("Draw one digit", "pad")
@@ -93,8 +96,8 @@ def build_transfer(model: DigitModel) -> None:
     def run(drawing: dict | None) -> tuple[np.ndarray, dict[str, float]]:
         """All ten digits in the hand of a drawn one, and what the model reads in it."""
         digit = from_sketch(ink(drawing))
-        probabilities = model.classify(digit)
-        written = model.transfer(digit, range(10), int(probabilities.argmax()))
+        probabilities = model().classify(digit)
+        written = model().transfer(digit, range(10), int(probabilities.argmax()))
         named = {str(k): float(p) for k, p in enumerate(probabilities)}
         return sheet(written.unflatten(0, (2, 5))), named
 
@@ -102,7 +105,7 @@ def build_transfer(model: DigitModel) -> None:
     connect(go.click, run, pad, [page, note], kind=DIGITS, api_name="digits_transfer")
 
 
-def build_interpolation(model: DigitModel) -> None:
+def build_interpolation(model: Lazy[DigitModel]) -> None:
     with gr.Row():
         pads = [drawing_pad(f"Hand {name}", f"pad-{name}") for name in "AB"]
     with gr.Row():
@@ -115,31 +118,32 @@ def build_interpolation(model: DigitModel) -> None:
         """One digit, written by the hands between those of two drawn digits."""
         ends = [from_sketch(ink(drawing)) for drawing in (drawing_a, drawing_b)]
         label = int(digit) if digit.isdigit() else None
-        return sheet(model.interpolate(*ends, label, STEPS)[None])
+        return sheet(model().interpolate(*ends, label, STEPS)[None])
 
     for pad, sample in zip(pads, samples, strict=True):
         fill(pad, sample, model)
     connect(go.click, run, [*pads, digit], page, kind=DIGITS, api_name="digits_interpolate")
 
 
-def build_sliders(model: DigitModel) -> None:
+def build_sliders(model: Lazy[DigitModel], directions: Sequence[str], tab: gr.Tab) -> None:
     def run(temperature: float, seed: int | None, **amounts: float) -> np.ndarray:
         """All ten digits in a hand that is moved along named directions, in deviations."""
-        z = model.draw(1, temperature, seed or 0)
-        moved = model.moved(z, [amounts[key] for key in sliders])
-        return sheet(model.write(moved, range(10)).unflatten(0, (2, 5)))
+        z = model().draw(1, temperature, seed or 0)
+        moved = model().moved(z, [amounts[key] for key in sliders])
+        return sheet(model().write(moved, range(10)).unflatten(0, (2, 5)))
 
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
-            sliders = direction_sliders(model.config.directions)
+            sliders = direction_sliders(directions)
             info = "How unusual the hand is before the sliders change it."
             temperature = gr.Slider(0, 1.2, 0.4, step=0.05, label="Boldness", info=info)
-            seed = seed_field()
+            seed = seed_field("Another hand for each.")
         with gr.Column(scale=5, min_width=300):
-            page = picture("All ten digits", "styled", run(0.4, 0, **dict.fromkeys(sliders, 0.0)))
+            page = picture("All ten digits", "styled")
             gr.Markdown(ABOUT_DIRECTIONS)
 
     changes = [component.change for component in (temperature, seed, *sliders.values())]
+    changes.append(tab.select)
     options = {"trigger_mode": "always_last", "show_progress": "hidden"}
     styling = run, [temperature, seed], page, DIGITS, sliders
     connect(partial(gr.on, changes), *styling, api_name="digits_style", **options)
@@ -154,9 +158,9 @@ def direction_sliders(directions: Sequence[str]) -> dict[str, gr.Slider]:
     }
 
 
-def fill(pad: gr.Sketchpad, button: gr.Button, model: DigitModel) -> None:
+def fill(pad: gr.Sketchpad, button: gr.Button, model: Lazy[DigitModel]) -> None:
     """The button puts a digit that the model wrote on the pad."""
-    connect(button.click, lambda: model_drawing(model), [], pad, kind=DIGITS)
+    connect(button.click, lambda: model_drawing(model()), [], pad, kind=DIGITS)
 
 
 def picture(label: str, elem_id: str, value: np.ndarray | None = None) -> gr.Image:

@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 
-from cinn_hub.latent import fresh_seed
 from cinn_hub.ui.errors import error_notes
 from cinn_hub.ui.queueing import Kind
 from cinn_hub.ui.visitors import with_own_box
@@ -44,12 +43,7 @@ def connect(
     return event(run, inputs, outputs, inputs_kwargs=settings or None, **options)
 
 
-def with_fresh_seed(button: gr.Button, seed: gr.Number) -> Callable[..., Event]:
-    """An event: the button was clicked, and another seed is in its field."""
-    return button.click(fresh_seed, None, seed, **PRIVATE).then
-
-
-def seed_field(info: str | None = None) -> gr.Number:
+def seed_field(info: str = "0: another one each time.") -> gr.Number:
     return gr.Number(0, precision=0, minimum=0, label="Seed", info=info)
 
 
@@ -62,21 +56,3 @@ def level_sliders(
         f"{prefix}_{level}": gr.Slider(0, most, value, step=0.05, label=level.capitalize())
         for level, value in defaults.items()
     }
-
-
-def hidden_download(elem_id: str) -> gr.DownloadButton:
-    """The output of events that make a file; `download_after` presses it."""
-    return gr.DownloadButton(visible="hidden", elem_id=elem_id)
-
-
-def download_after(making: Event, file: gr.DownloadButton) -> None:
-    """The browser downloads the file as soon as the event has made it."""
-    press = f"() => document.querySelector('#{file.elem_id}').click()"
-    making.success(None, js=press, **PRIVATE)
-
-
-def stop_on(stop: gr.Button, making: Event) -> None:
-    """A click on the button ends the event, which shows it while it runs."""
-    hide = {"fn": lambda: gr.Button(visible=False), "outputs": stop, "queue": False}
-    stop.click(**hide, cancels=making, **PRIVATE)
-    making.failure(**hide, **PRIVATE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -13,19 +14,15 @@ from cinn_hub.hints import REACH, Hint, read_hints
 from cinn_hub.latent import Latent
 from cinn_hub.ui.events import PROGRESS, connect, seed_field
 from cinn_hub.ui.lightbox import Hinted, Lightbox, Row, Sheet
-from cinn_hub.ui.pictures import canvas, large
+from cinn_hub.ui.pictures import large
 from cinn_hub.ui.queueing import COLORS, LOOKS
 from cinn_hub.ui.session import as_code
-from cinn_hub.ui.table import Table, has_photos, large_pictures
+from cinn_hub.ui.table import GREY, Table, hints_on, large_picture, large_pictures
 
 MOST_COLORS = 6  # to choose from
-REACHES = (5, 100)  # ab units; also in page/canvas.html
+REACHES = (5, 100)  # ab units; also in page/picture.html
 
-ABOUT = (
-    "Click a spot on the picture, then choose its colour; first come the colours that the model "
-    "finds possible there. Drag a hint to move it. The rest of the answer stays about the same; "
-    "the hint's reach says how far it may follow."
-)
+ABOUT = "Click a spot on the picture and choose its colour. Drag a hint to move it."
 
 
 class Hints:
@@ -33,34 +30,32 @@ class Hints:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        gr.Markdown(ABOUT)
-        with gr.Accordion("Hints as text", open=False, elem_id="hints-settings"):
-            info = "One hint per line: x y #rrggbb, in pixels, and a reach of its own if you like."
-            text = gr.Textbox("", label="Hints", info=info, lines=3, elem_id="hints-text")
-            info = "How much the rest of the photo may change colour (in ab units)."
-            look = {"label": "Reach", "info": info, "elem_id": "hints-reach"}
-            reach = gr.Slider(*REACHES, REACH, step=1, **look)
-            n = gr.Slider(1, 8, 4, step=1, precision=0, label="How many answers")
-            settings = {"n": n, "seed": seed_field(), "reach": reach}
-            go = gr.Button("Apply these hints", elem_id="hints-go", interactive=False)
-        table.show(go, interactive=has_photos)
-        table.on(go.click, self.run, [table.photo, text], COLORS, settings, api_name="hints")
-        with table.canvas_place:
-            self.connect_canvas(canvas("canvas", "Hints", {}))
+        with table.tabs["Hints"]:
+            gr.Markdown(ABOUT)
+            with gr.Accordion("Hints as text", open=False, elem_id="hints-settings"):
+                info = "One a line: x y #rrggbb, in pixels, and a reach of its own if you like."
+                text = gr.Textbox("", label="Hints", info=info, lines=3, elem_id="hints-text")
+                info = "How much the rest of the photo may change colour (in ab units)."
+                look = {"label": "Reach", "info": info, "elem_id": "hints-reach"}
+                reach = gr.Slider(*REACHES, REACH, step=1, **look)
+                n = gr.Slider(1, 8, 4, step=1, precision=0, label="How many answers")
+                settings = {"n": n, "seed": seed_field(), "reach": reach}
+                go = gr.Button("Apply these hints", elem_id="hints-go")
+        table.on_move(go.click, self.run, [table.photo, text], settings, "hints")
+        self.connect_picture(table.picture)
 
-    def connect_canvas(self, canvas: gr.HTML) -> None:
+    def connect_picture(self, picture: gr.HTML) -> None:
         """Its events: "input", the hints have changed; "select", a spot asks for colours."""
         table, hidden = self.table, {"show_progress": "hidden"}
         newest = {"trigger_mode": "always_last", **hidden}
-        connect(table.stage.change, answer_with_hints, table.box, canvas)
-        spots = [table.box, canvas]
-        asked = connect(canvas.select, self.colors, spots, canvas, kind=LOOKS, **newest)
+        spots = [table.box, picture]
+        asked = connect(picture.select, self.colors, spots, picture, kind=LOOKS, **newest)
         connect(asked.success, self.warm, table.box, None, kind=LOOKS, **hidden)
-        first = connect(canvas.input, self.mend_picked, spots, canvas, kind=COLORS, **newest)
+        first = connect(picture.input, self.mend_picked, spots, picture, kind=COLORS, **newest)
         # each change starts its own; those that are overtaken show nothing
         rest = table.on(first.success, self.mend_all, kind=COLORS, trigger_mode="multiple")
         for event in (first, rest):
-            connect(event.failure, failed, table.box, canvas)
+            connect(event.failure, failed, table.box, picture)
 
     def run(
         self,
@@ -76,14 +71,13 @@ class Hints:
         its own. The reach is how far, in ab units, the rest of the photo may follow them.
         """
         spots = from_text(hints)
-        sheet, model = self.table.open(box, photo, progress)
+        sheet, model, turn = self.table.open(box, photo, progress)
         prepared = sheet.opened.prepared
         progress(0.4, desc="Following the hints")
-        options = settings | {"seed": settings["seed"] or 0}
         read = read_hints(spots, prepared.size)
-        results = model.colorize(prepared, hints=read, **options)
-        call = f"model.colorize({sheet.name!r}, {as_code(options)}, hints={hints_code(read)})"
-        self.table.lay(box, sheet, f"Hints, seed {options['seed']}", results, call)
+        results = model.colorize(prepared, hints=read, **settings)
+        call = f"model.colorize({sheet.name!r}, {as_code(settings)}, hints={hints_code(read)})"
+        self.table.lay(box, sheet, turn, "hints as text", results, call)
 
     def colors(self, box: Lightbox, asked: dict[str, Any]) -> dict[str, Any]:
         """Colours that are possible at the spot that the page asks about."""
@@ -104,81 +98,52 @@ class Hints:
         hinted = hinted_by(row, sent)
         if hinted.hints:
             box.in_excess(sheet, replaced(row, hinted))  # refuses before the work
+        hinted = replace(hinted, turn=box.begin(sheet))
         sheet.waiting, sheet.edit = hinted, hinted.edit
-        if hinted.hints:
+        if not hinted.hints:
+            grey, picture = large_pictures(hinted.base, hinted.picked)
+        else:
             one = hinted.base.session.bare_result(hinted.picked).latent
             (result,) = self.mended(hinted, [one])
-            picture = large(result.with_intensity(row.intensity(row.picked) / 100))[1]
-        else:
-            picture = large_pictures(hinted.base, hinted.picked)[1]
-        return canvas_value(row, picture, hinted)
+            result = result.with_intensity(row.intensity(row.picked) / 100)
+            grey, picture = large(result, row.larges.get(GREY))
+        if sheet.turn != hinted.turn or box.at is not sheet:  # something else is in view by now
+            return large_picture(box)
+        name = f"number {row.picked + 1}" + (" with its hints" if hinted.hints else "")
+        return {"grey": grey, "picture": picture, "name": name} | hints_on(row, hinted)
 
     def mend_all(self, box: Lightbox) -> None:
         """All answers with the newest hints, as a row in the place of the one with older hints."""
-        sheet = box.photo()
-        hinted, sheet.waiting = sheet.waiting, None
-        if hinted is None:  # another event is at it
-            return
-        results = self.mended(hinted, hinted.latents) if hinted.hints else []
-        if sheet.edit != hinted.edit:  # there are newer ones in the meantime
-            return
-        old = replaced(sheet.at, hinted)
-        if hinted.hints:
-            self.lay(box, sheet, hinted, results, old)
-        else:
-            box.go_back(sheet, hinted.base, old)
+        waiting = [sheet for sheet in box.sheets if sheet.waiting]
+        for sheet in waiting:
+            hinted, sheet.waiting = sheet.waiting, None
+            results = self.mended(hinted, hinted.latents) if hinted.hints else []
+            if sheet.edit == hinted.edit:  # else there are newer ones in the meantime
+                with box.lock:
+                    self.lay(box, sheet, hinted, results)
 
     def mended(self, hinted: Hinted, latents: list[Latent]) -> list[Colorization]:
         model, prepared = self.table.shelf.of(hinted.base.session)
         return model.colorize(prepared, latent=latents, hints=hinted.hints)
 
-    def lay(
-        self,
-        box: Lightbox,
-        sheet: Sheet,
-        hinted: Hinted,
-        results: list[Colorization],
-        old: Row | None,
-    ) -> None:
-        base, indices = hinted.base, hinted.indices
+    def lay(self, box: Lightbox, sheet: Sheet, hinted: Hinted, results: list[Colorization]) -> None:
+        """The row, in the place of the one with older hints on the same answers."""
+        base, indices, old = hinted.base, hinted.indices, replaced(sheet.at, hinted)
+        if not hinted.hints:
+            box.go_back(sheet, base, old, hinted.turn)
+            return
         latents = "[result.latent for result in results]"
         if len(indices) < len(base.pictures):
             latents = f"[{', '.join(f'results[{i}].latent' for i in indices)}]"
         hints = hints_code(hinted.hints)
         call = f"model.colorize({sheet.name!r}, latent={latents}, hints={hints})"
-        title, rest = f"Hints on {base.title}", {"after": base, "instead_of": old}
-        row = self.table.lay(box, sheet, title, results, call, **rest)
-        row.hinted, row.picked = hinted, indices.index(hinted.picked)
-        kept = base.intensities
-        row.intensities = {at: kept[i] for at, i in enumerate(indices) if i in kept}
+        rest = {"after": base, "instead_of": old, "hinted": hinted}
+        self.table.lay(box, sheet, hinted.turn, "with hints", results, call, **rest)
 
 
 def failed(box: Lightbox) -> dict[str, Any]:
     """Ends the waiting on the page."""
     return {"failed": next(box.ids)}
-
-
-def answer_with_hints(box: Lightbox) -> dict[str, Any]:
-    """What the canvas shows of the answer in view."""
-    text = "Hints need a photo with answers."
-    if row := box.row:
-        try:
-            return canvas_value(row, large_pictures(row, row.picked)[1], row.hinted)
-        except CinnHubError as error:  # it had to make room
-            text = str(error)
-    return {"base": None, "edit": 0, "spots": [], "text": text}
-
-
-def canvas_value(row: Row, picture: dict[str, Any], hinted: Hinted | None) -> dict[str, Any]:
-    return {
-        "base": (row.hinted.base if row.hinted else row).id,
-        "edit": hinted.edit if hinted else 0,
-        "image": picture,
-        "name": f"number {row.picked + 1} with its hints",
-        "size": row.session.size,
-        "spots": [[h.x, h.y, h.color, h.reach] for h in (hinted.hints if hinted else ())],
-        "reach": REACH,
-    }
 
 
 def asked_place(asked: Any) -> tuple[float, float]:

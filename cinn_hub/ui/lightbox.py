@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -19,8 +20,6 @@ from cinn_hub.ui.session import Session
 MOST_PHOTOS = 60
 MOST_ROWS = 12  # of one photo; the oldest without a star goes first, those with stars stay
 
-ORDERS = AS_DRAWN, LIKELIEST, COLORFUL = "As drawn", "Likely first", "Colourful"
-WHICH = THIS_PHOTO, ALL_PHOTOS, FAVOURITES = "This photo", "All photos", "Favourites"
 Shown = dict[str, Any]  # a picture as the page takes it; see `pictures`
 
 
@@ -31,6 +30,7 @@ class Hinted:
     Attributes:
         base, indices: which answers; picked: the index of one of them in the base.
         edit: the number of the change on the page that made these hints.
+        turn: that of the move, see `Lightbox.turn`.
     """
 
     base: Row
@@ -38,6 +38,7 @@ class Hinted:
     picked: int
     hints: list[Hint]
     edit: int
+    turn: int = 0
 
     @property
     def latents(self) -> list[Latent]:
@@ -52,7 +53,6 @@ class Row:
         title: what they are, such as "More like number 3".
         session: the photo with these answers, and the Python that makes them.
         pictures: a preview of each.
-        merits: of each, by the order that sorts by them.
         picked: the index of the one that is large.
         stars: indices of favourites.
         intensities: in percent, of answers whose colours were made paler or stronger.
@@ -66,7 +66,6 @@ class Row:
     title: str
     session: Session
     pictures: Sequence[Shown]
-    merits: Mapping[str, Sequence[float]]
     picked: int = 0
     stars: set[int] = field(default_factory=set)
     intensities: dict[int, float] = field(default_factory=dict)
@@ -78,13 +77,6 @@ class Row:
     def intensity(self, index: int) -> float:
         """In percent."""
         return self.intensities.get(index, 100)
-
-    def order(self, sort: str) -> list[int]:
-        """The indices of the answers in the order in which they are shown."""
-        indices, merits = range(len(self.pictures)), self.merits.get(sort)
-        if merits is None or self.side:
-            return list(indices)
-        return sorted(indices, key=lambda i: -merits[i])
 
     def check(self, index: int) -> int:
         """The index, if there is an answer of it.
@@ -106,7 +98,11 @@ class Sheet:
         opened: the photo once it has been read; it holds no answers.
         thumbnail: the photo, small.
         problem: why it could not be read or coloured, a sentence.
+        queued: whether it waits to be coloured, with the others that came with it.
+        inside: the folder of its archive in which it lay.
         at: the row in view.
+        before: the answer that was in view before: its row and index.
+        turn: the newest move on this photo.
         waiting: hints that wait for their answers; edit: the number of the newest ones.
     """
 
@@ -115,14 +111,31 @@ class Sheet:
     opened: Session | None = None
     thumbnail: Shown | None = None
     problem: str = ""
+    queued: bool = False
+    inside: str = ""
     rows: list[Row] = field(default_factory=list)
     at: Row | None = None
+    before: tuple[Row, int] | None = None
+    turn: int = 0
     waiting: Hinted | None = None
     edit: int = 0
 
     @property
     def name(self) -> str:
         return Path(self.path).name
+
+    def look_at(self, row: Row, index: int) -> None:
+        """An answer comes into view; the one before is remembered, to compare with."""
+        if self.at and (self.at, self.at.picked) != (row, index):
+            self.before = self.at, self.at.picked
+        self.at, row.picked = row, index
+
+    @property
+    def other(self) -> tuple[Row, int] | None:
+        """The answer that was in view before this one, if it is still there."""
+        if self.before is None or self.before[0] not in self.rows or self.at is None:
+            return None
+        return None if self.before == (self.at, self.at.picked) else self.before
 
 
 @dataclass(eq=False)
@@ -131,23 +144,31 @@ class Lightbox:
 
     Attributes:
         model: the name of the one that this visitor uses.
-        pinned: A, the answer beside which others are seen: its row and index.
-        sort, which: the order of the answers, and what is shown below them.
         moods: small pictures of colour photos, by their paths, whose colours are to be taken.
+        used: when it was shown last, in seconds.
+        lock: held while something changes and is shown, so that what is shown is in order;
+            coloring: while a photo of the queue is coloured.
     """
 
     model: str = ""
     sheets: list[Sheet] = field(default_factory=list)
     at: Sheet | None = None
-    pinned: tuple[Row, int] | None = None
-    sort: str = AS_DRAWN
-    which: str = THIS_PHOTO
     moods: dict[str, Shown] = field(default_factory=dict)
-    ids: Iterator[int] = field(default_factory=count)
+    used: float = field(default_factory=time.monotonic)
+    ids: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def __post_init__(self) -> None:
+        self.lock = threading.RLock()  # no fields, which Gradio would copy
+        self.coloring = threading.Lock()
 
     def __deepcopy__(self, memo: Any) -> Lightbox:
         """For each visitor, Gradio copies the empty one that the app begins with."""
         return Lightbox(self.model)
+
+    @property
+    def room(self) -> int:
+        """How many photos more may come."""
+        return MOST_PHOTOS - len(self.sheets)
 
     def add(self, path: str) -> Sheet:
         """One photo more, in view.
@@ -155,7 +176,7 @@ class Lightbox:
         Raises:
             PhotoError: there are too many.
         """
-        if len(self.sheets) >= MOST_PHOTOS:
+        if self.room <= 0:
             raise PhotoError(f"There are {MOST_PHOTOS} photos already; remove some to add more.")
         self.at = Sheet(next(self.ids), path)
         self.sheets.append(self.at)
@@ -166,23 +187,41 @@ class Lightbox:
         sheet, *_ = self.find(key)
         place = self.sheets.index(sheet)
         self.sheets.remove(sheet)
-        if self.pinned and self.pinned[0] in sheet.rows:
-            self.pinned = None
         if self.at is sheet:
             self.at = self.sheets[min(place, len(self.sheets) - 1)] if self.sheets else None
 
-    def hold(self, sheet: Sheet, row: Row, instead_of: Row | None = None) -> None:
-        """The newest answers to a photo, in view; the older ones make room."""
+    def queue(self) -> list[Sheet]:
+        """The photos that wait to be coloured."""
+        return [sheet for sheet in self.sheets if sheet.queued]
+
+    def stop(self) -> None:
+        """None of them waits any more."""
+        for sheet in self.sheets:
+            sheet.queued = False
+
+    def begin(self, sheet: Sheet) -> int:
+        """A move on a photo begins; its number tells whether another one has begun since."""
+        sheet.turn = next(self.ids)
+        return sheet.turn
+
+    def hold(self, sheet: Sheet, row: Row, turn: int, instead_of: Row | None = None) -> None:
+        """New answers to a photo; the older ones make room.
+
+        They come into view, unless another move has begun since theirs: what was asked for last is
+        what is seen.
+        """
         for old in self.in_excess(sheet, instead_of):
             sheet.rows.remove(old)
         sheet.rows.append(row)
-        sheet.at, sheet.problem = row, ""
+        sheet.problem = ""
+        if sheet.turn == turn or sheet.at is None:
+            sheet.look_at(row, row.picked)
 
-    def go_back(self, sheet: Sheet, row: Row, instead_of: Row | None) -> None:
+    def go_back(self, sheet: Sheet, row: Row, instead_of: Row | None, turn: int) -> None:
         """An earlier row of a photo comes into view, in the place of another."""
         if instead_of in self.unloved(sheet):
             sheet.rows.remove(instead_of)
-        if row in sheet.rows:
+        if row in sheet.rows and (sheet.turn == turn or sheet.at not in sheet.rows):
             sheet.at = row
 
     def in_excess(self, sheet: Sheet, instead_of: Row | None = None) -> list[Row]:
@@ -198,27 +237,25 @@ class Lightbox:
         excess = max(0, len(sheet.rows) + 1 - MOST_ROWS)
         if excess > len(unloved):
             raise PhotoError(
-                f"All {len(sheet.rows)} rows of answers to {sheet.name} hold favourites or A; take "
-                "a star away to make room for another row."
+                f"All {len(sheet.rows)} rows of answers to {sheet.name} hold favourites; take a "
+                "star away to make room for another row."
             )
         return unloved[:excess]
 
     def unloved(self, sheet: Sheet) -> list[Row]:
-        """Rows that may go: those without stars and without A."""
-        a = self.pinned and self.pinned[0]
-        return [row for row in sheet.rows if not row.stars and row is not a]
+        """Rows that may go: those without stars."""
+        return [row for row in sheet.rows if not row.stars]
 
     def forget_older_than(self, seconds: float) -> None:
         """Takes away answers whose pictures have been deleted, and photos without a file."""
+        self.used = time.monotonic()
         for sheet in list(self.sheets):
             oldest = time.monotonic() - seconds
             sheet.rows = [row for row in sheet.rows if row.made > oldest]
             if sheet.at not in sheet.rows:
                 sheet.at = sheet.rows[-1] if sheet.rows else None
-            if not sheet.rows and not Path(sheet.path).exists():
+            if not sheet.rows and not sheet.problem and not Path(sheet.path).exists():
                 self.remove(key_of(sheet))
-        if self.pinned and not any(self.pinned[0] in sheet.rows for sheet in self.sheets):
-            self.pinned = None
 
     @property
     def row(self) -> Row | None:
@@ -252,7 +289,7 @@ class Lightbox:
         sheet, row, index = self.find(key)
         self.at = sheet
         if row is not None:
-            sheet.at, row.picked = row, index
+            sheet.look_at(row, index)
 
     def toggle_star(self, key: str) -> None:
         _, row, index = self.find(key)
@@ -260,22 +297,10 @@ class Lightbox:
             raise CinnHubError("Only answers can be favourites; pick one.")
         row.stars ^= {index}
 
-    def toggle_pin(self) -> None:
-        """Keeps the picked answer as A, or lets it go."""
-        row = self.answers()
-        chosen = (row, row.picked)
-        self.pinned = None if self.pinned == chosen else chosen
-
     def strengthen(self, intensity: float) -> None:
         """The intensity of the picked answer, in percent."""
         row = self.answers()
         row.intensities[row.picked] = intensity
-
-    def arrange(self, order: str) -> None:
-        self.sort = order
-
-    def look_at(self, which: str) -> None:
-        self.which = which
 
     def find(self, key: str) -> tuple[Sheet, Row | None, int]:
         """The photo, row and index of a key.
@@ -296,8 +321,13 @@ class Lightbox:
             raise CinnHubError("These answers are gone; colour the photo again.")
         return sheet, row, row.check(int(answer[1]))
 
-    def favourites(self) -> list[tuple[Sheet, Row, int]]:
-        return [(s, row, i) for s in self.sheets for row in s.rows for i in sorted(row.stars)]
+    def chosen(self) -> list[tuple[Sheet, Row, int]]:
+        """The answers with a star; of photos without any, the picked one."""
+        found = []
+        for sheet in self.sheets:
+            stars = [(sheet, row, i) for row in sheet.rows for i in sorted(row.stars)]
+            found += stars or [(sheet, row, row.picked) for row in filter(None, [sheet.at])]
+        return found
 
 
 def key_of(sheet: Sheet, row: Row | None = None, index: int = 0) -> str:

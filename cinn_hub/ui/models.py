@@ -1,19 +1,22 @@
-"""The Models tab, with their cards, and the shelf of models that visitors share."""
+"""What is said about a model and how another one is chosen, and the models that visitors share."""
 
 from __future__ import annotations
 
 import threading
+from typing import Generic, TypeVar
 
 import gradio as gr
+import torch
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 
 import cinn_hub
+from cinn_hub.checkpoints import read_config
 from cinn_hub.color_model import ColorModel
 from cinn_hub.colorization import PreparedPhoto
 from cinn_hub.digit_model import DigitModel
 from cinn_hub.errors import CinnHubError
-from cinn_hub.hub import REPO_ID, download, find_entry
+from cinn_hub.hub import REPO_ID, download, find_entry, find_folder
 from cinn_hub.model import ConditionalINN
 from cinn_hub.models import find_class
 from cinn_hub.publishing import CARD_FILE
@@ -43,18 +46,47 @@ RENDERER.add_render_rule(
 
 
 def load_pair(name: str) -> tuple[ColorModel, DigitModel]:
-    """The app's models: the one of that name, and the shipped one of the other kind."""
-    model = cinn_hub.load(name)
+    """The app's models: the one of that name, and the shipped one of the other kind.
+
+    They have no weights yet: `Lazy` loads them.
+    """
+    model = described(name)
     if isinstance(model, DigitModel):
-        return cinn_hub.load("imagenet"), model
-    return model, cinn_hub.load("mnist")
+        return described("imagenet"), model
+    return model, described("mnist")
+
+
+def described(name: str) -> ConditionalINN:
+    """A model as its config describes it, without weights."""
+    folder = find_folder(name)
+    kind = find_class(folder)
+    with torch.device("meta"):
+        model = kind(read_config(folder, kind.config_class))
+    model.name, model.folder = name, folder
+    return model
+
+
+M = TypeVar("M", bound=ConditionalINN)
+
+
+class Lazy(Generic[M]):
+    """A model that is loaded when it is first called for, if it has no weights yet."""
+
+    def __init__(self, model: M) -> None:
+        self.model, self.lock = model, threading.Lock()
+
+    def __call__(self) -> M:
+        with self.lock:
+            if next(self.model.parameters()).is_meta:
+                self.model = cinn_hub.load(self.model.name)
+            return self.model
 
 
 class Shelf:
     """Colour models by name. A visitor's session holds a name, so weights are loaded once."""
 
     def __init__(self, own: ColorModel, loading: Loading = Loading.ANYTHING) -> None:
-        self.own, self.loading = own, loading
+        self.own, self.loaded, self.loading = own, Lazy(own), loading
         self.others: dict[str, ColorModel] = {}
         self.lock = threading.Lock()
 
@@ -65,7 +97,7 @@ class Shelf:
             CinnHubError: it cannot be loaded, or does not colour photos.
         """
         if name == self.own.name:
-            return self.own
+            return self.loaded()
         found = self.others.get(name)
         return self.load(name) if found is None else found
 
@@ -92,7 +124,7 @@ class Shelf:
             CinnHubError: as for `get`.
         """
         if name == self.own.name:
-            return self.own
+            return self.loaded()
         for_users = self.loading == Loading.ANYTHING
         loading = Loading.BUNDLED if stranger and for_users else self.loading
         model = load_for(loading, name)
@@ -111,8 +143,13 @@ class Shelf:
         return list(dict.fromkeys([self.own.name, *known]))
 
 
-def build(shelf: Shelf, box: gr.State) -> None:
-    """Adds the tab's components and handlers to the Blocks that are open; box: of `Lightbox`."""
+def build(shelf: Shelf, box: gr.State, named: gr.Markdown) -> None:
+    """Adds the tab's components and handlers to the Blocks that are open.
+
+    Arguments:
+        box: of `Lightbox`.
+        named: where the page says which model is in use.
+    """
     status = gr.Markdown(in_use(shelf.own), label="Model", elem_id="model-in-use")
     with gr.Row(equal_height=True):
         name = gr.Dropdown(
@@ -130,14 +167,15 @@ def build(shelf: Shelf, box: gr.State) -> None:
     def switch(
         box: Lightbox, name: str | None, request: gr.Request, progress=PROGRESS
     ) -> tuple[Lightbox, str, str]:
-        """Loads a model; the tabs of this visitor use it from now on."""
+        """Loads a model; this visitor uses it from now on."""
         progress(0.2, desc="Loading the model")
         model = shelf.load((name or "").strip(), stranger=is_forwarded(request))
         box.model = model.name
         return box, in_use(model), card_of(model)
 
     options = {"kind": LOADING, "api_name": "load_model", "show_progress_on": card}
-    connect(load.click, switch, [box, name], [box, status, card], **options)
+    switching = connect(load.click, switch, [box, name], [box, status, card], **options)
+    connect(switching.success, lambda box: named_model(box.model), box, named)
 
 
 def is_forwarded(request: gr.Request) -> bool:
@@ -181,9 +219,12 @@ def in_use(model: ColorModel) -> str:
     millions = sum(p.numel() for p in model.parameters()) / 1e6
     size = model.config.ab_size
     return (
-        f"In use: **{model.name}**, {millions:.1f} million parameters, "
-        f"colours at {size} × {size}, on {model.device}."
+        f"In use: **{model.name}**, {millions:.1f} million parameters, colours at {size} × {size}."
     )
+
+
+def named_model(name: str) -> str:
+    return f"Colours by the model **{name}**."
 
 
 def card_of(model: ColorModel) -> str:

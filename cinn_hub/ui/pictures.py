@@ -66,18 +66,19 @@ def previews(results: Sequence[Colorization], size: int = THUMBNAIL_SIZE) -> lis
         return list(pool.map(lambda result: shown(result.on(small).preview(size)), results))
 
 
-def large(result: Colorization) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The photo in grey, and in colour."""
-    grey = render(shrunk(result.photo, LARGE_SIZE))
-    return shown(grey), shown(result.preview(LARGE_SIZE))
+def large(
+    result: Colorization, grey: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The photo in grey, if it is not there yet, and in colour."""
+    grey = grey or shown(render(shrunk(result.photo, LARGE_SIZE)))
+    return grey, shown(result.preview(LARGE_SIZE))
 
 
 def component(name: str, elem_id: str, label: str, value: dict[str, Any] | None = None) -> gr.HTML:
-    """One of our own: "figures", "stage" or "canvas", markup and a script in the folder `page`.
+    """One of our own: "figures" or "picture", markup and a script in the folder `page`.
 
     The script fills the markup from the value, which comes from `rows` for figures (rows of
-    pictures to pick, to star and to remove), `table.large_picture` for the stage, and
-    `hints.canvas_value` for the canvas.
+    pictures to pick, to star and to remove), and from `table.large_picture` for the picture.
     """
     return gr.HTML(
         value,
@@ -89,7 +90,7 @@ def component(name: str, elem_id: str, label: str, value: dict[str, Any] | None 
     )
 
 
-figures, stage, canvas = (partial(component, name) for name in ("figures", "stage", "canvas"))
+figures, picture = (partial(component, name) for name in ("figures", "picture"))
 
 
 def rows(
@@ -112,5 +113,5 @@ def strip(items: Sequence[dict[str, Any]], text: str = "", none: str = "") -> di
 
 
 def item(key: str, image: dict[str, Any] | None, name: str, **more: Any) -> dict[str, Any]:
-    """One picture of `rows`; more: caption, picked, star, mark, removable."""
+    """One picture of `rows`; more: words, caption, picked, star, near, mark, removable."""
     return {"key": key, "image": image, "name": name, **more}

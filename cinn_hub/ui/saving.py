@@ -13,117 +13,136 @@ import gradio as gr
 
 from cinn_hub.errors import PhotoError
 from cinn_hub.formats import STILLS
-from cinn_hub.ui.events import PROGRESS, connect, download_after, stop_on
+from cinn_hub.ui.events import PRIVATE, PROGRESS, Event, connect
 from cinn_hub.ui.files import download_folder
-from cinn_hub.ui.lightbox import Lightbox, Row, Sheet
+from cinn_hub.ui.lightbox import Lightbox, Row
 from cinn_hub.ui.queueing import ARCHIVES, SAVES
 from cinn_hub.ui.session import FullSize, code_to_save
 
 FORMATS = {format.name: format for format in STILLS}
 PICKED, AS_SHOWN = -1, -1  # an index and an intensity
+COMPARE = "() => document.querySelector('#stage .stage').dispatchEvent(new Event('compare'))"
+REMEMBER = "(format) => { localStorage.setItem('cinn-hub-format', format); }"
+RECALL = "() => localStorage.getItem('cinn-hub-format') ?? 'PNG'"
 RECIPES = "recipes.txt"  # the Python that makes each picture of an archive
 
 
 class Files:
-    """The components, and their handlers once `connect` is called."""
+    """The components over the picture, and their handlers once `connect` is called."""
 
     def __init__(self) -> None:
-        with gr.Group(elem_classes="files"):
-            with gr.Row():
-                self.format = gr.Radio(
-                    list(FORMATS), value="PNG", label="Format of the files", min_width=260
-                )
-                self.quality = gr.Slider(
-                    50, 100, 95, step=1, label="Quality", min_width=160, visible=False
-                )
-            with gr.Row():
-                look = {"size": "sm", "min_width": 100, "interactive": False}
-                self.save = gr.Button("Download", variant="primary", elem_id="save", **look)
-                self.save_all = gr.Button("Row as ZIP", elem_id="save-all", **look)
-                self.save_layer = gr.Button("Colour layer", elem_id="save-layer", **look)
-                self.save_latent = gr.Button("Noise file", elem_id="save-latent", **look)
-                self.save_favourites = gr.Button("Favourites", elem_id="save-favourites", **look)
-                self.stop = gr.Button("Stop", visible=False, elem_id="save-stop")
+        with gr.Row(elem_id="bar"):
+            self.facts = gr.Markdown("", elem_id="facts", elem_classes="note")
+            look = {"size": "sm", "min_width": 40}
+            self.compare = gr.Button("Compare", elem_id="compare", **look)
+            self.save = gr.Button("Download", elem_id="save", **look)
+            slim = {"show_label": False, "container": False, "filterable": False, "min_width": 70}
+            self.format = gr.Dropdown(list(FORMATS), label="Format", elem_id="format", **slim)
+            self.save_all = gr.Button("Download all", elem_id="save-all", **look)
+            self.stop = gr.Button("Stop", visible=False, elem_id="save-stop", **look)
+        self.file = gr.DownloadButton(visible="hidden", elem_id="file")
+
+    def add_rest(self) -> None:
+        """What few people need, elsewhere on the page."""
+        look = {"size": "sm"}
+        self.quality = gr.Slider(50, 100, 95, step=1, label="Quality of JPEG and WebP")
+        self.save_layer = gr.Button("Download the colour layer", elem_id="save-layer", **look)
+        self.save_latent = gr.Button("Download the noise", elem_id="save-latent", **look)
         # for clients of the API; the page saves the picked answer as it is shown
         self.index = gr.Number(PICKED, label="Index", precision=0, visible=False)
         self.strength = gr.Number(AS_SHOWN, label="Intensity", visible=False)
 
-    @property
-    def buttons(self) -> list[gr.Button]:
-        """All that need answers; the last one needs favourites."""
-        return [self.save, self.save_all, self.save_layer, self.save_latent, self.save_favourites]
-
-    def connect(self, box: gr.State, file: gr.DownloadButton) -> None:
-        """Each button makes its file, which the browser then downloads by way of `file`."""
-        connect(self.format.input, format_chosen, self.format, self.quality)
+    def connect(self, box: gr.State) -> None:
+        """Each button makes its file, which the browser then downloads."""
+        self.compare.click(None, js=COMPARE, **PRIVATE)
+        self.format.input(None, self.format, js=REMEMBER, **PRIVATE)
         form, one = [self.format, self.quality], [self.index, self.strength]
         for button, handler, inputs, kind in (
             (self.save, save, [*one, *form], SAVES),
             (self.save_layer, save_layer, one, SAVES),
             (self.save_latent, save_latent, [self.index], SAVES),
             (self.save_all, save_all, form, ARCHIVES),
-            (self.save_favourites, save_favourites, form, ARCHIVES),
         ):
-            outputs = file if kind == SAVES else [file, self.stop]
-            named = {"api_name": handler.__name__, "show_progress_on": button}
-            making = connect(button.click, handler, [box, *inputs], outputs, kind=kind, **named)
-            download_after(making, file)
-            if kind == ARCHIVES:
-                stop_on(self.stop, making)
+            named = {"api_name": handler.__name__, "show_progress_on": self.facts}
+            outputs = [self.file, self.stop]
+            self.making(connect(button.click, handler, [box, *inputs], outputs, kind, **named))
+
+    def making(self, event: Event) -> None:
+        """The browser downloads what the event makes; Stop, shown while it runs, ends it."""
+        event.success(None, js="() => document.querySelector('#file').click()", **PRIVATE)
+        hide = {"fn": lambda: gr.Button(visible=False), "outputs": self.stop, "queue": False}
+        self.stop.click(**hide, cancels=event, **PRIVATE)
+        event.failure(**hide, **PRIVATE)
 
 
-def format_chosen(kind: str) -> dict[str, Any]:
-    return gr.update(visible=FORMATS[kind].lossy)
+Steps = Iterator[tuple[str | None, Any]]  # values for a file and for Stop
 
 
-def save(box: Lightbox, index: int, intensity: float, kind: str, quality: float) -> str:
+def made(path: Path) -> tuple[str, Any]:
+    return str(path), gr.Button(visible=False)
+
+
+def working(progress: gr.Progress, at: tuple[int, int], text: str) -> tuple[None, Any]:
+    progress(at, desc=text)
+    return None, gr.Button(visible=True)
+
+
+def save(
+    box: Lightbox, index: int, intensity: float, kind: str, quality: float, progress=PROGRESS
+) -> Steps:
     """One answer at the photo's own size, as the path of a file.
 
     The index counts from 0, -1 is the picked answer. The intensity is in percent, -1 as shown.
     """
+    yield working(progress, (0, 1), "Painting at full size")
     result, stem = full_size(box, index, intensity)
     path = download_folder() / f"{stem}{FORMATS[kind].suffix}"
     result.save(path, quality=int(quality))
-    return str(path)
+    yield made(path)
 
 
-def save_layer(box: Lightbox, index: int, intensity: float) -> str:
+def save_layer(box: Lightbox, index: int, intensity: float, progress=PROGRESS) -> Steps:
     """The colours of one answer alone, as a PNG to lay over the grey photo."""
+    yield working(progress, (0, 1), "Painting at full size")
     result, stem = full_size(box, index, intensity, "layer")
     path = download_folder() / f"{stem}.png"
     result.layer.save(path)
-    return str(path)
+    yield made(path)
 
 
-def save_latent(box: Lightbox, index: int) -> str:
+def save_latent(box: Lightbox, index: int) -> Steps:
     """The noise that gives one answer, as safetensors; see cinn_hub.latent.Latent.load."""
     row = box.answers()
     index = chosen_index(row, index)
     path = download_folder() / f"{stem_of(row, index, 'latent')}.safetensors"
     row.session.bare_result(index).latent.save(path)
-    return str(path)
+    yield made(path)
 
 
-def save_all(
-    box: Lightbox, kind: str, quality: float, progress=PROGRESS
-) -> Iterator[tuple[str | None, Any]]:
-    """All answers in view at the photo's own size, as a ZIP archive."""
-    row = box.answers()
-    chosen = [(box.photo(), row, i) for i in range(len(row.pictures))]
-    names = [stem_of(row, i) for _, row, i in chosen]
-    archive = f"{Path(row.session.path).stem}_colors.zip"
-    yield from archived(archive, chosen, names, kind, quality, progress)
-
-
-def save_favourites(
-    box: Lightbox, kind: str, quality: float, progress=PROGRESS
-) -> Iterator[tuple[str | None, Any]]:
-    """All favourites at their photos' own sizes, as a ZIP archive with the photos' names."""
-    chosen = box.favourites()
+def save_all(box: Lightbox, kind: str, quality: float, progress=PROGRESS) -> Steps:
+    """A ZIP archive with the answers that have a star, and of each photo without any the picked
+    one, at their own sizes, with the names and in the folders of their photos, and the Python that
+    makes them."""
+    chosen = box.chosen()
     if not chosen:
-        raise PhotoError("There are no favourites yet; click the star on an answer.")
-    names = unique_names([Path(sheet.path).stem for sheet, _, _ in chosen])
-    yield from archived("favourites.zip", chosen, names, kind, quality, progress)
+        raise PhotoError("There are no answers yet; colour a photo first.")
+    folder, recipes = download_folder(), []
+    names = unique_names([str(Path(s.inside, Path(s.path).stem)) for s, _, _ in chosen])
+    with zipfile.ZipFile(folder / "colours.zip", "w", zipfile.ZIP_STORED) as archive:
+        for i, ((_, row, index), name) in enumerate(zip(chosen, names, strict=True)):
+            yield working(progress, (i, len(chosen)), f"Painting {name}")
+            path, suffix = folder / "picture", FORMATS[kind].suffix
+            intensity, picture = row.intensity(index) / 100, path.with_suffix(suffix)
+            try:
+                row.session.full_size(index, intensity).save(picture, int(quality))
+            except PhotoError as error:
+                gr.Warning(f"{name} is left out: {error}")
+                continue
+            archive.write(picture, f"{name}{suffix}")
+            picture.unlink()
+            recipes.append(f"# {name}{suffix}\n{code_to_save(row.session, index, intensity)}")
+        archive.writestr(RECIPES, "\n".join(recipes))
+    yield made(folder / "colours.zip")
 
 
 def unique_names(stems: Sequence[str]) -> list[str]:
@@ -143,31 +162,6 @@ def unique_names(stems: Sequence[str]) -> list[str]:
             taken.add(name.casefold())
         names.append(name)
     return names
-
-
-def archived(
-    name: str,
-    chosen: list[tuple[Sheet, Row, int]],
-    stems: list[str],
-    kind: str,
-    quality: float,
-    progress: gr.Progress,
-) -> Iterator[tuple[str | None, Any]]:
-    """Writes the answers into an archive, with their recipes; yields for `[file, stop]`."""
-    folder = download_folder()
-    recipes = []
-    with zipfile.ZipFile(folder / name, "w", zipfile.ZIP_STORED) as archive:
-        for i, ((_, row, index), stem) in enumerate(zip(chosen, stems, strict=True)):
-            progress((i, len(chosen)), desc=f"Painting {stem} at full size")
-            yield None, gr.Button(visible=True)
-            path = folder / f"{stem}{FORMATS[kind].suffix}"
-            intensity = row.intensity(index) / 100
-            row.session.full_size(index, intensity).save(path, int(quality))
-            archive.write(path, path.name)
-            path.unlink()
-            recipes.append(f"# {path.name}\n{code_to_save(row.session, index, intensity)}")
-        archive.writestr(RECIPES, "\n".join(recipes))
-    yield str(folder / name), gr.Button(visible=False)
 
 
 def full_size(

@@ -14,22 +14,19 @@ from cinn_hub.ui.decoding import apart, color_thumbnail
 from cinn_hub.ui.events import PROGRESS, connect, level_sliders, seed_field
 from cinn_hub.ui.lightbox import Lightbox
 from cinn_hub.ui.pictures import TINY_SIZE, figures, item, rows, shown, strip
-from cinn_hub.ui.queueing import COLORS, LOOKS
+from cinn_hub.ui.queueing import LOOKS
 from cinn_hub.ui.session import as_code, prepare_packed
-from cinn_hub.ui.table import Table, has_photos
+from cinn_hub.ui.table import Table
 from cinn_hub.ui.uploads import drop_zone, example_tiles
 
-ABOUT = (
-    "Puts the colours of another photo on yours. What is carried over is what makes those colours "
-    "special, for what that photo shows: its *latent*."
-)
+ABOUT = "The colours of another photo on yours."
 ABOUT_LEVELS = (
     "How much of the other photo's colours counts: *mood* is the tint of the whole photo, "
     "*things* the colours of what is in it, *details* and *grain* the finer differences. The "
     "rest is drawn at random."
 )
 MOST_MOODS = 12
-NONE_YET = "No colour photo yet. Add one, pick an example, or use a colour photo of yours as mood."
+NONE_YET = "Whose colours? Add colour photos here, or click an example."
 
 
 def color_tile(path: Path | str) -> Image:
@@ -45,32 +42,38 @@ def color_tile(path: Path | str) -> Image:
     return picture
 
 
+def own_tile(path: Path) -> Image:
+    """The same of one of our own, which need no process apart."""
+    return color_thumbnail(str(path), TINY_SIZE)
+
+
 class Transfer:
     """Adds the tool's components and handlers to the Blocks that are open."""
 
     def __init__(self, table: Table, examples: Path | None) -> None:
         self.table, box = table, table.box
-        gr.Markdown(ABOUT)
-        # for clients of the API; the page has moods
-        references = gr.File(label="References", file_count="multiple", visible=False)
-        drop = drop_zone("Photos whose colours to take", "moods-drop")
-        chosen = figures("moods", "Photos whose colours to take", rows(text=NONE_YET))
-        folder, label = examples and examples / "moods", "Examples of colour photos"
-        tiles, self.examples = example_tiles(folder, "example-moods", label, color_tile)
-        look = {"variant": "primary", "interactive": False}
-        go = gr.Button("Transfer the colours", elem_id="transfer-go", **look)
-        with gr.Accordion("Settings", open=False):
-            keep = level_sliders("keep", table.shelf.own.default_keep(), 1, ABOUT_LEVELS)
+        with table.tabs["Transfer"]:
+            gr.Markdown(ABOUT)
+            # for clients of the API; the page has moods
+            references = gr.File(label="References", file_count="multiple", visible=False)
+            drop = drop_zone("Photos whose colours to take", "moods-drop")
+            chosen = figures("moods", "Photos whose colours to take", rows(text=NONE_YET))
+            folder, label = examples and examples / "moods", "Examples of colour photos"
+            tiles, self.examples = example_tiles(folder, "example-moods", label, own_tile)
+            mine = gr.Button("Take the colours of this photo", size="sm", elem_id="as-mood")
+            go = gr.Button("Transfer the colours", elem_id="transfer-go")
+            with gr.Accordion("How much of them", open=False):
+                keep = level_sliders("keep", table.shelf.own.default_keep(), 1, ABOUT_LEVELS)
             settings = {"seed": seed_field()} | keep
-        table.show(go, interactive=has_photos)
-        run = self.run, [table.photo, references], COLORS, settings
-        table.on(go.click, *run, api_name="transfer")
+        inputs = [table.photo, references]
+        table.on_move(go.click, self.run, inputs, settings, "transfer")
         # in a line: without it Gradio shows no sentence where a handler fails
-        options = {"kind": LOOKS, "show_progress": "hidden"}
+        options = {"kind": LOOKS, "show_progress_on": chosen}
+        connect(table.tabs["Transfer"].select, tiles_of, box, chosen)  # after a reload
         connect(drop.upload, self.add_files, [box, drop], [drop, chosen], **options)
         connect(tiles.select, self.add_example, box, chosen, **options)
         connect(chosen.delete, self.remove, box, chosen, **options)
-        connect(table.as_mood.click, self.add_photo, box, chosen, **options)
+        connect(mine.click, self.add_photo, box, chosen, **options)
 
     def run(
         self,
@@ -79,7 +82,7 @@ class Transfer:
         references: Sequence[str] | None,
         progress=PROGRESS,
         *,
-        seed: int | None,
+        seed: int,
         **by_level: float,
     ) -> None:
         """The colours of some photos on another photo: previews, one for each of them."""
@@ -88,9 +91,9 @@ class Transfer:
             raise PhotoError(
                 "There is no colour photo to take colours from; add one, or pick an example."
             )
-        sheet, model = self.table.open(box, photo, progress)
+        sheet, model, turn = self.table.open(box, photo, progress)
         keep = {k: by_level.get(f"keep_{k}", v) for k, v in model.default_keep().items()}
-        options = {"seed": seed or 0, "keep": keep}
+        options = {"seed": seed, "keep": keep}
         results = []
         for path in paths:
             progress((len(results) + 1, len(paths) + 1), desc="Transferring colours")
@@ -99,8 +102,8 @@ class Transfer:
         call = f"model.transfer(mood, onto={sheet.name!r}, {as_code(options)})"
         call = f"[\n    {call}\n    for mood in {[path.name for path in paths]!r}\n]"
         captions = [path.stem for path in paths]
-        title = "The colours of " + ", ".join(captions)
-        self.table.lay(box, sheet, title, results, call, captions)
+        title = "the colours of " + ", ".join(captions)
+        self.table.lay(box, sheet, turn, title, results, call, captions)
 
     def add_files(self, box: Lightbox, files: Sequence[str] | None) -> tuple[None, dict[str, Any]]:
         """Takes what can be taken and says what cannot; the field is empty in any case, or the next

@@ -1,4 +1,4 @@
-"""The left of the page: where photos, folders and archives come in, and what is there already."""
+"""The box of photos: where photos, folders and archives come in, and what is there already."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL.Image import Image
 from cinn_hub.batch.archives import is_zip, unpack
 from cinn_hub.batch.findings import is_hidden
 from cinn_hub.color_model import ColorModel
-from cinn_hub.errors import CinnHubError, PhotoError
+from cinn_hub.errors import CinnHubError
 from cinn_hub.formats import PHOTOS, format_of
 from cinn_hub.photos import read, render, shrunk
 from cinn_hub.ui.decoding import apart
@@ -23,22 +23,22 @@ from cinn_hub.ui.pictures import TINY_SIZE, figures, inline, item, shown, strip
 from cinn_hub.ui.session import Session
 
 MOST_MEGABYTES = 500  # of photos in one archive
-NO_PHOTO = (
-    "No photo yet: drop some above (several, a folder or a ZIP are fine), or click an example. "
-    "Then they can be coloured."
-)
+NO_PHOTO = "Several photos, a folder or a ZIP are fine, too."
 
 
 class Uploads:
-    """The components. Handlers that run a model are connected in `colorize`."""
+    """The components. Handlers are connected in `colorize`."""
 
     def __init__(self, examples: Path | None) -> None:
-        self.drop = drop_zone("Photos", "drop")
-        self.folder = gr.UploadButton(
-            "Add a folder", file_count="directory", size="sm", elem_id="folder"
-        )
-        self.photos = figures("photos", "Your photos")
-        self.status = gr.Markdown(NO_PHOTO, elem_id="status", elem_classes="note")
+        with gr.Row(elem_id="box"):
+            with gr.Column(elem_id="coming-in", min_width=120):
+                self.drop = drop_zone("Photos", "drop")
+                look = {"file_count": "directory", "size": "sm", "elem_id": "folder"}
+                self.folder = gr.UploadButton("Add a folder", **look)
+            self.photos = figures("photos", "Your photos")
+        with gr.Row(elem_id="said"):
+            self.status = gr.Markdown(NO_PHOTO, elem_id="status", elem_classes="note")
+            self.stop = gr.Button("Stop", size="sm", visible=False, elem_id="stop")
         self.examples, self.paths = example_tiles(examples, "examples", "Examples", grey_tile)
 
 
@@ -53,7 +53,7 @@ def example_tiles(
     """The photos of a folder to click on, and their paths by their keys."""
     paths = {path.stem: path for path in sorted(folder.glob("*.jpg"))} if folder else {}
     tiles = [item(key, inline(tile(path)), key) for key, path in paths.items()]
-    return figures(elem_id, label, strip(tiles, "Or try one of these")), paths
+    return figures(elem_id, label, strip(tiles, "Or try one of these:")), paths
 
 
 def grey_tile(path: Path) -> Image:
@@ -72,40 +72,54 @@ def open_sheet(sheet: Sheet, model: ColorModel) -> Session:
     return sheet.opened
 
 
-def take(box: Lightbox, files: Sequence[str] | str | None, folder: bool = False) -> list[Sheet]:
-    """Puts files, and the photos in ZIP archives, on the table; the first of them is in view.
+def take(box: Lightbox, files: Sequence[str] | str | None, folder: bool = False) -> None:
+    """Puts files, and the photos in ZIP archives, on the table, to be coloured.
+
+    What fits is taken and the rest counted in a warning; an archive that cannot be read becomes a
+    tile that says why. The first good one is in view.
 
     Arguments:
         folder: whether the files are all that a folder held, of which only photos count.
-
-    Raises:
-        PhotoError: an archive cannot be read, or there are too many photos.
     """
     paths = [Path(path) for path in ([files] if isinstance(files, str) else files or [])]
     if folder:
         paths = [path for path in paths if is_photo(path)]
         if not paths:
-            raise PhotoError("The folder holds no photos; choose another one.")
-    found = [photo for path in paths for photo in photos_of(box, path)]
-    sheets = [box.add(str(path)) for path in found]
+            gr.Warning("The folder holds no photos; choose another one.")
+    found = [entry for path in paths for entry in photos_in(path)]
+    if len(found) > box.room:
+        gr.Warning(
+            f"{box.room} of {len(found)} photos are taken: a table has room for {MOST_PHOTOS}. "
+            "Download what is done, remove it, and add the rest."
+        )
+    sheets = []
+    for path, inside, problem in found[: box.room]:
+        sheet = box.add(str(path))
+        sheet.inside, sheet.problem, sheet.queued = inside, problem, not problem
+        sheets.append(sheet)
+    for path, *_ in found[len(sheets) :]:
+        if path not in paths:  # it was unpacked for nothing
+            app_folder().delete(path)
     if sheets:
-        box.at = sheets[0]
-    return sheets
+        box.at = next((sheet for sheet in sheets if sheet.queued), sheets[0])
 
 
 def is_photo(path: Path) -> bool:
     return format_of(path, PHOTOS) is not None and not is_hidden(path.name)
 
 
-def photos_of(box: Lightbox, path: Path) -> list[Path]:
-    """The photo, or those in the archive."""
+def photos_in(path: Path) -> list[tuple[Path, str, str]]:
+    """The photo; or those in the archive, each with its folder there; what cannot be read of it, or
+    as a whole, with the reason."""
     if not is_zip(path):
-        return [path]
+        return [(path, "", "")]
     folder = Path(tempfile.mkdtemp(dir=app_folder().path))
-    app_folder().make_room(path.stat().st_size)
     try:
-        most = MOST_PHOTOS - len(box.sheets), MOST_MEGABYTES
-        return apart(path.name, unpack, path, folder, *most).photos
-    except CinnHubError:
+        app_folder().make_room(path.stat().st_size)
+        found = apart(path.name, unpack, path, folder, most_megabytes=MOST_MEGABYTES)
+    except CinnHubError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise
+        return [(path, "", str(error))]
+    photos = [(photo, photo.parent.relative_to(folder).as_posix(), "") for photo in found.photos]
+    lost = [(Path(name), fault) for fault, names in found.lost.items() for name in names]
+    return photos + [(name, "", f"{name.name} is {fault}.") for name, fault in lost]

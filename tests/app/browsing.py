@@ -45,8 +45,12 @@ def expect_answers(page, count):
 
 def pick(page, number):
     """Clicks an answer, by the number that it has on the page, and waits for it."""
-    answers(page).get_by_text(re.compile(rf"^{number}( |$)")).click()
-    expect(page.locator("#facts")).to_contain_text(f"Number {number}", timeout=WAIT)
+    answers(page).nth(number - 1).click()
+    expect_picked(page, number)
+
+
+def expect_picked(page, number):
+    expect(page.locator("#facts")).to_contain_text(f"Number {number},", timeout=WAIT)
 
 
 def star(page, number):
@@ -86,15 +90,20 @@ def save_download(page, button, path):
     return download.value.suggested_filename
 
 
-def code_on(page, wanted="results", key="", has_not=None):
-    """What "Show me the code" shows once it has the wanted text, opened if need be."""
-    code = page.locator(f"#{key}code .cm-content")
-    if not code.is_visible():
-        page.locator(f"#{key}recipe button").first.click()
+def code_on(page, wanted="results", has_not=None, back=None):
+    """The code of the picked answer once it has the wanted text; then goes back to a tool."""
+    open_tab(page, "More")
+    code = page.locator("#code .cm-content")
+    fold = page.locator("#recipe .label-wrap")
+    if "open" not in fold.get_attribute("class").split():
+        fold.click()
     expect(code).to_contain_text(wanted, timeout=WAIT)
     if has_not:
         expect(code).not_to_contain_text(has_not, timeout=WAIT)
-    return code.inner_text()
+    text = code.inner_text()
+    if back:
+        open_tab(page, back)
+    return text
 
 
 def run_code(code, photo):

@@ -44,6 +44,6 @@ def context(browser, address):
 def page(context, address):
     page = context.new_page()
     page.goto(address)
-    page.wait_for_selector("#go")
+    page.wait_for_selector("#examples .pick")
     yield page
     page.close()

@@ -35,7 +35,7 @@ def like(path, expected):
 
 def test_every_endpoint_has_a_name_and_a_description(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    saved = {"/save", "/save_all", "/save_layer", "/save_latent", "/save_favourites"}
+    saved = {"/save", "/save_all", "/save_layer", "/save_latent"}
     moves = {"/colorize", "/colorize_similar", "/explore", "/interpolate", "/transfer", "/hints"}
     digits = {f"/digits_{name}" for name in ("sample", "transfer", "interpolate", "style")}
     assert endpoints.keys() == saved | moves | digits | {"/load_model"}
@@ -48,7 +48,7 @@ def test_colorize_and_its_files(client, imagenet):
     value = client.predict(CAT, n=3, seed=4, api_name="/colorize")
     answers, stage, facts, code = value
     items = answers_of(value)
-    results = imagenet.colorize(EXAMPLES / "cat.jpg", n=3, seed=4, pool=32)
+    results = imagenet.colorize(EXAMPLES / "cat.jpg", n=3, seed=4)
     assert len(items) == 3 and "seed=4" in code and "**Number 1**" in facts
     assert like(items[2]["image"], results[2].preview(480))
     assert like(stage["picture"], results[0].preview(1280))
@@ -58,10 +58,9 @@ def test_colorize_and_its_files(client, imagenet):
     assert same(path, results[1].with_intensity(0.5).image)
     archive = client.predict(kind="PNG", api_name="/save_all")
     with zipfile.ZipFile(archive) as opened:
-        names = opened.namelist()
-        assert names == [*(f"cat_color{i}.png" for i in (1, 2, 3)), "recipes.txt"]
-        assert same(io.BytesIO(opened.read(names[1])), results[1].image)
-        assert "results[1].save('cat_color2.png')" in opened.read("recipes.txt").decode()
+        assert opened.namelist() == ["cat.png", "recipes.txt"]
+        assert same(io.BytesIO(opened.read("cat.png")), results[0].image)
+        assert "results[0].save('cat_color1.png')" in opened.read("recipes.txt").decode()
     layer = client.predict(index=1, api_name="/save_layer")
     assert same(layer, results[1].layer)
     z = Latent.load(client.predict(index=1, api_name="/save_latent"))
@@ -69,8 +68,6 @@ def test_colorize_and_its_files(client, imagenet):
     assert like(items[1]["image"], again.preview(480))
     with pytest.raises(AppError, match="The index is 7; it must be from 0 to 2"):
         client.predict(index=7, api_name="/save")
-    with pytest.raises(AppError, match="There are no favourites yet"):
-        client.predict(api_name="/save_favourites")
     near = client.predict(index=1, n=2, api_name="/colorize_similar")
     assert len(answers_of(near)) == 2 and "model.similar" in near[3]
 
@@ -79,7 +76,7 @@ def test_a_temperature_for_each_level(client, imagenet):
     mood = {f"temperature_{level}": 0 for level in imagenet.latent_shapes} | {"temperature_mood": 1}
     value = client.predict(CAT, n=1, seed=4, **mood, api_name="/colorize")
     levels = dict.fromkeys(imagenet.latent_shapes, 0.0) | {"mood": 1.0}
-    expected = imagenet.colorize(EXAMPLES / "cat.jpg", n=1, seed=4, temperature=levels, pool=32)
+    expected = imagenet.colorize(EXAMPLES / "cat.jpg", n=1, seed=4, temperature=levels)
     assert like(answers_of(value)[0]["image"], expected[0].preview(480))
 
 

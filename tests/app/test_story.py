@@ -1,4 +1,4 @@
-"""A box of old photos goes in, favourites come out: the whole way, with mouse, touch and keys."""
+"""A box of old photos goes in, a ZIP of colours comes out: with mouse, touch and keys."""
 
 import io
 import re
@@ -13,6 +13,7 @@ from browsing import (
     add,
     answers,
     expect_answers,
+    expect_picked,
     open_tab,
     run_code,
     save_download,
@@ -24,8 +25,8 @@ from helpers import WAIT
 from PIL import Image
 from playwright.sync_api import expect
 
-TABS = ("Digits", "Models", "Photos")
-TOOLS = ("Explore", "Transfer", "Hints", "Colour")
+TOOLS = ("Explore", "Transfer", "Hints", "More", "Colour")
+PLACES = ("Digits", "About this model", "Photos")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def recipes_in(archive):
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def check_favourites(path, photos, folder):
+def check_archive(path, photos, folder):
     """The pictures in the archive are what their recipes make; returns their names."""
     for photo in photos:
         (folder / photo.name).write_bytes(photo.read_bytes())
@@ -71,38 +72,28 @@ def check_favourites(path, photos, folder):
         return archive.namelist()
 
 
-def test_a_box_of_photos_goes_in_and_favourites_come_out(page, old_photos, tmp_path):
+def test_a_box_goes_in_by_one_drop_and_a_zip_comes_out_by_two_clicks(page, old_photos, tmp_path):
     add(page, *old_photos)
-    expect(page.locator("#status")).to_contain_text("12 photos, but 1 cannot be used")
+    expect(page.locator("#status")).to_contain_text("12 photos, 1 of them not coloured")
     expect(page.locator("#photos .pick img")).to_have_count(11)  # TIFF and HEIC among them
-    readable = [i for i, photo in enumerate(old_photos) if photo.name != "broken.jpg"]
-    for i in readable:
-        show_photo(page, i)
-        expect_answers(page, 8)
-        star(page, i % 8 + 1)
     names = [photo.name for photo in old_photos]
-    show_photo(page, names.index("broken.jpg"))
-    expect(page.locator("#answers")).to_contain_text("is not a picture", timeout=WAIT)
-
     show_photo(page, names.index("colour.jpg"))
-    expect(page.locator("#as-mood")).to_be_enabled(timeout=WAIT)
-    page.click("#as-mood")
-    show_photo(page, names.index("cat.tif"))
     open_tab(page, "Transfer")
+    page.click("#as-mood")
     expect(page.locator("#moods .cell")).to_have_count(1, timeout=WAIT)
+    show_photo(page, names.index("cat.tif"))
+    expect_answers(page, 8)
+    star(page, 3)
     page.click("#transfer-go")
-    expect(page.locator("#facts")).to_contain_text("The colours of colour", timeout=WAIT)
+    expect(page.locator("#facts")).to_contain_text("the colours of colour", timeout=WAIT)
     star(page, 1)
-    expect(page.locator("#earlier .title")).to_have_count(2, timeout=WAIT)
-
-    page.get_by_label("Favourites", exact=True).check()
-    expect(page.locator("#earlier .cell")).to_have_count(12, timeout=WAIT)
-    expect(page.locator("#save-favourites")).to_have_text("Favourites (12)", timeout=WAIT)
-    name = save_download(page, "#save-favourites", tmp_path / "favourites.zip")
-    assert name == "favourites.zip"
-    names = check_favourites(tmp_path / "favourites.zip", old_photos, tmp_path)
-    assert {"portrait.png", "coffee.png", "cat_1.png", "cat_2.png"} <= set(names)
-    assert len(names) == 13
+    page.reload()  # nothing is lost
+    expect(page.locator("#facts")).to_contain_text("the colours of colour", timeout=WAIT)
+    name = save_download(page, "#save-all", tmp_path / "all.zip")
+    assert name == "colours.zip"
+    found = check_archive(tmp_path / "all.zip", old_photos, tmp_path)
+    assert {"portrait.png", "coffee.png", "cat_1.png", "cat_2.png"} <= set(found)
+    assert len(found) == 13
 
 
 def test_the_same_on_a_phone_by_touch(browser, address, old_photos):
@@ -111,21 +102,22 @@ def test_the_same_on_a_phone_by_touch(browser, address, old_photos):
     context.set_default_timeout(WAIT)
     page = context.new_page()
     page.goto(address)
-    page.wait_for_selector("#go")
+    page.wait_for_selector("#examples .pick")
     add(page, *(photo for photo in old_photos if photo.name in ("cat.tif", "portrait.png")))
-    expect(page.locator("#answers .pick").first).to_be_in_viewport(timeout=WAIT)
     tile = page.locator("#photos .pick").nth(1)
     tile.tap()
     expect(tile).to_have_attribute("aria-pressed", "true", timeout=WAIT)
     expect_answers(page, 8)
     answers(page).nth(2).tap()
-    expect(page.locator("#facts")).to_contain_text("Number 3", timeout=WAIT)
+    expect_picked(page, 3)
     page.get_by_label("Favourite: number 3", exact=True).tap()
-    expect(page.locator("#save-favourites")).to_be_enabled(timeout=WAIT)
+    expect(page.get_by_label("Favourite: number 3", exact=True)).to_have_attribute(
+        "aria-pressed", "true", timeout=WAIT
+    )
     with page.expect_download() as download:
-        page.locator("#save-favourites").tap()
+        page.locator("#save-all").tap()
     with zipfile.ZipFile(download.value.path()) as archive:
-        assert archive.namelist() == ["portrait.png", "recipes.txt"]
+        assert archive.namelist() == ["cat.png", "portrait.png", "recipes.txt"]
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
 
@@ -148,13 +140,16 @@ def test_keys_alone_do_it_all(page, tmp_path):
     wait_until_done(page)
     tab_to(page, answers(page).nth(1))
     page.keyboard.press("Enter")
-    expect(page.locator("#facts")).to_contain_text("Number 2", timeout=WAIT)
-    tab_to(page, page.get_by_label("Favourite: number 2", exact=True))
+    expect_picked(page, 2)
+    starred = page.get_by_label("Favourite: number 2", exact=True)
+    tab_to(page, starred)
     page.keyboard.press("Space")
-    expect(page.locator("#save-favourites")).to_be_enabled(timeout=WAIT)
-    tab_to(page, page.locator("#stage input"))
+    expect(starred).to_have_attribute("aria-pressed", "true", timeout=WAIT)
+    tab_to(page, page.locator("#compare"))
+    page.keyboard.press("Enter")
+    tab_to(page, page.locator("#stage .divider input"))
     page.keyboard.press("End")
-    expect(page.locator("#stage input")).to_have_value("100")
+    expect(page.locator("#stage .divider input")).to_have_value("100")
     tab_to(page, page.locator("#save"))
     with page.expect_download(timeout=WAIT) as download:
         page.keyboard.press("Enter")
@@ -172,19 +167,21 @@ def serious(page):
 
 
 @pytest.mark.parametrize(("theme", "read_at"), [("light", 1440), ("dark", 390)])
-def test_all_tabs_can_be_read_and_used_by_all_and_ask_no_other_server(page, theme, read_at):
+def test_all_places_can_be_read_and_used_by_all_and_ask_no_other_server(page, theme, read_at):
     asked, problems = [], []
     page.on("request", lambda request: asked.append(request.url))
     address = page.url.split("?")[0]
     page.goto(f"{address}?__theme={theme}")
-    page.wait_for_selector("#go")
+    page.wait_for_selector("#examples .pick")
     page.locator("#examples .pick").first.click()
     expect_answers(page, 8)
     wait_until_done(page)
     for width in (390, 1440):
         page.set_viewport_size({"width": width, "height": 844})
-        for name in (*TOOLS, *TABS):
+        for name in (*TOOLS, *PLACES):
             open_tab(page, name)
+            if name == "Digits":
+                expect(page.locator("#written img")).to_be_visible(timeout=WAIT)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             expect(page.locator("img:visible:not([alt]), img:visible[alt='']")).to_have_count(0)
             if width == read_at:
@@ -194,16 +191,15 @@ def test_all_tabs_can_be_read_and_used_by_all_and_ask_no_other_server(page, them
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
-def test_the_first_screen_shows_whole_pictures(page, size):
+@pytest.mark.parametrize("example", [0, 2])  # a portrait, a landscape
+def test_the_first_screen_has_picture_answers_and_what_is_done_with_them(page, size, example):
     width, height = size
     page.set_viewport_size({"width": width, "height": height})
-    page.locator("#examples .pick").first.click()  # a portrait
+    page.locator("#examples .pick").nth(example).click()
     expect_answers(page, 8)
     wait_until_done(page)
-    expect(answers(page).first).to_be_in_viewport()
-    if width == 1440:
-        box = page.locator("#stage img.colour").bounding_box()
-        assert box["y"] >= 0 and box["y"] + box["height"] <= height
-    for image in answers(page).locator("img").all():
-        shown = image.evaluate("(img) => getComputedStyle(img).objectFit")
-        assert shown == "contain"
+    names = ("Compare", "Download", "Download all", "More answers")
+    buttons = [page.get_by_role("button", name=name, exact=True) for name in names]
+    for part in (page.locator("#stage img.colour"), *answers(page).all(), *buttons):
+        expect(part).to_be_in_viewport(ratio=1)
+    assert page.evaluate("window.scrollY") == 0

@@ -1,4 +1,4 @@
-"""The tools Explore, Transfer and Hints, and the tab Models, in a real browser."""
+"""The tools Explore, Transfer and Hints, and other models, in a real browser."""
 
 import re
 
@@ -10,10 +10,12 @@ from browsing import (
     code_on,
     drag,
     expect_answers,
+    expect_picked,
     open_tab,
     pick,
     run_code,
     save_download,
+    show_photo,
 )
 from helpers import WAIT, same
 from PIL import Image
@@ -30,27 +32,22 @@ def photo(tmp_path):
 def test_a_map_is_drawn_walked_and_filmed(page, imagenet, photo, tmp_path):
     add(page, photo)
     open_tab(page, "Explore")
-    expect(page.locator("#film")).to_be_disabled()
+    page.locator("#tool-explore").get_by_label("Seed").fill("7")
     page.click("#explore-go")
     expect_answers(page, 25)
-    answers(page).nth(0).click()
-    expect(page.locator("#facts")).to_contain_text("Number 1.", timeout=WAIT)
+    pick(page, 1)
     save_download(page, "#save", tmp_path / "corner.png")
-    results = imagenet.explore(photo, side=5, temperature=imagenet.temperature(1.2), seed=0)
+    results = imagenet.explore(photo, side=5, temperature=imagenet.temperature(1.2), seed=7)
     assert same(tmp_path / "corner.png", results[0].image)
-    run_code(code_on(page, "model.explore"), photo)
+    run_code(code_on(page, "model.explore", back="Explore"), photo)
     assert same(photo.with_name("cat_color1.png"), results[0].image)
 
-    page.click("#pin")
-    expect(page.locator("#pin")).to_have_text("Let go of A", timeout=WAIT)
-    answers(page).nth(4).click()
-    expect(page.locator("#facts")).to_contain_text("Number 5.", timeout=WAIT)
-    expect(page.locator("#film")).to_be_enabled(timeout=WAIT)
-    before = page.locator("#stage img.colour").get_attribute("src")
-    drag(page, "place", 0.5)
+    pick(page, 5)
     stage = page.locator("#stage img.colour")
+    before = stage.get_attribute("src")
+    drag(page, "place", 0.5)
     expect(stage).not_to_have_attribute("src", before, timeout=WAIT)
-    expect(stage).to_have_attribute("alt", "50% of the way from A")
+    expect(stage).to_have_attribute("alt", "50% of the way")
     name = save_download(page, "#film", tmp_path / "film.webp")
     assert name == "cat_1_to_5.webp"
     film = Image.open(tmp_path / "film.webp")
@@ -61,14 +58,14 @@ def test_a_map_is_drawn_walked_and_filmed(page, imagenet, photo, tmp_path):
 def test_colours_are_transferred(page, imagenet, photo, tmp_path):
     coffee, rocket = (EXAMPLES / "moods" / f"{name}.jpg" for name in ("coffee", "rocket"))
     add(page, coffee, photo)
-    expect(page.locator("#as-mood")).to_be_enabled(timeout=WAIT)
-    page.click("#as-mood")  # a photo of the table
     open_tab(page, "Transfer")
+    page.click("#as-mood")  # a photo of the table
     moods = page.locator("#moods .cell")
     expect(moods).to_have_count(1, timeout=WAIT)
-    page.locator("#photos .pick").nth(1).click()
-    expect(page.locator("#as-mood")).to_be_disabled(timeout=WAIT)
-    expect(page.locator("#why")).to_contain_text("needs a photo that has colours")
+    show_photo(page, 1)
+    page.click("#as-mood")
+    sentence = page.get_by_text("cat.png is grey or toned, so it has no colours to take")
+    expect(sentence.first).to_be_visible(timeout=WAIT)
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"<!doctype html>")
     page.set_input_files("#moods-drop input[type=file]", bad)
@@ -76,21 +73,22 @@ def test_colours_are_transferred(page, imagenet, photo, tmp_path):
     expect(sentence.first).to_be_visible(timeout=WAIT)
     page.set_input_files("#moods-drop input[type=file]", rocket)
     expect(moods).to_have_count(2, timeout=WAIT)
+    page.locator("#tool-transfer").get_by_label("Seed").fill("7")
     page.click("#transfer-go")
     expect_answers(page, 2)
     answers(page).nth(1).click()
     expect(page.locator("#facts")).to_contain_text("Number 2, rocket", timeout=WAIT)
     save_download(page, "#save", tmp_path / "rocket.png")
-    expected = imagenet.transfer(rocket, onto=photo, seed=0)
+    expected = imagenet.transfer(rocket, onto=photo, seed=7)
     assert same(tmp_path / "rocket.png", expected.image)
     for path in (coffee, rocket):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    run_code(code_on(page, "model.transfer"), photo)
+    run_code(code_on(page, "model.transfer", back="Transfer"), photo)
     assert same(photo.with_name("cat_color2.png"), expected.image)
     for left, name in ((1, "coffee.jpg"), (0, "rocket.jpg")):
         page.locator("#moods").get_by_label(f"Remove {name}").click()
         expect(moods).to_have_count(left, timeout=WAIT)
-    expect(page.locator("#moods")).to_contain_text("No colour photo yet")
+    expect(page.locator("#moods")).to_contain_text("Whose colours?")
 
 
 def hinted_photo(page, photo, number):
@@ -98,8 +96,8 @@ def hinted_photo(page, photo, number):
     add(page, photo)
     pick(page, number)
     open_tab(page, "Hints")
-    canvas = page.locator("#canvas .answer")
-    expect(canvas).to_have_attribute("alt", re.compile(f"number {number} "), timeout=WAIT)
+    canvas = page.locator("#stage img.colour")
+    expect(canvas).to_have_attribute("alt", f"number {number}", timeout=WAIT)
     return canvas
 
 
@@ -109,37 +107,37 @@ def place(canvas, x, y, tap=False):
     box = canvas.bounding_box()
     at = {"x": x * box["width"], "y": y * box["height"]}
     canvas.tap(position=at) if tap else canvas.click(position=at)
-    expect(canvas.page.locator("#canvas .spot.open")).to_have_count(1)
-    expect(canvas.page.locator("#canvas .swatch").nth(2)).to_be_visible(timeout=WAIT)
+    expect(canvas.page.locator("#stage .spot.open")).to_have_count(1)
+    expect(canvas.page.locator("#stage .swatch").nth(2)).to_be_visible(timeout=WAIT)
 
 
 def expect_hints(page, count):
     """Waits until all answers have so many hints, and nothing is under way."""
-    code_on(page, "colorize")
+    text = expect(page.locator("#facts"))
+    (text.to_contain_text if count else text.not_to_contain_text)("with hints", timeout=WAIT)
+    expect(page.locator("#stage .said")).to_have_text("", timeout=WAIT)
+    code_on(page)
     colors = re.compile(rf"^[^#]*(#[^#]*){{{count}}}$")
     expect(page.locator("#code .cm-content")).to_have_text(colors, timeout=WAIT)
-    text = expect(page.locator("#facts"))
-    (text.to_contain_text if count else text.not_to_contain_text)("Hints on", timeout=WAIT)
-    expect(page.locator("#canvas .said")).to_have_text("", timeout=WAIT)
+    open_tab(page, "Hints")
 
 
 def test_hints_are_set_moved_undone_and_removed(page, photo, tmp_path):
     canvas = hinted_photo(page, photo, 4)
-    spots = page.locator("#canvas .spot")
+    spots = page.locator("#stage .spot")
     place(canvas, 0.25, 0.4)
     before = canvas.get_attribute("src")
-    page.locator("#canvas .swatch").nth(2).click()
+    page.locator("#stage .swatch").nth(2).click()
     expect(canvas).not_to_have_attribute("src", before, timeout=WAIT)  # the picked answer, at once
     expect_answers(page, 8)
     expect_hints(page, 1)
-    expect(page.locator("#facts")).to_contain_text("Number 4")
+    expect_picked(page, 4)
     place(canvas, 0.7, 0.6)
-    page.locator("#canvas .neutral").click()
-    code_on(page, "), (")
-    code_on(page, "#808080")
+    page.locator("#stage .neutral").click()
+    expect(page.locator("#stage .spot.open")).to_have_count(0)
     expect_hints(page, 2)
     save_download(page, "#save", tmp_path / "hinted.png")
-    run_code(code_on(page), photo)
+    run_code(code_on(page, back="Hints"), photo)
     assert same(photo.with_name("cat_color4.png"), Image.open(tmp_path / "hinted.png"))
 
     spots.nth(1).hover()
@@ -150,50 +148,50 @@ def test_hints_are_set_moved_undone_and_removed(page, photo, tmp_path):
     page.mouse.move(x, y, steps=4)
     page.mouse.up()
     assert spots.nth(1).bounding_box()["x"] < left - 50
-    code_on(page, "(128, 63, '#808080')")
-    page.locator("#canvas .reach").evaluate(
+    code_on(page, "(128, 63, '#808080')", back="Hints")
+    page.locator("#stage .reach").evaluate(
         "node => { node.value = 80; node.dispatchEvent(new Event('change')); }"
     )
-    code_on(page, "'#808080', 80)")
-    page.locator("#canvas .undo").click()
-    code_on(page, "'#808080')]")
-    page.locator("#canvas .remove").wait_for(state="hidden")
+    code_on(page, "'#808080', 80)", back="Hints")
+    page.locator("#stage .undo").click()
+    code_on(page, "'#808080')]", back="Hints")
+    page.locator("#stage .remove").wait_for(state="hidden")
     spots.nth(1).click()
-    page.locator("#canvas .remove").click()
+    page.locator("#stage .remove").click()
     expect_hints(page, 1)
-    page.locator("#canvas .clear").click()
+    page.locator("#stage .clear").click()
     expect_hints(page, 0)
     expect(spots).to_have_count(0)
 
 
 def test_hints_by_keyboard(page, photo):
     hinted_photo(page, photo, 2)
-    page.locator("#canvas .add").focus()
+    page.locator("#stage .add").focus()
     page.keyboard.press("Enter")
-    spot = page.locator("#canvas .spot")
+    spot = page.locator("#stage .spot")
     expect(spot).to_be_focused()
-    expect(page.locator("#canvas .swatch").nth(2)).to_be_visible(timeout=WAIT)
-    page.locator("#canvas .swatch").nth(1).focus()
+    expect(page.locator("#stage .swatch").nth(2)).to_be_visible(timeout=WAIT)
+    page.locator("#stage .swatch").nth(1).focus()
     page.keyboard.press("Enter")
     expect_hints(page, 1)
-    code_on(page, "(160, 106,")
+    code_on(page, "(160, 106,", back="Hints")
     spot.focus()
     page.keyboard.press("Shift+ArrowRight")
-    code_on(page, "(176, 106,")
+    code_on(page, "(176, 106,", back="Hints")
     page.keyboard.press("Delete")
     expect_hints(page, 0)
-    expect(page.locator("#canvas .add")).to_be_focused()
+    expect(page.locator("#stage .add")).to_be_focused()
 
 
 def test_hints_by_touch_on_a_narrow_page(browser, address, photo):
     page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
     page.set_default_timeout(WAIT)
     page.goto(address)
-    page.wait_for_selector("#go")
+    page.wait_for_selector("#examples .pick")
     canvas = hinted_photo(page, photo, 1)
     place(canvas, 0.5, 0.5, tap=True)
-    page.locator("#canvas .swatch").first.tap()
-    expect(page.locator("#facts")).to_contain_text("Hints on", timeout=WAIT)
+    page.locator("#stage .swatch").first.tap()
+    expect(page.locator("#facts")).to_contain_text("with hints", timeout=WAIT)
     expect(canvas).to_be_in_viewport()  # the page stays where the hints are
     expect_hints(page, 1)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -203,7 +201,7 @@ def test_hints_by_touch_on_a_narrow_page(browser, address, photo):
 def test_another_model_is_loaded(page, tmp_path, small_model, photo):
     small_model.save(tmp_path / "tiny")
     (tmp_path / "tiny" / "README.md").write_text("---\nlicense: mit\n---\n# A tiny model\n")
-    open_tab(page, "Models")
+    open_tab(page, "About this model")
     expect(page.locator("#model-card")).to_contain_text("colours for any photo")
     page.fill("#model-name input, #model-name textarea", "nowhere/to-be-found")
     page.click("#model-load")
@@ -214,6 +212,7 @@ def test_another_model_is_loaded(page, tmp_path, small_model, photo):
     expect(page.locator("#model-card")).to_contain_text("A tiny model", timeout=WAIT)
     expect(page.locator("#model-card")).not_to_contain_text("license")
     open_tab(page, "Photos")
+    expect(page.locator("#tools")).to_contain_text("tiny", timeout=WAIT)
     add(page, photo)
     expect_answers(page, 8)
     code_on(page, "tiny")

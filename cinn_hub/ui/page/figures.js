@@ -1,9 +1,10 @@
 /* Rows of pictures to pick from, to star and to remove: photos, answers, favourites.
 
-   The value: { layout, side, text, rows: [{ title, items: [{ key, image, name, caption, picked,
-   star, mark, removable }] }] }. Cells are kept by key from one value to the next, so a picture
+   The value: { layout, side, text, rows: [{ title, items: [{ key, image, name, words, caption, picked,
+   star, near, mark, removable }] }], resume }. Cells are kept by key from one value to the next, so a picture
    that is on the page already is not asked for again, and focus stays where it was. Events:
-   "select", "like" and "delete", each with the item's key. */
+   "select", "like", "near" and "delete", each with the item's key, and "resume" where the value asks
+   for it. */
 const root = element.querySelector(".figures");
 const cells = new Map();
 
@@ -62,9 +63,10 @@ const fill = (cell, item) => {
   setPicture(cell, item);
   cell.figure.classList.toggle("picked", Boolean(item.picked));
   cell.figure.classList.toggle("waiting", !item.image?.url);
-  cell.pick.setAttribute("aria-label", [item.name, item.caption].filter(Boolean).join(", "));
+  const label = [item.name, item.words].filter(Boolean).join(", ");
+  cell.pick.setAttribute("aria-label", label);
   cell.pick.setAttribute("aria-pressed", String(Boolean(item.picked)));
-  cell.pick.title = item.name ?? "";
+  cell.pick.title = label;
   cell.caption.textContent = item.caption ?? "";
   cell.mark.textContent = item.mark ?? "";
   const star = setSide(cell, "star", typeof item.star === "boolean", "like", item.key);
@@ -72,6 +74,12 @@ const fill = (cell, item) => {
     star.textContent = item.star ? "★" : "☆";
     star.setAttribute("aria-pressed", String(item.star));
     star.setAttribute("aria-label", `Favourite: ${item.name}`);
+  }
+  const near = setSide(cell, "near", item.near, "near", item.key);
+  if (near) {
+    near.textContent = "≈";
+    near.title = `More like ${item.name}`;
+    near.setAttribute("aria-label", near.title);
   }
   const remove = setSide(cell, "remove", item.removable, "delete", item.key);
   if (remove) {
@@ -116,5 +124,8 @@ const render = () => {
   for (const key of cells.keys()) if (!seen.has(key)) cells.delete(key);
 };
 
-watch("value", render);
+watch("value", () => {
+  render();
+  if (props.value?.resume) trigger("resume", {});
+});
 render();

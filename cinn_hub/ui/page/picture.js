@@ -1,16 +1,20 @@
-/* The picked answer with hints on it: spots to click, drag, colour and take away.
+/* The picked answer, large: with a divider to compare it, and with hints to click, drag, colour and
+   take away.
 
-   From the server: { base, edit, image, name, size, spots, reach, text } shows an answer and its
-   hints; { palette: { x, y, colors: [{ color, probability }] } } are colours for a spot; { failed }
-   ends the waiting. To the server, as the value: { spots, edit } with "input", { x, y } with
-   "select", which asks for a palette. A spot is [x, y, colour, reach], in pixels of the photo.
+   From the server: { grey, picture, name, other: { picture, name }, text, base, edit, size, spots,
+   reach } shows an answer, what to compare it with, and its hints; { palette: { x, y, colors:
+   [{ color, probability }] } } are colours for a spot; { failed } ends the waiting. To the server, as
+   the value: { spots, edit } with "input", { x, y } with "select", which asks for a palette. A spot
+   is [x, y, colour, reach], in pixels of the photo. The event "compare" of the root shows the divider.
 
    People are faster than answers: what they did since stays, until the answer to it comes. `base`
    names the answers that the hints are on; others bring hints of their own. */
-const root = element.querySelector(".hinting");
+const root = element.querySelector(".stage");
 const find = (name) => root.querySelector(`.${name}`);
 const picture = find("picture");
-const image = find("answer");
+const image = find("colour");
+const left = find("left");
+const range = find("divider").querySelector("input");
 const free = find("free");
 const reach = find("reach");
 const LATE = 30000; // ms
@@ -23,6 +27,8 @@ let palette = null;
 let edit = Date.now(); // which change of this page
 let sent = 0; // when; 0: nothing is awaited
 let timer = 0;
+let comparing = false;
+let withOther = false; // compared with the answer before, not with the grey photo
 const marks = new Map();
 
 const colored = () => spots.filter((spot) => spot.color);
@@ -214,13 +220,27 @@ const drawPanel = () => {
   reach.disabled = !active.color;
 };
 
+const setPicture = (node, url, name) => {
+  node.alt = name ?? "";
+  if (url && node.getAttribute("src") !== url) node.src = url;
+};
+
+const hinting = () => Boolean(document.querySelector("#tool-hints-button[aria-selected='true']"));
+
 const drawPicture = () => {
-  root.classList.toggle("empty", !shown.image?.url);
+  root.classList.toggle("empty", !shown.picture?.url);
   find("text").textContent = shown.text ?? "";
-  image.alt = shown.name ?? "";
-  if (shown.image?.url && image.getAttribute("src") !== shown.image.url) {
-    image.src = shown.image.url;
-  }
+  setPicture(image, shown.picture?.url, shown.name);
+  withOther &&= Boolean(shown.other?.picture?.url);
+  const beside = withOther ? shown.other : { picture: shown.grey, name: "grey" };
+  const divided = comparing && Boolean(beside.picture?.url);
+  left.hidden = !divided;
+  find("divider").hidden = !divided;
+  setPicture(left, beside.picture?.url, beside.name);
+  find("swap").textContent = shown.other ? `${beside.name} ⇄` : beside.name;
+  find("swap").disabled = !shown.other;
+  find("right-name").textContent = shown.name ?? "";
+  document.querySelector("#compare")?.setAttribute("aria-pressed", String(comparing));
 };
 
 const render = () => {
@@ -259,15 +279,30 @@ const receive = () => {
     sent = 0;
     say("");
   } else if ("base" in value) adopt(value);
-  else return; // what this page has sent
+  else if ("picture" in value) shown = { ...shown, ...value }; // on the way to another answer
+  else if ("x" in value || "edit" in value) return; // what this page has sent
+  else adopt({ ...value, base: null, edit: 0 });
   render();
 };
+
+const divide = () => picture.style.setProperty("--at", `${range.value}%`);
+
+root.addEventListener("compare", () => {
+  comparing = !comparing;
+  render();
+});
+range.addEventListener("input", divide);
+find("swap").addEventListener("click", () => {
+  withOther = !withOther;
+  render();
+});
 
 image.addEventListener("load", () => {
   picture.style.setProperty("--aspect", image.naturalWidth / image.naturalHeight);
 });
 picture.addEventListener("dragstart", (event) => event.preventDefault()); // of the image
 image.addEventListener("click", (event) => {
+  if (!hinting()) return;
   const box = image.getBoundingClientRect();
   add((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
 });
@@ -284,4 +319,4 @@ reach.addEventListener("change", () => change(() => { active.reach = Number(reac
 
 watch("value", receive);
 receive();
-render();
+divide();
