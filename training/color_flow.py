@@ -89,7 +89,8 @@ def caches_of(
     if not sum(map(len, caches)):
         raise SystemExit(f"None of the photos in {names} has colours; give colour photos.")
     skipped = sum(cache.skipped for cache in photos)
-    print(f"{names}: {sum(map(len, photos))} photos; {skipped} without colours are skipped.")
+    if processes().is_main_process:
+        print(f"{names}: {sum(map(len, photos))} photos; {skipped} without colours are skipped.")
     return caches
 
 

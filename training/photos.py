@@ -19,6 +19,7 @@ from torch.utils.data import Dataset, WeightedRandomSampler, default_collate
 
 from cinn_hub import photos
 from cinn_hub.errors import PhotoError
+from training.sharing import processes
 
 T = TypeVar("T")
 Draw = int | tuple[int, int]
@@ -90,7 +91,9 @@ def find_photos(places: Sequence[str | Path]) -> list[Source]:
 
 
 def tell_shared(sources: Sequence[Source], held: Sequence[Source]) -> None:
-    """Says how many held-out photos, or copies of them, are trained on."""
+    """Says, once, how many held-out photos, or copies of them, are trained on."""
+    if not processes().is_main_process:
+        return
     sizes = {source.size for source in held}
     known = {source.read() for source in sources if source.size in sizes}
     if shared := sum(source.read() in known for source in held):

@@ -275,6 +275,10 @@ class DigitCINN(DigitModel):
         self.register_buffer("directions", torch.zeros(len(config.directions), self.dimensions))
         self.register_buffer("deviations", torch.zeros(len(config.directions)))
 
+    def is_noise(self, x: Tensor, labels: Tensor) -> Tensor:
+        """By the density of uniform noise, which is 1."""
+        return self.log_prob(x, self.condition(labels)) < 0
+
     @property
     def hand(self) -> Chain:
         """The layers that come last at 7x7."""
