@@ -43,6 +43,8 @@ def context(browser, address):
 @pytest.fixture
 def page(context, address):
     page = context.new_page()
+    page.goto(f"{address}/theme.css")
+    page.evaluate("localStorage.clear()")  # what tests before it chose
     page.goto(address)
     page.wait_for_selector("#examples .pick")
     yield page

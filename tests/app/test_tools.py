@@ -178,9 +178,10 @@ def test_hints_by_keyboard(page, photo):
     spot.focus()
     page.keyboard.press("Shift+ArrowRight")
     code_on(page, "(176, 106,", back="Hints")
+    spot.focus()
     page.keyboard.press("Delete")
-    expect_hints(page, 0)
     expect(page.locator("#stage .add")).to_be_focused()
+    expect_hints(page, 0)
 
 
 def test_hints_by_touch_on_a_narrow_page(browser, address, photo):
