@@ -3,12 +3,14 @@
 import io
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 import time
 
 import numpy as np
 import pytest
-from helpers import color_picture, same
+from helpers import ROOT, color_picture, same
 from PIL import Image
 
 from cinn_hub import photos
@@ -28,6 +30,22 @@ def test_results_and_sentences_come_back():
         apart("a", exec, REFUSE)
     with pytest.raises(RuntimeError, match="^ValueError$"):
         apart("a", exec, "raise ValueError('grandma.jpg')")
+
+
+def test_temporary_files_may_lie_deep(tmp_path):
+    deep = tmp_path / ("deep" * 30)
+    deep.mkdir()
+    code = (
+        "import os; from cinn_hub.ui.decoding import apart; print(apart('a', os.path.abspath, '/'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TMPDIR": str(deep)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == os.path.abspath("/"), done.stderr
 
 
 def test_a_job_ends_that_takes_too_much_memory_or_time_or_breaks_down(monkeypatch):

@@ -196,7 +196,7 @@ def app_of_folder(model_folder):
     """The model of a folder, as Python has it, and the app's tool that colours with it."""
     model = ColorizationCINN.from_folder(model_folder)
     with gr.Blocks():
-        return model, Colour(Table(Shelf(model), Uploads(None), ({}, {})))
+        return model, Colour(Table(Shelf(model), Uploads(None)))
 
 
 @pytest.mark.parametrize(("n", "boldness", "seed"), [(8, 1.0, 7), (3, 0.6, 2**33)])
@@ -209,7 +209,7 @@ def test_app_command_line_and_python_give_the_same_pictures(
     box = Lightbox(model.name)
     sheet = box.add(str(path))
     open_sheet(sheet, model)
-    tool.color(box, sheet, model, {"n": n, "temperature": boldness, "seed": seed})
+    tool.color(box, sheet, box.begin(sheet), model, {"n": n, "temperature": boldness, "seed": seed})
     asked = cinn("colorize", path, "-n", n, "-b", boldness, "-s", seed, "-o", tmp_path / "out")
     assert asked.code == 0, asked
     for i, result in enumerate(model.colorize(path, n, model.temperature(boldness), seed)):

@@ -8,12 +8,13 @@ import math
 import multiprocessing
 import shutil
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from multiprocessing import util
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -32,6 +33,7 @@ FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # else each pro
 PROCESSES = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 if FORKS:
     PROCESSES.set_forkserver_preload([__name__])
+LONGEST_PLACE = 60  # characters
 TOO_LARGE = "{} needs more memory than is there for one photo; shrink it."
 TOO_SLOW = "{} takes longer than any photo should; save it anew, as an ordinary JPEG or PNG."
 
@@ -70,6 +72,7 @@ def apart(name: str, work: Callable[..., T], *arguments: Any, **options: Any) ->
         CinnHubError: as the work does.
         PhotoError: it took too much memory, or too long.
     """
+    place_of_sockets()
     for megabytes in (bounds.JOB_MEGABYTES, bounds.LARGE_JOB_MEGABYTES):
         with room.take(megabytes):
             result = outcome(megabytes, partial(work, *arguments, **options))
@@ -82,6 +85,19 @@ def apart(name: str, work: Callable[..., T], *arguments: Any, **options: Any) ->
     if isinstance(result, Exception):
         raise result
     return result
+
+
+@cache
+def place_of_sockets() -> str:
+    """The folder where jobs are asked for: a short one, since the paths of sockets are bounded to
+    about 100 characters."""
+    usual = tempfile.tempdir
+    if FORKS and len(tempfile.gettempdir()) > LONGEST_PLACE:
+        tempfile.tempdir = "/tmp"
+    try:
+        return util.get_temp_dir()
+    finally:
+        tempfile.tempdir = usual
 
 
 def outcome(megabytes: float, work: Callable[[], T]) -> T | Exception:
