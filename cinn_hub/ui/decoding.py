@@ -33,7 +33,7 @@ FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # else each pro
 PROCESSES = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 if FORKS:
     PROCESSES.set_forkserver_preload([__name__])
-LONGEST_PLACE = 60  # characters
+LONGEST_PLACE = 72  # characters; a socket there has 33 more, and may have 107
 TOO_LARGE = "{} needs more memory than is there for one photo; shrink it."
 TOO_SLOW = "{} takes longer than any photo should; save it anew, as an ordinary JPEG or PNG."
 
