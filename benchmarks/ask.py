@@ -1,4 +1,4 @@
-"""What only an exact inverse can do: figures of moods, questions, collages and checks.
+"""What only an exact inverse can do: figures of moods and questions.
 
     python -m benchmarks.ask MOVE --set PATH [--model imagenet] [--photos 30]
 
@@ -25,10 +25,9 @@ from PIL import Image
 from tqdm import tqdm
 
 import cinn_hub
-from benchmarks.held_out import SIDE, middle_square
+from benchmarks.held_out import SIDE, add_arguments, chosen_photos, middle_square
 from benchmarks.hints import AROUND, real_hint
 from cinn_hub.color_model import ColorModel
-from training.photos import evenly, find_photos
 
 PART = 200  # pixels of the parts of a series
 Figures = dict[str, float]
@@ -90,12 +89,10 @@ def main() -> None:
         description=textwrap.dedent(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("move", choices=MOVES)
-    parser.add_argument("--model", default="imagenet", help="name or folder")
-    parser.add_argument("--set", nargs="+", required=True, help="folders or zips of photos")
-    parser.add_argument("--photos", type=int, default=30)
+    add_arguments(parser)
     options = parser.parse_args()
     model = cinn_hub.load(options.model)
-    sources = evenly(find_photos(options.set), options.photos)
+    sources = chosen_photos(options)
     found = []
     with suppress(KeyboardInterrupt):  # what there is until then is printed
         for i, source in enumerate(tqdm(sources, leave=False)):

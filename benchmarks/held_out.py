@@ -30,7 +30,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from cinn_hub.color import to_lab
-from training.photos import Source, find_photos
+from training.photos import Source, evenly, find_photos
 
 SIDE = 256
 STORED_SIDE, STORED_QUALITY = 192, 82  # the shorter side; of WebP
@@ -51,6 +51,18 @@ class Held:
         rgb = np.stack([middle_square(source) for source in find_photos(places)[:limit]])
         lab = np.stack([to_lab(picture) for picture in rgb])
         return cls(rgb, lab[..., 0], np.stack([small_ab(x) for x in lab]))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """A model, and how many of which photos to measure it on; see `chosen_photos`."""
+    parser.add_argument("--model", default="imagenet", help="name or folder")
+    parser.add_argument("--set", nargs="+", required=True, help="folders or zips of photos")
+    parser.add_argument("--photos", type=int, default=30)
+
+
+def chosen_photos(options: argparse.Namespace) -> list[Source]:
+    """The photos that the options ask for, evenly taken from all."""
+    return evenly(find_photos(options.set), options.photos)
 
 
 def middle_square(source: Source) -> np.ndarray:

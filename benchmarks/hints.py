@@ -30,12 +30,11 @@ from tqdm import tqdm
 
 import cinn_hub
 from benchmarks import differences
-from benchmarks.held_out import SIDE, middle_square, small_ab
+from benchmarks.held_out import SIDE, add_arguments, chosen_photos, middle_square, small_ab
 from cinn_hub.color import to_lab
 from cinn_hub.color_model import ColorModel
 from cinn_hub.colorization import Colorization, PreparedPhoto
 from cinn_hub.hints import read_hints, spot_weights
-from training.photos import evenly, find_photos
 
 ANSWERS = 4
 HINTS = 5
@@ -108,12 +107,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=textwrap.dedent(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="imagenet", help="name or folder")
-    parser.add_argument("--set", nargs="+", required=True, help="folders or zips of photos")
-    parser.add_argument("--photos", type=int, default=30)
+    add_arguments(parser)
     options = parser.parse_args()
     model = cinn_hub.load(options.model)
-    sources = evenly(find_photos(options.set), options.photos)
+    sources = chosen_photos(options)
     rng = np.random.default_rng(0)
     met, met_without, rest, rest_without, seconds, local = [], [], [], [], [], []
     for i, source in enumerate(tqdm(sources, leave=False)):

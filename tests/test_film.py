@@ -14,11 +14,11 @@ import pytest
 import torch
 from helpers import color_picture
 
+from benchmarks.film import tracks
 from cinn_hub.errors import CinnHubError, PhotoError
 from cinn_hub.film import filming
 from cinn_hub.film.coloring import Painter
-from cinn_hub.film.motion import Motion, guide_of
-from cinn_hub.film.reading import FilmFile, Picture, lightness_of
+from cinn_hub.film.reading import FilmFile, lightness_of
 from cinn_hub.film.writing import Piece, join
 from cinn_hub.latent import Latent
 from cinn_hub.photos.photo import squeeze
@@ -202,15 +202,7 @@ def disc_film(speed, n, radius=30, size=(240, 160)):
 
 
 def followed(model, film):
-    painter = Painter(model, lambda prepared, shot: Latent({"z": torch.zeros(1, 1)}))
-    track = None
-    for i, lightness in enumerate(film):
-        guide, picture = guide_of(lightness), Picture(lightness, i)
-        if track is None:
-            track = painter.begin(picture, guide, 1)
-        else:
-            track = painter.follow(track, picture, guide, Motion.between(track.guide, guide))
-        yield track
+    return tracks(Painter(model, lambda prepared, shot: Latent({"z": torch.zeros(1, 1)})), film)
 
 
 @pytest.mark.parametrize("speed", [1, 3, 10])
@@ -226,10 +218,10 @@ def test_colors_stay_on_a_moving_disc_and_not_behind_it(speed):
 
 def test_colors_flicker_less_than_what_the_network_sees():
     film = [lightness for lightness, _ in disc_film(0, 40)]
-    tracks = list(followed(DiscModel(6), film))
+    found = list(followed(DiscModel(6), film))
     model = DiscModel(6)
     alone = [model.decode(None, lightness).numpy() for lightness in film]
-    changes = [abs(b.mean - a.mean).mean() for a, b in zip(tracks, tracks[1:], strict=False)]
+    changes = [abs(b.mean - a.mean).mean() for a, b in zip(found, found[1:], strict=False)]
     before = [abs(b - a).mean() for a, b in zip(alone, alone[1:], strict=False)]
     assert np.mean(changes[8:]) < 0.15 * np.mean(before)
 
